@@ -1,0 +1,33 @@
+#include "agent/check.h"
+
+#include "absl/strings/str_cat.h"
+#include "agent/check_kernel.h"
+#include "agent/check_machine.h"
+#include "agent/check_report.h"
+#include "agent/check_server.h"
+
+namespace sluice::agent {
+namespace {
+
+void CheckServers(const AgentConfig& config, CheckReport& report) {
+  for (const std::string& server : config.servers()) {
+    CheckServer(server, report);
+  }
+}
+
+}  // namespace
+
+bool Check(const AgentConfig& config, std::ostream& out) {
+  CheckReport report(out);
+  CheckRightsAndKernel(config, report);
+  CheckQueuesScratch(config, report);
+  CheckQueueOwners(config, report);
+  CheckForeignRules(config, report);
+  CheckConntrackSettings(config, report);
+  CheckForwarding(report);
+  // Last: from here on there are gRPC's threads.
+  CheckServers(config, report);
+  return report.passed();
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,136 @@
+#include "agent/check.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "agent/check_kernel.h"
+#include "agent/check_machine.h"
+#include "agent/check_report.h"
+#include "agent/config/config_reader.h"
+#include "agent/netfilter/queue_socket.h"
+
+namespace sluice::agent {
+namespace {
+
+AgentConfig Config(const std::string& text) {
+  const auto config = ReadConfig("servers: [\"unix:/no-such-socket\"]\n" + text, "f");
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.ok() ? *config : AgentConfig();
+}
+
+// Each test has a network namespace of its own.
+class CheckTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(unshare(CLONE_NEWNET), 0) << "this test must be run as root"; }
+
+  // What `part` prints.
+  template <typename... Arguments>
+  static std::string Told(void (*part)(Arguments...), const AgentConfig& config) {
+    std::ostringstream out;
+    CheckReport report(out);
+    part(config, report);
+    return out.str();
+  }
+
+  static void Run(const std::string& command) {
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  }
+};
+
+TEST_F(CheckTest, KernelAndRightsAsNobody) {
+  const std::string told = Told(&CheckRightsAndKernel, Config("user: nobody\n"));
+  EXPECT_FALSE(absl::StrContains(told, "FAIL")) << told;
+  EXPECT_TRUE(absl::StartsWith(told, "ok   becomes user nobody, keeping CAP_NET_ADMIN alone\n"))
+      << told;
+  EXPECT_TRUE(absl::StrContains(told, "ok   kernel takes the agent's rules (nftables with "))
+      << told;
+  EXPECT_TRUE(absl::StrContains(told, "ok   kernel's queue counters can be read")) << told;
+  EXPECT_TRUE(absl::StrContains(told, "ok   queues.receive_buffer of 67108864 bytes")) << told;
+  // It was the child that gave its rights up, and nothing was left in the kernel.
+  EXPECT_EQ(geteuid(), 0u);
+  Run("test -z \"$(nft list ruleset)\"");
+}
+
+TEST_F(CheckTest, UnknownUserEndsTheRest) {
+  const std::string told = Told(&CheckRightsAndKernel, Config("user: no-such-user\n"));
+  EXPECT_TRUE(absl::StartsWith(told, "FAIL rights: user: this machine has no user `no-such-user`"))
+      << told;
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 1) << told;
+}
+
+TEST_F(CheckTest, ScratchNamespace) {
+  for (const char* text : {"user: nobody\n", "user: ''\nfail_mode: open\nqueues: {gso: false}\n"}) {
+    const std::string told = Told(&CheckQueuesScratch, Config(text));
+    EXPECT_TRUE(absl::StartsWith(told, "ok   a queue can be bound with max_length 8192")) << told;
+    EXPECT_TRUE(absl::StrContains(told, "ok   conntrack events can be subscribed to")) << told;
+  }
+}
+
+TEST_F(CheckTest, QueueOwnerIsNamed) {
+  const AgentConfig config = Config("queues: {first: 3, count: 2}\n");
+  EXPECT_EQ(Told(&CheckQueueOwners, config), "ok   queues 3 to 4 free\n");
+  QueueSocketOptions options;
+  options.queue = 4;
+  const auto queue = QueueSocket::Open(options, {});
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  const std::string told = Told(&CheckQueueOwners, config);
+  EXPECT_TRUE(absl::StartsWith(told, "FAIL queue 4: is owned by port id ")) << told;
+  EXPECT_TRUE(absl::StrContains(told, absl::StrCat("(process ", getpid(), ", check_test); end ")))
+      << told;
+}
+
+TEST_F(CheckTest, ForeignRules) {
+  EXPECT_EQ(Told(&CheckForeignRules, Config("")), "");
+  Run("iptables-nft -t mangle -A FORWARD -j NFQUEUE --queue-num 3");
+  Run("iptables-nft -t mangle -A FORWARD -j MARK --set-xmark 0x1000000/0x1000000");
+  const std::string told = Told(&CheckForeignRules, Config("queues: {first: 3}\n"));
+  EXPECT_TRUE(absl::StrContains(told,
+                                "FAIL queue 3: table ip mangle, chain FORWARD hands packets "
+                                "to queue 3 too; "))
+      << told;
+  EXPECT_TRUE(absl::StrContains(told, "changes bits 0x1000000 of the packet mark")) << told;
+  EXPECT_TRUE(absl::StartsWith(Told(&CheckForeignRules, Config("queues: {first: 4}\n")), "note "));
+  EXPECT_EQ(Told(&CheckForeignRules, Config("queues: {first: 3}\nhook: {manage: false}\n")),
+            "ok   table ip mangle, chain FORWARD hands packets to queue 3\n");
+}
+
+TEST_F(CheckTest, ConntrackSettings) {
+  const std::string path = "/proc/sys/net/netfilter/nf_conntrack_events";
+  std::ofstream(path) << 0 << std::endl;
+  EXPECT_TRUE(absl::StrContains(Told(&CheckConntrackSettings, Config("")),
+                                "FAIL net.netfilter.nf_conntrack_events: is 0"));
+  EXPECT_EQ(Told(&CheckConntrackSettings, Config("conntrack: {events: false}\n")), "");
+  std::ofstream(path) << 2 << std::endl;
+  EXPECT_TRUE(absl::StrContains(Told(&CheckConntrackSettings, Config("")),
+                                "ok   conntrack events are on\n"));
+}
+
+// The whole, in a child: it uses gRPC, and tests that fork may follow.
+TEST_F(CheckTest, TheWhole) {
+  const pid_t child = fork();
+  if (child == 0) {
+    std::ostringstream out;
+    const bool passed = Check(Config("user: nobody\n"), out);
+    const bool right = !passed && absl::StrContains(out.str(), "FAIL server unix:/no-such-socket");
+    if (!right) fprintf(stderr, "%s", out.str().c_str());
+    _exit(right ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace sluice::agent

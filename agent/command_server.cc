@@ -1,0 +1,76 @@
+#include "agent/command_server.h"
+
+#include <poll.h>
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::agent {
+namespace {
+
+// A server that reads no replies while it sends this many commands is no server of ours.
+constexpr size_t kMaxReplies = 1024;
+
+int64_t Now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+}
+
+}  // namespace
+
+CommandServer::CommandServer(std::vector<std::string> servers, Hello hello, Handler handler)
+    : hello_(std::move(hello)),
+      handler_(std::move(handler)),
+      conversation_("commands", std::move(servers), this, &wakeup_) {}
+
+CommandServer::~CommandServer() { Stop(); }
+
+void CommandServer::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void CommandServer::Stop() {
+  stop_.store(true);
+  wakeup_.Signal();
+  if (thread_.joinable()) thread_.join();
+}
+
+void CommandServer::Run() {
+  while (!stop_.load()) {
+    const int64_t wait = std::max<int64_t>(conversation_.NextTimer() - Now(), 0);
+    const timespec timeout{.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000};
+    pollfd fd{wakeup_.fd(), POLLIN, 0};
+    ppoll(&fd, 1, &timeout, nullptr);
+    wakeup_.Clear();
+    conversation_.Run(Now());
+    if (!replies_.empty() && conversation_.Writable()) {
+      conversation_.outgoing().mutable_reply()->Swap(&replies_.front());
+      replies_.pop_front();
+      conversation_.Write();
+      // The end of this write is to wake us for the next.
+      if (!replies_.empty()) conversation_.Writable();
+    }
+  }
+}
+
+void CommandServer::FillHello(v1::ServeRequest& request) { *request.mutable_hello() = hello_(); }
+
+absl::Status CommandServer::OnWelcome(const v1::ServeResponse&) { return absl::OkStatus(); }
+
+absl::Status CommandServer::OnMessage(v1::ServeResponse& response) {
+  if (!response.has_command()) return absl::OkStatus();  // from a newer server
+  if (replies_.size() >= kMaxReplies) {
+    return absl::ResourceExhaustedError("sent commands without reading the replies");
+  }
+  v1::CommandReply reply = handler_(response.command());
+  reply.set_id(response.command().id());
+  reply.set_last(true);
+  replies_.push_back(std::move(reply));
+  return absl::OkStatus();
+}
+
+void CommandServer::OnLost() { replies_.clear(); }
+
+}  // namespace sluice::agent

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "agent/gateway_stats.h"
+#include "agent/mode_switch.h"
+#include "sluice/v1/command.pb.h"
+
+namespace sluice::agent {
+
+// Carries out one command of the server (command.proto). Runs on CommandServer's thread.
+v1::CommandReply RunCommand(const v1::Command& command, ModeSwitch& mode,
+                            const StatsSources& stats);
+
+}  // namespace sluice::agent

@@ -1,0 +1,115 @@
+#include "agent/config/config_rules.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "agent/config/scalars.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr int kMaxServers = 16;
+constexpr size_t kMaxNameLength = 253;
+constexpr size_t kMaxSocketPath = 107;  // sockaddr_un
+
+bool IsName(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxNameLength &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+         });
+}
+
+bool IsPort(std::string_view text) {
+  const auto port = text.starts_with("0x") ? std::nullopt : ParseNumber(text);
+  return port && *port >= 1 && *port <= 65535;
+}
+
+bool IsIpv6(const std::string& text) {
+  in6_addr address;
+  // A link-local address needs its zone.
+  return inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &address) == 1;
+}
+
+// Eight bits that stand together.
+bool IsMarkMask(uint32_t mask) {
+  return std::popcount(mask) == 8 && mask >> std::countr_zero(mask) == 0xff;
+}
+
+class Rules final {
+ public:
+  Rules(const KeyPlaces& places, std::vector<Problem>& problems)
+      : places_(places), problems_(problems) {}
+
+  void Require(bool met, const std::string& key, std::string text) {
+    if (met) return;
+    const auto place = places_.find(key);
+    problems_.push_back({place == places_.end() ? Place() : place->second, key, std::move(text)});
+  }
+
+ private:
+  const KeyPlaces& places_;
+  std::vector<Problem>& problems_;
+};
+
+}  // namespace
+
+bool IsServerAddress(std::string_view text) {
+  if (text.starts_with("unix:")) {
+    const std::string_view path = text.substr(5);
+    return path.starts_with('/') && path.size() > 1 && path.size() <= kMaxSocketPath;
+  }
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || !IsPort(text.substr(colon + 1))) return false;
+  const std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    return IsIpv6(std::string(host.substr(1, host.size() - 2)));
+  }
+  return IsName(host);
+}
+
+void CheckRules(const AgentConfig& config, const KeyPlaces& places,
+                std::vector<Problem>& problems) {
+  Rules rules(places, problems);
+  rules.Require(
+      IsName(config.gateway()), "gateway",
+      absl::StrCat("`", config.gateway().substr(0, 60),
+                   "` is not allowed, allowed are 1 to 253 letters, digits, `.`, `_`, `-`",
+                   places.contains("gateway") ? "" : " (it is the host name)"));
+  rules.Require(config.servers_size() > 0 ||
+                    std::any_of(problems.begin(), problems.end(),
+                                [](const Problem& problem) { return problem.key == "servers"; }),
+                "servers",
+                "no server is given, at least one is needed, as in [\"192.0.2.1:7654\"]");
+  rules.Require(config.servers_size() <= kMaxServers, "servers",
+                absl::StrCat(config.servers_size(), " are too many, at most ", kMaxServers));
+  for (const std::string& server : config.servers()) {
+    rules.Require(IsServerAddress(server), "servers",
+                  absl::StrCat("`", server.substr(0, 120),
+                               "` is not allowed, allowed are ip:port, [ipv6]:port, name:port and "
+                               "unix:/path"));
+  }
+  const QueuesConfig& queues = config.queues();
+  rules.Require(queues.first() + queues.count() <= 65536, "queues.count",
+                absl::StrCat("queues ", queues.first(), " to ", queues.first() + queues.count() - 1,
+                             " are not possible, the last number is 65535"));
+  rules.Require(IsMarkMask(config.hook().mark_mask()), "hook.mark_mask",
+                absl::StrCat("0x", absl::Hex(config.hook().mark_mask()),
+                             " is not allowed, allowed are eight bits that stand together, as in "
+                             "0xff000000"));
+  rules.Require(config.hook().manage() || config.mode_at_start() != MODE_AT_START_ON,
+                "mode_at_start",
+                "`on` is not possible with hook.manage: false, as the rules are not the agent's; "
+                "leave it out");
+  rules.Require(
+      config.user().empty() || IsName(config.user()), "user",
+      absl::StrCat("`", config.user().substr(0, 60),
+                   "` is not allowed, allowed is the name of a user, or \"\" to stay root"));
+}
+
+}  // namespace sluice::agent

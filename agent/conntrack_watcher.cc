@@ -1,0 +1,166 @@
+#include "agent/conntrack_watcher.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+namespace sluice::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+// How often a paused dump looks whether it may go on.
+constexpr int kCongestionPollMs = 20;
+// Rounds of up to 64 events before the dump gets its turn again.
+constexpr int kRoundsAtMost = 16;
+
+google::protobuf::Timestamp WallClock() {
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_epoch);
+  google::protobuf::Timestamp time;
+  time.set_seconds(seconds.count());
+  time.set_nanos(static_cast<int32_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch - seconds).count()));
+  return time;
+}
+
+void Stamp(std::vector<v1::Event>& events) {
+  if (events.empty()) return;
+  const google::protobuf::Timestamp now = WallClock();
+  for (v1::Event& event : events) *event.mutable_time() = now;
+}
+
+}  // namespace
+
+ConntrackWatcher::ConntrackWatcher(std::unique_ptr<ConntrackEvents> events, EventSink* sink)
+    : events_(std::move(events)), sink_(sink), resync_(sink) {}
+
+ConntrackWatcher::~ConntrackWatcher() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<ConntrackWatcher>> ConntrackWatcher::Open(
+    const ConntrackWatcherOptions& options, EventSink* sink) {
+  auto events = ConntrackEvents::Open(options.receive_buffer);
+  if (!events.ok()) return events.status();
+  return std::unique_ptr<ConntrackWatcher>(new ConntrackWatcher(*std::move(events), sink));
+}
+
+void ConntrackWatcher::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void ConntrackWatcher::RequestResync(v1::GapCause cause) {
+  requests_.fetch_or(1u << cause);
+  wakeup_.Signal();
+}
+
+void ConntrackWatcher::Stop() {
+  stopping_ = true;
+  wakeup_.Signal();
+  if (thread_.joinable()) thread_.join();
+}
+
+ConntrackWatcher::Counters ConntrackWatcher::counters() const {
+  const uint64_t overruns = overruns_.load(std::memory_order_relaxed);
+  return {
+      .events = events_read_.load(std::memory_order_relaxed), .lost = overruns, .gaps = overruns};
+}
+
+void ConntrackWatcher::Run() {
+  while (!stopping_) {
+    Wait();
+    const uint32_t requests = requests_.exchange(0);
+    for (int cause = v1::GapCause_MIN; cause <= v1::GapCause_MAX; ++cause) {
+      if ((requests & 1u << cause) == 0) continue;
+      resync_.MarkGap(static_cast<v1::GapCause>(cause), 0, WallClock());
+    }
+    if (dump_readable_ && resync_.dumping()) ReadDump();
+    ReadEvents();
+    if (!resync_.dumping()) dump_ = nullptr;
+    if (overrun_) continue;
+    if (const auto due = resync_.due(); due && *due <= Clock::now()) StartDump();
+  }
+}
+
+// Until there is something to do.
+void ConntrackWatcher::Wait() {
+  std::array<pollfd, 3> fds{pollfd{wakeup_.fd(), POLLIN, 0}, pollfd{events_->fd(), POLLIN, 0}};
+  int timeout_ms = -1;
+  nfds_t count = 2;
+  if (dump_ != nullptr) {
+    if (sink_->Congested()) {
+      timeout_ms = kCongestionPollMs;
+    } else {
+      fds[count++] = {dump_->fd(), POLLIN, 0};
+    }
+  } else if (const auto due = resync_.due()) {
+    // Rounded up: a moment too early would be a turn for nothing.
+    const auto left = std::chrono::ceil<milliseconds>(std::max(*due, Clock::now()) - Clock::now());
+    timeout_ms = static_cast<int>(std::max(left, milliseconds(0)).count());
+  }
+  poll(fds.data(), count, timeout_ms);
+  if (fds[0].revents != 0) wakeup_.Clear();
+  dump_readable_ = fds[2].revents != 0;
+}
+
+void ConntrackWatcher::StartDump() {
+  resync_.DumpStarted(Clock::now());
+  auto dump = ConntrackDump::Start();
+  if (dump.ok()) {
+    dump_ = *std::move(dump);
+    return;
+  }
+  Complain(dump.status());
+  resync_.DumpBroken();
+}
+
+void ConntrackWatcher::ReadDump() {
+  const auto received = dump_->Receive(read_);
+  Stamp(read_);
+  resync_.Snapshot(read_);
+  switch (received) {
+    case ConntrackDump::Received::kSome:
+    case ConntrackDump::Received::kDrained:
+      break;
+    case ConntrackDump::Received::kDone:
+      resync_.DumpDone(WallClock());
+      complaint_.clear();
+      break;
+    case ConntrackDump::Received::kBroken:
+      Complain(dump_->error());
+      resync_.DumpBroken();
+      break;
+  }
+}
+
+void ConntrackWatcher::ReadEvents() {
+  for (int round = 0; round < kRoundsAtMost; ++round) {
+    const auto received = events_->Receive(read_);
+    events_read_.fetch_add(read_.size(), std::memory_order_relaxed);
+    Stamp(read_);
+    resync_.Follow(read_);
+    if (received == ConntrackEvents::Received::kDrained) {
+      overrun_ = false;
+      return;
+    }
+    if (received == ConntrackEvents::Received::kOverrun) {
+      // A dump that began now could miss what happens until the buffer is empty.
+      overrun_ = true;
+      overruns_.fetch_add(1, std::memory_order_relaxed);
+      resync_.MarkGap(v1::GAP_CAUSE_KERNEL_OVERRUN, 1, WallClock());
+      events_->Enlarge();
+    }
+  }
+}
+
+void ConntrackWatcher::Complain(const absl::Status& status) {
+  if (status.message() == complaint_) return;
+  complaint_ = std::string(status.message());
+  spdlog::warn("{}; trying again each second", complaint_);
+}
+
+}  // namespace sluice::agent

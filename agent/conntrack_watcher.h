@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "agent/conntrack_resync.h"
+#include "agent/event_sink.h"
+#include "agent/netfilter/conntrack_socket.h"
+#include "agent/wakeup.h"
+
+namespace sluice::agent {
+
+struct ConntrackWatcherOptions {
+  // Bytes of the netlink socket's buffer; grows up to eightfold as it overruns.
+  size_t receive_buffer = 8 * 1024 * 1024;
+};
+
+// Follows the kernel's connection table in this network namespace: every event, in order, and
+// where events were lost a Gap, the whole table and ResyncDone (event.proto). Subscribes before it
+// dumps, as connections older than the first listener never tell of themselves.
+//
+// It has one thread, which waits for nothing but the kernel. While the sink is congested a dump
+// pauses, and what ConntrackResync holds of the events waits with it. When events come faster
+// than the sink takes them, the sink counts the loss and asks for a resync; when faster than this
+// thread reads, the kernel says so.
+class ConntrackWatcher final {
+ public:
+  // Subscribes. Errors: PERMISSION_DENIED, no CAP_NET_ADMIN in this network namespace;
+  // UNAVAILABLE, the kernel has no conntrack netlink. `sink` outlives Stop(); not owned.
+  static absl::StatusOr<std::unique_ptr<ConntrackWatcher>> Open(
+      const ConntrackWatcherOptions& options, EventSink* sink);
+  // Stops.
+  ~ConntrackWatcher();
+  ConntrackWatcher(const ConntrackWatcher&) = delete;
+  ConntrackWatcher& operator=(const ConntrackWatcher&) = delete;
+
+  // Starts to post. Once.
+  void Start();
+  // Marks a gap now and dumps the table as soon as a second has passed since the last dump began.
+  // Any thread.
+  void RequestResync(v1::GapCause cause);
+  // Joins. Nothing is posted afterwards.
+  void Stop();
+
+  struct Counters {
+    uint64_t events = 0;  // read from the kernel, entries of dumps not counted
+    uint64_t lost = 0;    // by overruns, at least; the kernel does not say how many
+    uint64_t gaps = 0;    // from overruns
+  };
+  // Any thread.
+  Counters counters() const;
+
+ private:
+  ConntrackWatcher(std::unique_ptr<ConntrackEvents> events, EventSink* sink);
+
+  void Run();
+  void Wait();
+  void ReadDump();
+  void ReadEvents();
+  void StartDump();
+  void Complain(const absl::Status& status);
+
+  const std::unique_ptr<ConntrackEvents> events_;
+  EventSink* const sink_;  // Not owned.
+  Wakeup wakeup_;
+  std::thread thread_;
+
+  // Any thread.
+  std::atomic<bool> stopping_ = false;
+  std::atomic<uint32_t> requests_ = 0;  // bit n: a resync for GapCause n
+  std::atomic<uint64_t> events_read_ = 0;
+  std::atomic<uint64_t> overruns_ = 0;
+
+  // The thread's own.
+  ConntrackResync resync_;
+  std::unique_ptr<ConntrackDump> dump_;  // while resync_.dumping()
+  bool dump_readable_ = false;
+  bool overrun_ = false;  // and the socket was not empty since
+  std::vector<v1::Event> read_;
+  std::string complaint_;
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,273 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "agent/client_stream.h"
+#include "agent/dialer.h"
+#include "agent/stream_mailbox.h"
+#include "agent/wakeup.h"
+
+namespace sluice::agent {
+
+// What the agent's three streams have in common (decision.proto, event.proto, command.proto):
+// dialling, hello and welcome, heartbeats and their echo, silence taken for death, dialling again.
+// Owned by one thread, which makes every call and polls `wakeup`; the streams' threads only post.
+//
+// Traits names Request and Response, kService for error texts, and has
+//   static auto Prepare(const std::shared_ptr<grpc::Channel>&, grpc::ClientContext*,
+//                       grpc::CompletionQueue*);  the call, not yet started
+template <typename Traits>
+class Conversation final {
+ public:
+  using Request = typename Traits::Request;
+  using Response = typename Traits::Response;
+
+  // Called from within Run.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // A stream begins; what the agent says first.
+    virtual void FillHello(Request& request) = 0;
+    // It is up. An error ends it, its text is logged.
+    virtual absl::Status OnWelcome(const Response& response) = 0;
+    // Neither a welcome nor a heartbeat. An error ends the stream, its text is logged.
+    virtual absl::Status OnMessage(Response& response) = 0;
+    // The stream that was welcomed is gone.
+    virtual void OnLost() = 0;
+  };
+
+  // `who` begins log lines. Neither pointer is owned.
+  Conversation(std::string who, std::vector<std::string> servers, Listener* listener,
+               Wakeup* wakeup)
+      : who_(std::move(who)),
+        listener_(listener),
+        mailbox_(std::make_shared<Mailbox>(wakeup)),
+        dialer_(std::move(servers)) {}
+  ~Conversation() {
+    if (stream_ != nullptr) Drop();
+    mailbox_->WaitUntilClosed();
+  }
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+
+  // Hands what has come to the listener and does what is due.
+  void Run(int64_t now_ns) {
+    // If this thread was stopped, the time it missed says nothing about the server.
+    if (last_run_ns_ != 0 && now_ns - last_run_ns_ > 2 * kHeartbeatInterval) {
+      heard_ns_ += now_ns - last_run_ns_;
+    }
+    last_run_ns_ = now_ns;
+    TakeMail(now_ns);
+    switch (state_) {
+      case State::kWaiting:
+        if (now_ns >= redial_ns_) Dial(now_ns);
+        break;
+      case State::kGreeting:
+        if (now_ns - dialled_ns_ >= kWelcomeTimeout) {
+          Lose(now_ns, absl::StrCat("server ", server_, " did not welcome us within a second"));
+        }
+        break;
+      case State::kWelcomed:
+        if (now_ns - heard_ns_ >= kSilence) {
+          Lose(now_ns, absl::StrCat("server ", server_, " was silent for 600 ms"));
+        } else if (now_ns >= heartbeat_ns_) {
+          SendHeartbeat(now_ns);
+        }
+        break;
+    }
+  }
+
+  // When Run is next due though nothing came.
+  int64_t NextTimer() const {
+    switch (state_) {
+      case State::kWaiting:
+        return redial_ns_;
+      case State::kGreeting:
+        return dialled_ns_ + kWelcomeTimeout;
+      case State::kWelcomed:
+        break;
+    }
+    // A heartbeat that is due waits for the write under way, whose end wakes the thread.
+    const int64_t silent = heard_ns_ + kSilence;
+    return heartbeat_ns_ > last_run_ns_ ? std::min(silent, heartbeat_ns_) : silent;
+  }
+
+  // Welcomed, and no write is under way. If not, the thread will be woken when that changes.
+  bool Writable() { return welcomed() && stream_->Writable(); }
+  // To be filled and written; only when Writable(). Holds the last message, for its memory.
+  Request& outgoing() { return outgoing_; }
+  void Write() { stream_->Write(outgoing_); }
+
+  bool welcomed() const { return state_ == State::kWelcomed; }
+  // Smoothed.
+  int64_t round_trip_ns() const { return round_trip_ns_; }
+  const std::string& server() const { return server_; }
+  // Counts up with each stream; 0 before the first.
+  uint32_t stream() const { return stream_id_; }
+  uint64_t connects() const { return connects_; }
+
+ private:
+  using Stream = ClientStream<Request, Response>;
+  using Mailbox = StreamMailbox<Request, Response>;
+  enum class State { kWaiting, kGreeting, kWelcomed };
+
+  static constexpr int64_t kMillisecond = 1'000'000;
+  static constexpr int64_t kHeartbeatInterval = 200 * kMillisecond;
+  static constexpr int64_t kSilence = 600 * kMillisecond;
+  // Connecting takes up to half a second (dialer.cc); then the server has as long again.
+  static constexpr int64_t kWelcomeTimeout = 1000 * kMillisecond;
+  // A server without the service will not have it a moment later.
+  static constexpr int64_t kUnimplementedDelay = 30'000 * kMillisecond;
+
+  void Dial(int64_t now_ns) {
+    auto [channel, server] = dialer_.Dial();
+    server_ = server;
+    ++stream_id_;
+    stream_ = Stream::Start(
+        [&channel = channel](grpc::ClientContext* context, grpc::CompletionQueue* queue) {
+          return Traits::Prepare(channel, context, queue);
+        },
+        Mailbox::Listen(mailbox_, stream_id_));
+    state_ = State::kGreeting;
+    dialled_ns_ = heard_ns_ = now_ns;
+    listener_->FillHello(outgoing_);
+    stream_->Write(outgoing_);
+  }
+
+  void TakeMail(int64_t now_ns) {
+    items_.clear();
+    closed_.clear();
+    const bool resume = mailbox_->Take(items_, closed_);
+    Stream* const paused = resume ? stream_.get() : nullptr;
+    for (auto& item : items_) {
+      if (stream_ == nullptr) break;
+      if (item.message != nullptr) {
+        Handle(*item.message, now_ns);
+      } else {
+        Lose(now_ns, Explain(item.status), item.status.error_code());
+      }
+    }
+    // Though it may be cancelled by now: it must read on to its end.
+    if (paused != nullptr) paused->Resume();
+    for (const uint32_t stream : closed_) closing_.erase(stream);
+  }
+
+  void Handle(Response& response, int64_t now_ns) {
+    heard_ns_ = now_ns;
+    if (state_ == State::kGreeting) {
+      if (!response.has_welcome()) {
+        Lose(now_ns, absl::StrCat("server ", server_, " did not begin with a welcome"));
+        return;
+      }
+      Welcome(response, now_ns);
+    } else if (response.has_welcome()) {
+      Lose(now_ns, absl::StrCat("server ", server_, " sent a second welcome"));
+    } else if (response.has_heartbeat()) {
+      if (response.heartbeat().sequence() != heartbeat_sequence_ || echo_sent_ns_ == 0) return;
+      round_trip_ns_ += (now_ns - echo_sent_ns_ - round_trip_ns_) / 4;
+      echo_sent_ns_ = 0;
+    } else if (const absl::Status status = listener_->OnMessage(response); !status.ok()) {
+      Lose(now_ns, absl::StrCat("server ", server_, " ", status.message()));
+    }
+  }
+
+  void Welcome(const Response& response, int64_t now_ns) {
+    if (const absl::Status status = listener_->OnWelcome(response); !status.ok()) {
+      Lose(now_ns, absl::StrCat("server ", server_, " ", status.message()));
+      return;
+    }
+    state_ = State::kWelcomed;
+    // An upper bound to begin with: it includes connecting.
+    round_trip_ns_ = std::max<int64_t>(now_ns - dialled_ns_, 1);
+    heartbeat_ns_ = now_ns;
+    ++connects_;
+    dialer_.Welcomed();
+    complaints_.clear();
+    spdlog::info("{}: server {} connected", who_, server_);
+  }
+
+  void SendHeartbeat(int64_t now_ns) {
+    if (!stream_->Writable()) return;
+    heartbeat_ns_ = now_ns + kHeartbeatInterval;
+    outgoing_.mutable_heartbeat()->set_sequence(++heartbeat_sequence_);
+    echo_sent_ns_ = now_ns;
+    stream_->Write(outgoing_);
+  }
+
+  void Drop() {
+    stream_->Cancel();
+    if (mailbox_->Abandon()) stream_->Resume();
+    closing_.emplace(stream_id_, std::move(stream_));
+  }
+
+  void Lose(int64_t now_ns, const std::string& reason,
+            grpc::StatusCode code = grpc::StatusCode::UNKNOWN) {
+    // Once for each server, until one is reached or says something else.
+    if (std::string& complaint = complaints_[server_]; complaint != reason) {
+      spdlog::warn("{}: {}; trying again", who_, reason);
+      complaint = reason;
+    }
+    Drop();
+    const bool was_welcomed = welcomed();
+    state_ = State::kWaiting;
+    // Another of the servers may have what this one has not.
+    unimplemented_ = code == grpc::StatusCode::UNIMPLEMENTED ? unimplemented_ + 1 : 0;
+    const bool nobody = !Traits::kRequired && unimplemented_ >= dialer_.servers();
+    redial_ns_ =
+        now_ns + (nobody ? kUnimplementedDelay : std::chrono::nanoseconds(dialer_.Delay()).count());
+    if (was_welcomed) listener_->OnLost();
+  }
+
+  std::string Explain(const grpc::Status& status) const {
+    switch (status.error_code()) {
+      case grpc::StatusCode::OK:
+        return absl::StrCat("server ", server_, " ended the stream");
+      case grpc::StatusCode::UNIMPLEMENTED:
+        return absl::StrCat("server ", server_, " offers no ", Traits::kService,
+                            " (is another program listening there?)");
+      default:
+        return absl::StrCat("server ", server_, ": ", status.error_message());
+    }
+  }
+
+  const std::string who_;
+  Listener* const listener_;  // Not owned.
+  const std::shared_ptr<Mailbox> mailbox_;
+  Dialer dialer_;
+  std::vector<typename Mailbox::Item> items_;
+  std::vector<uint32_t> closed_;
+
+  State state_ = State::kWaiting;
+  std::unique_ptr<Stream> stream_;
+  // Cancelled, but not yet closed.
+  std::map<uint32_t, std::unique_ptr<Stream>> closing_;
+  uint32_t stream_id_ = 0;
+  std::string server_;
+  std::map<std::string, std::string> complaints_;  // by server
+  Request outgoing_;
+
+  int64_t last_run_ns_ = 0;
+  int64_t redial_ns_ = 0;
+  int64_t dialled_ns_ = 0;
+  int64_t heard_ns_ = 0;
+  int64_t heartbeat_ns_ = 0;  // when the next is due
+  int64_t echo_sent_ns_ = 0;
+  uint64_t heartbeat_sequence_ = 0;
+  int64_t round_trip_ns_ = 0;
+  uint64_t connects_ = 0;
+  size_t unimplemented_ = 0;  // attempts in a row that ended so
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,80 @@
+#include "agent/decision_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr int64_t kMillisecond = 1'000'000;
+// Two batches keep a local link busy, as one is answered while the next travels; each millisecond
+// of round trip lets one more be under way.
+constexpr int64_t kBatchesAtLeast = 2;
+constexpr int64_t kBatchesAtMost = 64;
+// Errors are for people who debug a decider: no need to send them often.
+constexpr int64_t kErrorsInterval = 200 * kMillisecond;
+
+absl::Status Refused(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat("asked for what this agent cannot do: ", status.message()));
+}
+
+}  // namespace
+
+DecisionClient::DecisionClient(v1::DecideHello hello, std::vector<std::string> servers,
+                               DecisionListener* listener, Wakeup* wakeup)
+    : hello_(std::move(hello)),
+      listener_(listener),
+      conversation_(absl::StrCat("queue ", hello_.queue()), std::move(servers), this, wakeup) {}
+
+void DecisionClient::FillHello(v1::DecideRequest& request) {
+  sent_batch_ = acknowledged_batch_ = 0;
+  *request.mutable_hello() = hello_;
+}
+
+absl::Status DecisionClient::OnWelcome(const v1::DecideResponse& response) {
+  return Refused(listener_->OnWelcome(conversation_.stream(), response.welcome().wishes()));
+}
+
+absl::Status DecisionClient::OnMessage(v1::DecideResponse& response) {
+  if (response.has_retune()) return Refused(listener_->OnRetune(response.retune().wishes()));
+  if (!response.has_verdicts()) return absl::OkStatus();  // from a newer decider
+  const uint64_t received = response.verdicts().received_batch();
+  if (received > sent_batch_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("acknowledged batch ", received, ", but only ", sent_batch_, " were sent"));
+  }
+  acknowledged_batch_ = std::max(acknowledged_batch_, received);
+  listener_->OnVerdicts(conversation_.stream(), response.verdicts());
+  return absl::OkStatus();
+}
+
+void DecisionClient::OnLost() { listener_->OnLost(); }
+
+void DecisionClient::Run(int64_t now_ns) {
+  conversation_.Run(now_ns);
+  // If a heartbeat is on its way, at its end: both come every 200 ms.
+  if (now_ns < errors_due_ns_ || !conversation_.Writable()) return;
+  errors_due_ns_ = now_ns + kErrorsInterval;
+  v1::VerdictErrors errors;
+  if (!listener_->TakeErrors(errors)) return;
+  conversation_.outgoing().mutable_errors()->Swap(&errors);
+  conversation_.Write();
+}
+
+bool DecisionClient::CanSend() {
+  const auto cap = static_cast<uint64_t>(
+      std::clamp(conversation_.round_trip_ns() / kMillisecond, kBatchesAtLeast, kBatchesAtMost));
+  return sent_batch_ - acknowledged_batch_ < cap && conversation_.Writable();
+}
+
+void DecisionClient::Send(v1::PacketBatch& batch) {
+  batch.set_batch(++sent_batch_);
+  conversation_.outgoing().mutable_packets()->Swap(&batch);
+  conversation_.Write();
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "agent/conversation.h"
+#include "sluice/v1/decision.grpc.pb.h"
+#include "sluice/v1/decision.pb.h"
+
+namespace sluice::agent {
+
+// What a Decide stream brings. Called on the loop's thread, from within DecisionClient's calls.
+class DecisionListener {
+ public:
+  virtual ~DecisionListener() = default;
+  // The stream is up. An error refuses the wishes: the stream is ended and its text logged.
+  virtual absl::Status OnWelcome(uint32_t stream, const v1::Wishes& wishes) = 0;
+  virtual absl::Status OnRetune(const v1::Wishes& wishes) = 0;
+  virtual void OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) = 0;
+  // The stream is gone; none of its answers will come.
+  virtual void OnLost() = 0;
+  // Answers that could not be carried out since the last call, to be told; false for none.
+  virtual bool TakeErrors(v1::VerdictErrors& errors) = 0;
+};
+
+struct DecideTraits {
+  using Request = v1::DecideRequest;
+  using Response = v1::DecideResponse;
+  static constexpr char kService[] = "sluice.v1.DecisionService";
+  static constexpr bool kRequired = true;
+  static auto Prepare(const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context,
+                      grpc::CompletionQueue* queue) {
+    return v1::DecisionService::NewStub(channel)->PrepareAsyncDecide(context, queue);
+  }
+};
+
+// The agent's end of a Decide conversation (decision.proto): numbers the batches and keeps as many
+// under way as the round trip asks for. Owned by a queue's loop, whose thread makes every call.
+class DecisionClient final : private Conversation<DecideTraits>::Listener {
+ public:
+  DecisionClient(v1::DecideHello hello, std::vector<std::string> servers,
+                 DecisionListener* listener /* not owned */, Wakeup* wakeup /* not owned */);
+
+  // Hands what has come to the listener and does what is due.
+  void Run(int64_t now_ns);
+  // When Run is next due though nothing came; monotonic clock.
+  int64_t NextTimer() const { return conversation_.NextTimer(); }
+
+  // A batch may be sent now: the stream is welcomed, no write is under way and fewer batches than
+  // the cap are unacknowledged. If not, the loop will be woken when that changes.
+  bool CanSend();
+  // Numbers and sends a batch. Swaps `batch` with an older message whose memory can be used again.
+  void Send(v1::PacketBatch& batch);
+
+  bool connected() const { return conversation_.welcomed(); }
+  // Smoothed.
+  int64_t round_trip_ns() const { return conversation_.round_trip_ns(); }
+  const std::string& server() const { return conversation_.server(); }
+  uint64_t connects() const { return conversation_.connects(); }
+
+ private:
+  void FillHello(v1::DecideRequest& request) override;
+  absl::Status OnWelcome(const v1::DecideResponse& response) override;
+  absl::Status OnMessage(v1::DecideResponse& response) override;
+  void OnLost() override;
+
+  const v1::DecideHello hello_;
+  DecisionListener* const listener_;  // Not owned.
+  Conversation<DecideTraits> conversation_;
+  int64_t errors_due_ns_ = 0;
+  uint64_t sent_batch_ = 0;
+  uint64_t acknowledged_batch_ = 0;
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,323 @@
+// Against a real gRPC server on a unix socket, whose side of the conversation each test plays.
+
+#include "agent/decision_client.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sluice::agent {
+namespace {
+
+using ServerStream = grpc::ServerReaderWriter<v1::DecideResponse, v1::DecideRequest>;
+
+// A decider that does as it is told.
+class Decider final : public v1::DecisionService::Service {
+ public:
+  using Play = std::function<grpc::Status(ServerStream& stream)>;
+  explicit Decider(Play play) : play_(std::move(play)) {}
+  grpc::Status Decide(grpc::ServerContext*, ServerStream* stream) override {
+    ++streams;
+    return play_(*stream);
+  }
+  std::atomic<int> streams = 0;
+
+ private:
+  const Play play_;
+};
+
+v1::DecideResponse Welcome() {
+  v1::DecideResponse response;
+  response.mutable_welcome();
+  return response;
+}
+
+// Echoes heartbeats, answers and acknowledges every batch.
+grpc::Status PlayOn(ServerStream& stream) {
+  v1::DecideRequest request;
+  while (stream.Read(&request)) {
+    v1::DecideResponse response;
+    if (request.has_heartbeat()) {
+      *response.mutable_heartbeat() = request.heartbeat();
+    } else if (request.has_packets()) {
+      response.mutable_verdicts()->set_received_batch(request.packets().batch());
+      for (const v1::Packet& packet : request.packets().packets()) {
+        response.mutable_verdicts()->add_verdicts()->set_transaction_id(packet.transaction_id());
+      }
+    } else {
+      continue;
+    }
+    stream.Write(response);
+  }
+  return grpc::Status::OK;
+}
+
+// The whole conversation as it should be.
+grpc::Status PlayWell(ServerStream& stream) {
+  v1::DecideRequest request;
+  stream.Read(&request);
+  EXPECT_TRUE(request.has_hello());
+  stream.Write(Welcome());
+  return PlayOn(stream);
+}
+
+class Recorder final : public DecisionListener {
+ public:
+  absl::Status OnWelcome(uint32_t, const v1::Wishes&) override {
+    ++welcomes;
+    return refusal;
+  }
+  absl::Status OnRetune(const v1::Wishes&) override {
+    ++retunes;
+    return absl::OkStatus();
+  }
+  void OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) override {
+    last_stream = stream;
+    for (const v1::Verdict& verdict : batch.verdicts())
+      answered.push_back(verdict.transaction_id());
+  }
+  void OnLost() override { ++lost; }
+  bool TakeErrors(v1::VerdictErrors&) override { return false; }
+
+  absl::Status refusal;
+  int welcomes = 0;
+  int retunes = 0;
+  int lost = 0;
+  uint32_t last_stream = 0;
+  std::vector<uint64_t> answered;
+};
+
+class DecisionClientTest : public testing::Test {
+ protected:
+  // Not in Bazel's folder for temporary files: a socket's path has at most 107 bytes.
+  DecisionClientTest() { EXPECT_NE(mkdtemp(folder_.data()), nullptr); }
+  ~DecisionClientTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string Address() const { return "unix:" + folder_ + "/decider"; }
+  void Serve(Decider::Play play) {
+    decider_ = std::make_unique<Decider>(std::move(play));
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(Address(), grpc::InsecureServerCredentials());
+    builder.RegisterService(decider_.get());
+    server_ = builder.BuildAndStart();
+    ASSERT_NE(server_, nullptr);
+  }
+  void StopServer() {
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_.reset();
+  }
+  DecisionClient& Client() {
+    if (client_ == nullptr) {
+      v1::DecideHello hello;
+      hello.mutable_agent()->set_gateway("gw");
+      client_ = std::make_unique<DecisionClient>(hello, std::vector<std::string>{Address()},
+                                                 &recorder_, &wakeup_);
+    }
+    return *client_;
+  }
+  static int64_t Now() {
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+  }
+  // Does the loop's part until `done`; false if that takes more than ten seconds.
+  bool RunUntil(const std::function<bool()>& done) {
+    for (const int64_t end = Now() + 10'000'000'000; Now() < end;) {
+      Client().Run(Now());
+      if (done()) return true;
+      const int64_t wait = std::max<int64_t>(Client().NextTimer() - Now(), 0);
+      pollfd fd{wakeup_.fd(), POLLIN, 0};
+      poll(&fd, 1, static_cast<int>(wait / 1'000'000) + 1);
+      wakeup_.Clear();
+    }
+    return false;
+  }
+  void TearDown() override {
+    client_.reset();
+    if (server_ != nullptr) StopServer();
+  }
+
+  std::string folder_ = "/tmp/decision-client-XXXXXX";
+  Wakeup wakeup_;
+  Recorder recorder_;
+  std::unique_ptr<Decider> decider_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<DecisionClient> client_;
+};
+
+TEST_F(DecisionClientTest, AsksAndIsAnswered) {
+  Serve(PlayWell);
+  ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
+  for (uint64_t id = 1; id <= 5; ++id) {
+    ASSERT_TRUE(RunUntil([&] { return Client().CanSend(); }));
+    v1::PacketBatch batch;
+    batch.add_packets()->set_transaction_id(id);
+    Client().Send(batch);
+  }
+  ASSERT_TRUE(RunUntil([&] { return recorder_.answered.size() == 5; }));
+  EXPECT_EQ(recorder_.answered, (std::vector<uint64_t>{1, 2, 3, 4, 5}));
+  EXPECT_GT(Client().round_trip_ns(), 0);
+  EXPECT_EQ(Client().connects(), 1u);
+  EXPECT_EQ(recorder_.lost, 0);
+}
+
+TEST_F(DecisionClientTest, KeepsNoMoreBatchesUnderWayThanTheCap) {
+  Serve([](ServerStream& stream) {
+    v1::DecideRequest request;
+    stream.Read(&request);
+    stream.Write(Welcome());
+    // Echoes heartbeats but acknowledges nothing.
+    while (stream.Read(&request)) {
+      if (!request.has_heartbeat()) continue;
+      v1::DecideResponse response;
+      *response.mutable_heartbeat() = request.heartbeat();
+      stream.Write(response);
+    }
+    return grpc::Status::OK;
+  });
+  ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
+  int sent = 0;
+  const int64_t end = Now() + 1'000'000'000;
+  RunUntil([&] {
+    if (Client().CanSend()) {
+      v1::PacketBatch batch;
+      Client().Send(batch);
+      ++sent;
+    }
+    return Now() > end;
+  });
+  EXPECT_GE(sent, 2);
+  EXPECT_LE(sent, 64);
+  EXPECT_TRUE(Client().connected()) << "slow is not silent";
+}
+
+TEST_F(DecisionClientTest, TakesASilentDeciderForDead) {
+  Serve([](ServerStream& stream) {
+    v1::DecideRequest request;
+    stream.Read(&request);
+    stream.Write(Welcome());
+    while (stream.Read(&request)) {
+    }
+    return grpc::Status::OK;
+  });
+  ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
+  ASSERT_TRUE(RunUntil([&] { return recorder_.lost == 1; }));
+  ASSERT_TRUE(RunUntil([&] { return recorder_.welcomes == 2; })) << "it dials again";
+}
+
+TEST_F(DecisionClientTest, FindsADeciderThatComesLate) {
+  ASSERT_FALSE(Client().connected());
+  Client().Run(Now());
+  Serve(PlayWell);
+  ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
+  StopServer();
+  ASSERT_TRUE(RunUntil([&] { return recorder_.lost == 1; }));
+  Serve(PlayWell);
+  ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
+  EXPECT_EQ(Client().connects(), 2u);
+}
+
+struct Breach {
+  std::string name;
+  Decider::Play play;
+};
+
+class BreachTest : public DecisionClientTest, public testing::WithParamInterface<Breach> {};
+
+TEST_P(BreachTest, EndsTheStreamAndDialsAgain) {
+  Serve(GetParam().play);
+  ASSERT_TRUE(RunUntil([&] { return decider_->streams >= 2; }));
+  EXPECT_FALSE(Client().connected() && recorder_.lost == 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(DecisionClient, BreachTest,
+                         testing::Values(Breach{"NoWelcome",
+                                                [](ServerStream& stream) {
+                                                  v1::DecideRequest request;
+                                                  stream.Read(&request);
+                                                  v1::DecideResponse response;
+                                                  response.mutable_verdicts();
+                                                  stream.Write(response);
+                                                  while (stream.Read(&request)) {
+                                                  }
+                                                  return grpc::Status::OK;
+                                                }},
+                                         Breach{"TwoWelcomes",
+                                                [](ServerStream& stream) {
+                                                  v1::DecideRequest request;
+                                                  stream.Read(&request);
+                                                  stream.Write(Welcome());
+                                                  stream.Write(Welcome());
+                                                  while (stream.Read(&request)) {
+                                                  }
+                                                  return grpc::Status::OK;
+                                                }},
+                                         Breach{"AcknowledgesWhatWasNotSent",
+                                                [](ServerStream& stream) {
+                                                  v1::DecideRequest request;
+                                                  stream.Read(&request);
+                                                  stream.Write(Welcome());
+                                                  v1::DecideResponse response;
+                                                  response.mutable_verdicts()->set_received_batch(
+                                                      7);
+                                                  stream.Write(response);
+                                                  while (stream.Read(&request)) {
+                                                  }
+                                                  return grpc::Status::OK;
+                                                }},
+                                         Breach{"Refuses",
+                                                [](ServerStream&) {
+                                                  return grpc::Status(
+                                                      grpc::StatusCode::FAILED_PRECONDITION,
+                                                      "not for this gateway");
+                                                }}),
+                         [](const auto& breach) { return breach.param.name; });
+
+TEST_F(DecisionClientTest, EndsTheStreamOfADeciderThatWishesTheImpossible) {
+  recorder_.refusal = absl::UnimplementedError("rewriting payload");
+  Serve(PlayWell);
+  ASSERT_TRUE(RunUntil([&] { return recorder_.welcomes == 2; }));
+  EXPECT_FALSE(Client().connected());
+  EXPECT_EQ(Client().connects(), 0u);
+}
+
+TEST_F(DecisionClientTest, AFloodOfMessagesIsReadNoFasterThanItIsHandled) {
+  constexpr int kMessages = 5000;
+  Serve([](ServerStream& stream) {
+    v1::DecideRequest request;
+    stream.Read(&request);
+    stream.Write(Welcome());
+    v1::DecideResponse retune;
+    retune.mutable_retune();
+    for (int i = 0; i < kMessages; ++i) stream.Write(retune);
+    return PlayOn(stream);
+  });
+  ASSERT_TRUE(RunUntil([&] { return recorder_.retunes == kMessages; }));
+}
+
+TEST_F(DecisionClientTest, EndsWhileADeciderFloods) {
+  Serve([](ServerStream& stream) {
+    v1::DecideRequest request;
+    stream.Read(&request);
+    stream.Write(Welcome());
+    v1::DecideResponse retune;
+    retune.mutable_retune();
+    while (stream.Write(retune)) {
+    }
+    return grpc::Status::OK;
+  });
+  ASSERT_TRUE(RunUntil([&] { return recorder_.retunes > 100; }));
+  client_.reset();
+}
+
+}  // namespace
+}  // namespace sluice::agent

@@ -1,0 +1,44 @@
+#include "agent/dialer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::agent {
+namespace {
+
+constexpr int kFirstDelayMs = 100;
+constexpr int kMaxDelayMs = 500;
+// Long enough for TCP, TLS and HTTP/2 over a link of 100 ms; short enough that a server that
+// comes back is found within a second.
+constexpr int kConnectTimeoutMs = 500;
+
+}  // namespace
+
+Dialer::Dialer(std::vector<std::string> servers)
+    : servers_(std::move(servers)), random_(std::random_device{}()) {}
+
+Dialer::Dialed Dialer::Dial() {
+  const std::string& server = servers_[next_];
+  next_ = (next_ + 1) % servers_.size();
+  grpc::ChannelArguments arguments;
+  // Channels with equal arguments would share a connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // gRPC uses the larger of this and its own back-off as the connect timeout; the delay between
+  // attempts is ours, as every attempt is a new channel.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  // A proxy named in the environment must not stand between a gateway and its decider.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return {grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments), server};
+}
+
+std::chrono::milliseconds Dialer::Delay() {
+  const int ceiling = std::min(kFirstDelayMs << std::min(failures_, 3), kMaxDelayMs);
+  ++failures_;
+  return std::chrono::milliseconds(
+      std::uniform_int_distribution<int>(ceiling / 2, ceiling)(random_));
+}
+
+void Dialer::Welcomed() { failures_ = 0; }
+
+}  // namespace sluice::agent

@@ -1,0 +1,149 @@
+#include "agent/event_reporter.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::agent {
+namespace {
+
+// The conversation's own numbers (event.proto, 3).
+constexpr size_t kBatchSize = 256;
+constexpr uint64_t kUnacknowledged = 8;
+
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMillisecond = 1'000'000;
+
+int64_t MonotonicNow() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Milliseconds for poll(2) until `due_ns`, rounded up: a moment too early would be a turn for
+// nothing.
+int TimeoutMs(int64_t due_ns, int64_t now_ns) {
+  if (due_ns <= now_ns) return 0;
+  const int64_t left = (due_ns - now_ns - 1) / kMillisecond + 1;
+  return static_cast<int>(std::min<int64_t>(left, std::numeric_limits<int>::max()));
+}
+
+}  // namespace
+
+EventReporter::EventReporter(EventReporterOptions options, std::function<v1::GatewayStats()> stats)
+    : options_(std::move(options)), stats_(std::move(stats)), backlog_(options_.backlog) {}
+
+EventReporter::~EventReporter() { Stop(); }
+
+void EventReporter::Start(std::function<void(v1::GapCause)> resync) {
+  resync_ = std::move(resync);
+  thread_ = std::thread([this] { Run(); });
+}
+
+void EventReporter::Stop() {
+  stopping_ = true;
+  wakeup_.Signal();
+  if (thread_.joinable()) thread_.join();
+}
+
+void EventReporter::Post(v1::Event event) {
+  MutexLock lock(mutex_);
+  backlog_.Post(std::move(event));
+  if (!idle_ || backlog_.empty()) return;
+  idle_ = false;
+  wakeup_.Signal();
+}
+
+bool EventReporter::Congested() const {
+  MutexLock lock(mutex_);
+  return backlog_.congested();
+}
+
+EventReporter::Counters EventReporter::counters() const {
+  MutexLock lock(mutex_);
+  return {.lost = backlog_.lost(), .gaps = backlog_.gaps()};
+}
+
+void EventReporter::FillHello(v1::ReportRequest& request) {
+  sent_batch_ = acknowledged_batch_ = 0;
+  *request.mutable_hello()->mutable_agent() = options_.agent;
+}
+
+absl::Status EventReporter::OnWelcome(const v1::ReportResponse&) {
+  {
+    MutexLock lock(mutex_);
+    backlog_.Open();
+  }
+  stats_due_ns_ = 0;
+  resync_(v1::GAP_CAUSE_STREAM_START);
+  return absl::OkStatus();
+}
+
+absl::Status EventReporter::OnMessage(v1::ReportResponse& response) {
+  if (!response.has_ack()) return absl::OkStatus();  // from a newer server
+  const uint64_t batch = response.ack().batch();
+  if (batch > sent_batch_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("acknowledged event batch ", batch, ", but only ", sent_batch_, " were sent"));
+  }
+  acknowledged_batch_ = std::max(acknowledged_batch_, batch);
+  return absl::OkStatus();
+}
+
+void EventReporter::OnLost() {
+  MutexLock lock(mutex_);
+  backlog_.Close();
+}
+
+void EventReporter::Run() {
+  // Its end cancels the stream and waits until that is done.
+  Conversation<ReportTraits> conversation("events", options_.servers, this, &wakeup_);
+  while (!stopping_) {
+    conversation.Run(MonotonicNow());
+    const int64_t stats_due_ns = Send(conversation, MonotonicNow());
+    pollfd fd{wakeup_.fd(), POLLIN, 0};
+    const int64_t now_ns = MonotonicNow();
+    poll(&fd, 1, TimeoutMs(std::min(conversation.NextTimer(), stats_due_ns), now_ns));
+    wakeup_.Clear();
+  }
+  MutexLock lock(mutex_);
+  backlog_.Close();
+}
+
+int64_t EventReporter::Send(Conversation<ReportTraits>& conversation, int64_t now_ns) {
+  // The end of a write and an acknowledgement wake the thread.
+  while (conversation.Writable()) {
+    if (now_ns >= stats_due_ns_) {
+      stats_due_ns_ = now_ns + std::chrono::nanoseconds(options_.stats_interval).count();
+      *conversation.outgoing().mutable_stats() = stats_();
+    } else if (sent_batch_ - acknowledged_batch_ >= kUnacknowledged) {
+      return stats_due_ns_;
+    } else if (v1::EventBatch& batch = *conversation.outgoing().mutable_events();
+               !TakeBatch(batch)) {
+      return stats_due_ns_;
+    }
+    conversation.Write();
+  }
+  return kNever;
+}
+
+bool EventReporter::TakeBatch(v1::EventBatch& batch) {
+  batch.Clear();
+  bool resync = false;
+  {
+    MutexLock lock(mutex_);
+    backlog_.Take(kBatchSize, *batch.mutable_events());
+    idle_ = batch.events().empty();
+    resync = backlog_.TakeResyncRequest();
+  }
+  if (resync) resync_(v1::GAP_CAUSE_BACKLOG_FULL);
+  if (batch.events().empty()) return false;
+  batch.set_batch(++sent_batch_);
+  return true;
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/conversation.h"
+#include "agent/event_backlog.h"
+#include "agent/event_sink.h"
+#include "agent/wakeup.h"
+#include "sluice/v1/event.grpc.pb.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::agent {
+
+struct EventReporterOptions {
+  v1::AgentIdentity agent;
+  std::vector<std::string> servers;
+  // Events held while the server is slow; at least 1,024.
+  size_t backlog = 65536;
+  std::chrono::milliseconds stats_interval{1000};
+};
+
+struct ReportTraits {
+  using Request = v1::ReportRequest;
+  using Response = v1::ReportResponse;
+  static constexpr char kService[] = "sluice.v1.EventService";
+  // A decider need not offer it.
+  static constexpr bool kRequired = false;
+  static auto Prepare(const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context,
+                      grpc::CompletionQueue* queue) {
+    return v1::EventService::NewStub(channel)->PrepareAsyncReport(context, queue);
+  }
+};
+
+// The agent's end of the Report conversation (event.proto): carries events and counters to the
+// server. It has one thread, which dials, writes and waits. While no server is connected, events
+// are not kept: the snapshot a stream begins with covers them. When the server takes them too
+// slowly the backlog fills, and what follows is lost and told, see EventBacklog.
+class EventReporter final : public EventSink, private Conversation<ReportTraits>::Listener {
+ public:
+  // `stats` reads the gateway's counters; called on the reporter's thread, from Start to Stop.
+  EventReporter(EventReporterOptions options, std::function<v1::GatewayStats()> stats);
+  // Stops.
+  ~EventReporter() override;
+  EventReporter(const EventReporter&) = delete;
+  EventReporter& operator=(const EventReporter&) = delete;
+
+  // Starts to dial. `resync` asks for a Gap of that cause and a snapshot, to be posted here; it
+  // is called on the reporter's thread and does not block. Once.
+  void Start(std::function<void(v1::GapCause)> resync);
+  // Cancels the stream and joins. Nothing is called afterwards.
+  void Stop();
+
+  // Any thread.
+  void Post(v1::Event event) override;
+  bool Congested() const override;
+
+  struct Counters {
+    uint64_t lost = 0;  // events that did not fit into the backlog
+    uint64_t gaps = 0;  // Gaps that told so
+  };
+  // Any thread.
+  Counters counters() const;
+
+ private:
+  void FillHello(v1::ReportRequest& request) override;
+  absl::Status OnWelcome(const v1::ReportResponse& response) override;
+  absl::Status OnMessage(v1::ReportResponse& response) override;
+  void OnLost() override;
+
+  void Run();
+  // Writes what there is to write, if it can; says when it wants to be called though nothing came.
+  int64_t Send(Conversation<ReportTraits>& conversation, int64_t now_ns);
+  // True if there was one.
+  bool TakeBatch(v1::EventBatch& batch);
+
+  const EventReporterOptions options_;
+  const std::function<v1::GatewayStats()> stats_;
+  std::function<void(v1::GapCause)> resync_;
+  Wakeup wakeup_;
+  std::thread thread_;
+  std::atomic<bool> stopping_ = false;
+
+  mutable Mutex mutex_;
+  EventBacklog backlog_ ABSL_GUARDED_BY(mutex_);
+  // The thread waits for nothing but an event to send.
+  bool idle_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // The thread's own.
+  uint64_t sent_batch_ = 0;
+  uint64_t acknowledged_batch_ = 0;
+  int64_t stats_due_ns_ = 0;
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,300 @@
+// sluice-agent: takes packets from NFQUEUE, asks a decider, carries out its verdicts.
+
+#include <google/protobuf/util/time_util.h>
+#include <poll.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "agent/check.h"
+#include "agent/command_server.h"
+#include "agent/commands.h"
+#include "agent/config/config_reader.h"
+#include "agent/conntrack_watcher.h"
+#include "agent/event_reporter.h"
+#include "agent/gateway_stats.h"
+#include "agent/hook_guard.h"
+#include "agent/mode_switch.h"
+#include "agent/netfilter/links.h"
+#include "agent/netfilter/packet_timestamps.h"
+#include "agent/netfilter/table.h"
+#include "agent/netfilter/table_monitor.h"
+#include "agent/privileges.h"
+#include "agent/queue_loop.h"
+#include "agent/ready.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2 };
+
+spdlog::level::level_enum LevelOf(LogLevel level) {
+  switch (level) {
+    case LOG_LEVEL_DEBUG:
+      return spdlog::level::debug;
+    case LOG_LEVEL_WARNING:
+      return spdlog::level::warn;
+    case LOG_LEVEL_ERROR:
+      return spdlog::level::err;
+    default:
+      return spdlog::level::info;
+  }
+}
+
+int Fail(const absl::Status& status) {
+  spdlog::error("{}", std::string(status.message()));
+  return kFailed;
+}
+
+TableOptions TableOptionsOf(const AgentConfig& config) {
+  return {.first_queue = static_cast<uint16_t>(config.queues().first()),
+          .queue_count = static_cast<uint16_t>(config.queues().count()),
+          .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
+          .mark_mask = config.hook().mark_mask(),
+          .track_connections = config.conntrack().events()};
+}
+
+v1::AgentIdentity MakeIdentity(const AgentConfig& config) {
+  v1::AgentIdentity identity;
+  identity.set_gateway(config.gateway());
+  std::random_device random;
+  identity.set_epoch(uint64_t{random()} << 32 | random());
+  identity.set_agent_version(kVersion);
+  return identity;
+}
+
+QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdentity& identity,
+                                uint32_t index) {
+  const uint32_t queue = config.queues().first() + index;
+  QueueLoopOptions options;
+  options.servers = {config.servers().begin(), config.servers().end()};
+  options.pipeline = {
+      .queue = static_cast<uint16_t>(queue),
+      .index = static_cast<uint8_t>(index),
+      .queue_count = static_cast<int>(config.queues().count()),
+      .deadline_ns = google::protobuf::util::TimeUtil::DurationToNanoseconds(config.deadline()),
+      .max_pending = config.max_pending(),
+      .copy_range = {.meta = false,
+                     .bytes = config.copy_range() == 0 ? kLargestCopyRange : config.copy_range()},
+      .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
+      .mark_mask = config.hook().manage() ? config.hook().mark_mask() : 0,
+  };
+  options.socket = {
+      .queue = static_cast<uint16_t>(queue),
+      .max_length = config.queues().max_length(),
+      .receive_buffer = config.queues().receive_buffer(),
+      .gso = config.queues().gso(),
+      .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
+  };
+  v1::DecideHello& hello = options.hello;
+  *hello.mutable_agent() = identity;
+  hello.set_queue(queue);
+  hello.mutable_capabilities()->add_actions(v1::ACTION_ACCEPT);
+  hello.mutable_capabilities()->add_actions(v1::ACTION_DROP);
+  if (config.hook().manage()) {
+    for (const v1::Notify notify : {v1::NOTIFY_HOST_UNREACHABLE, v1::NOTIFY_ADMIN_PROHIBITED,
+                                    v1::NOTIFY_PORT_UNREACHABLE, v1::NOTIFY_TCP_RESET}) {
+      hello.mutable_capabilities()->add_notifies(notify);
+    }
+  }
+  hello.mutable_capabilities()->add_scopes(v1::SCOPE_PACKET);
+  *hello.mutable_deadline() = config.deadline();
+  hello.set_max_pending(config.max_pending());
+  hello.set_fail_open(config.fail_mode() == FAIL_MODE_OPEN);
+  return options;
+}
+
+// SIGTERM and SIGINT as a file descriptor. Before any thread starts: they inherit the mask.
+int OpenSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+void LogTotals(const v1::GatewayStats& stats) {
+  for (const v1::QueueStats& queue : stats.queues()) {
+    spdlog::info("queue {}: received {}, accepted {}, dropped {}, stale {}, no decider {}",
+                 queue.queue(), queue.received(), queue.accepted(), queue.dropped(),
+                 queue.stale().dropped() + queue.stale().accepted(),
+                 queue.no_decider().dropped() + queue.no_decider().accepted());
+  }
+}
+
+int Release(const AgentConfig& config) {
+  const auto table = Table::Open(TableOptionsOf(config));
+  if (!table.ok()) return Fail(table.status());
+  if (const absl::Status status = (*table)->Remove(); !status.ok()) return Fail(status);
+  spdlog::info("table inet sluice is gone: everything is forwarded that other rules let pass");
+  return kOk;
+}
+
+int Run(const AgentConfig& config) {
+  const int signals = OpenSignals();
+  if (const absl::Status status = SettlePrivileges(config.user()); !status.ok()) {
+    return Fail(status);
+  }
+  const std::vector<std::string> servers(config.servers().begin(), config.servers().end());
+  const v1::AgentIdentity identity = MakeIdentity(config);
+
+  const PacketTimestamps timestamps;
+  const auto links = Links::Open();
+  if (!links.ok()) return Fail(links.status());
+
+  StatsSources sources;
+  sources.gateway = config.gateway();
+  sources.started = google::protobuf::util::TimeUtil::GetCurrentTime();
+
+  EventReporter reporter(
+      {.agent = identity, .servers = servers, .backlog = config.conntrack().backlog()},
+      [&sources] { return ReadStats(sources); });
+  sources.reporter = &reporter;
+
+  Wakeup broken;
+  std::vector<std::unique_ptr<QueueLoop>> queues;
+  for (uint32_t i = 0; i < config.queues().count(); ++i) {
+    auto queue = QueueLoop::Open(QueueOptionsOf(config, identity, i), links->get(), &reporter,
+                                 [&broken] { broken.Signal(); });
+    if (!queue.ok()) return Fail(queue.status());
+    queues.push_back(*std::move(queue));
+    sources.queues.push_back(queues.back().get());
+  }
+
+  std::unique_ptr<Table> table;
+  std::unique_ptr<TableMonitor> monitor;
+  if (config.hook().manage()) {
+    auto opened = Table::Open(TableOptionsOf(config));
+    if (!opened.ok()) return Fail(opened.status());
+    table = *std::move(opened);
+    auto monitoring = TableMonitor::Open();
+    if (!monitoring.ok()) return Fail(monitoring.status());
+    monitor = *std::move(monitoring);
+  }
+  ModeSwitch mode(table.get(), sources.queues);
+  sources.table = table.get();
+  sources.mode = &mode;
+
+  std::unique_ptr<ConntrackWatcher> conntrack;
+  if (config.conntrack().events()) {
+    auto opened =
+        ConntrackWatcher::Open({.receive_buffer = config.conntrack().receive_buffer()}, &reporter);
+    if (!opened.ok()) return Fail(opened.status());
+    conntrack = *std::move(opened);
+    sources.conntrack = conntrack.get();
+  }
+
+  for (const auto& queue : queues) queue->Start();
+  if (table != nullptr) {
+    // A table that is there already was left by an agent in mode on: taking it out because the
+    // configuration says so would open a gateway that an operator has closed.
+    const absl::StatusOr<bool> left = table->Present();
+    if (!left.ok()) return Fail(left.status());
+    if (*left) spdlog::info("table inet sluice was there already: staying in mode on");
+    if (*left || config.mode_at_start() == MODE_AT_START_ON) {
+      if (const auto set = mode.Set(v1::MODE_ON); !set.ok()) return Fail(set.status());
+    }
+  }
+  std::unique_ptr<HookGuard> hook_guard;
+  if (table != nullptr) {
+    hook_guard = std::make_unique<HookGuard>(std::move(monitor), table->port_id(), &mode);
+    sources.hook_guard = hook_guard.get();
+  }
+  if (conntrack != nullptr) conntrack->Start();
+  reporter.Start([&conntrack](v1::GapCause cause) {
+    if (conntrack != nullptr) conntrack->RequestResync(cause);
+  });
+  CommandServer commands(
+      servers,
+      [&] {
+        v1::ServeHello hello;
+        *hello.mutable_agent() = identity;
+        hello.set_mode(mode.mode());
+        for (uint32_t i = 0; i < config.queues().count(); ++i) {
+          hello.add_queues(config.queues().first() + i);
+        }
+        return hello;
+      },
+      [&](const v1::Command& command) { return RunCommand(command, mode, sources); });
+  commands.Start();
+
+  spdlog::info("gateway {}: ready, mode {}", config.gateway(),
+               mode.mode() == v1::MODE_ON ? "on" : "off");
+  TellReady();
+
+  std::array<pollfd, 2> fds{pollfd{signals, POLLIN, 0}, pollfd{broken.fd(), POLLIN, 0}};
+  while (poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {
+  }
+  const bool failed = fds[1].revents != 0;
+  TellStopping();
+  commands.Stop();
+  reporter.Stop();
+  hook_guard.reset();
+  sources.hook_guard = nullptr;
+  int exit_code = failed ? kFailed : kOk;
+  if (table != nullptr && !failed && config.on_stop() == ON_STOP_RELEASE) {
+    if (const absl::Status status = table->Remove(); !status.ok()) exit_code = Fail(status);
+  }
+  for (const auto& queue : queues) queue->Stop();
+  if (conntrack != nullptr) conntrack->Stop();
+  LogTotals(ReadStats(sources));
+  if (mode.mode() == v1::MODE_ON && table != nullptr && config.on_stop() == ON_STOP_KEEP) {
+    spdlog::warn(
+        "stopping in mode on: the rules stay and forwarded packets {} until an agent runs "
+        "again; sluice-agent --release takes the rules out",
+        config.fail_mode() == FAIL_MODE_OPEN ? "pass" : "drop");
+  }
+  spdlog::info("stopped");
+  return exit_code;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{
+      "sluice-agent: holds this gateway's forwarded packets until a decider answers.\n"
+      "Needs CAP_NET_ADMIN. Exit codes: 0 well, 1 failed, 2 bad usage or configuration.",
+      "sluice-agent"};
+  std::string file = "/etc/sluice/agent.yaml";
+  bool check = false;
+  bool release = false;
+  app.add_option("--config", file, "YAML configuration")->capture_default_str();
+  auto* check_flag =
+      app.add_flag("--check", check, "Test kernel, permissions, rules and servers; change nothing");
+  app.add_flag("--release", release,
+               "Take the agent's rules out: everything is forwarded. Needs no server")
+      ->excludes(check_flag);
+  app.set_version_flag("--version", kVersion);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("agent"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  const absl::StatusOr<AgentConfig> config = ReadConfigFile(file);
+  if (!config.ok()) {
+    std::cerr << config.status().message() << "\n";
+    return kUsage;
+  }
+  spdlog::set_level(LevelOf(config->log_level()));
+  if (check) return Check(*config, std::cout) ? kOk : kFailed;
+  return release ? Release(*config) : Run(*config);
+}
+
+}  // namespace
+}  // namespace sluice::agent
+
+int main(int argc, char** argv) { return sluice::agent::Main(argc, argv); }

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "agent/netfilter/queue_codec.h"
+
+namespace sluice::agent {
+
+// How much of each packet the kernel copies. META is no payload at all.
+struct CopyRange {
+  bool meta = false;
+  uint32_t bytes = 128;  // 1..65531
+
+  bool operator==(const CopyRange&) const = default;
+};
+
+inline constexpr uint32_t kLargestCopyRange = 65531;
+
+// What the pipeline needs of an NFQUEUE; QueueSocket is the real one. One thread.
+class PacketQueue {
+ public:
+  virtual ~PacketQueue() = default;
+
+  // Hands the buffered verdicts to the kernel in one system call.
+  virtual absl::Status Send(const VerdictBuffer& verdicts) = 0;
+
+  // Has the kernel copy more or less from the next packet on.
+  virtual absl::Status SetCopyRange(CopyRange range) = 0;
+};
+
+}  // namespace sluice::agent

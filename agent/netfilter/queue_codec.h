@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace sluice::agent {
+
+// A packet as the kernel hands it over (NFQNL_MSG_PACKET, linux/netfilter/nfnetlink_queue.h).
+// Numbers are in host order; the spans point into the datagram it was decoded from.
+struct QueuedPacket {
+  uint32_t packet_id = 0;  // starts at 1 with each bind, counts up by one
+  uint16_t queue = 0;
+  uint16_t hw_protocol = 0;  // EtherType
+  uint8_t hook = 0;          // NF_INET_*
+  uint32_t mark = 0;
+  uint32_t input_ifindex = 0;
+  uint32_t output_ifindex = 0;
+  uint32_t physical_input_ifindex = 0;
+  uint32_t physical_output_ifindex = 0;
+  uint32_t skb_info = 0;
+  bool has_payload = false;      // false in copy mode META
+  uint32_t original_length = 0;  // 0 where there is no payload
+  std::span<const uint8_t> payload;
+  std::span<const uint8_t> hw_address;
+  std::span<const uint8_t> l2_header;
+  std::string_view security_context;
+  std::optional<int64_t> timestamp_ns;  // realtime clock
+  std::optional<uint32_t> uid;
+  std::optional<uint32_t> gid;
+  std::optional<uint32_t> priority;
+  std::optional<uint16_t> vlan_tci;
+  std::optional<uint16_t> vlan_protocol;
+};
+
+// skb_info: the packet is several segments merged.
+inline constexpr uint32_t kSkbGso = 2;
+
+// Takes what is decoded. Called on the thread that decodes.
+class QueueMessages {
+ public:
+  virtual ~QueueMessages() = default;
+  virtual void OnPacket(const QueuedPacket& packet) = 0;
+  // The kernel refused the message sent with that sequence number. Verdicts carry their packet
+  // id there; kConfigSequence marks configuration.
+  virtual void OnKernelError(uint32_t sequence, int error) = 0;
+  // A message that names no packet to answer.
+  virtual void OnUnreadable() = 0;
+};
+
+inline constexpr uint32_t kConfigSequence = 0;
+
+// Decodes one netlink datagram. Total: any bytes are accepted and none is read outside.
+void DecodeQueueDatagram(std::span<const uint8_t> datagram, QueueMessages& messages);
+
+enum class KernelVerdict : uint8_t { kDrop = 0, kAccept = 1 };
+
+// Verdict messages in one buffer, to be sent with one system call. They ask for no
+// acknowledgement; a refusal comes back all the same and bears the packet's id.
+class VerdictBuffer final {
+ public:
+  explicit VerdictBuffer(uint16_t queue) : queue_(queue) { bytes_.reserve(kLimit + 64); }
+
+  void Add(uint32_t packet_id, KernelVerdict verdict, std::optional<uint32_t> mark);
+  std::span<const uint8_t> bytes() const { return bytes_; }
+  bool empty() const { return bytes_.empty(); }
+  bool full() const { return bytes_.size() >= kLimit; }
+  void Clear() { bytes_.clear(); }
+
+ private:
+  // Far below a netlink socket's default send buffer of 208 KiB, beyond which a send fails.
+  static constexpr size_t kLimit = 60 * 1024;
+
+  const uint16_t queue_;
+  std::vector<uint8_t> bytes_;
+};
+
+}  // namespace sluice::agent

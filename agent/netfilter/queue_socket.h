@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/netfilter/packet_queue.h"
+#include "agent/netfilter/queue_codec.h"
+
+struct mnl_socket;
+
+namespace sluice::agent {
+
+struct QueueSocketOptions {
+  uint16_t queue = 0;
+  // Packets the kernel holds for us before it drops (or, failing open, accepts).
+  uint32_t max_length = 8192;
+  // Bytes of the receive buffer, beyond net.core.rmem_max with CAP_NET_ADMIN.
+  size_t receive_buffer = 64 * 1024 * 1024;
+  // Take merged segments whole instead of having the kernel cut them up first.
+  bool gso = true;
+  // The kernel accepts what does not fit the queue instead of dropping it.
+  bool fail_open = false;
+};
+
+// An NFQUEUE and the netlink socket that owns it. Closing drops what is pending in the kernel.
+// One thread.
+class QueueSocket final : public PacketQueue {
+ public:
+  // Binds the queue. Errors: ALREADY_EXISTS, another socket owns it (its port id is named);
+  // PERMISSION_DENIED, no CAP_NET_ADMIN in this network namespace; UNAVAILABLE, the kernel has no
+  // nfnetlink_queue.
+  static absl::StatusOr<std::unique_ptr<QueueSocket>> Open(const QueueSocketOptions& options,
+                                                           CopyRange range);
+  ~QueueSocket() override;
+  QueueSocket(const QueueSocket&) = delete;
+  QueueSocket& operator=(const QueueSocket&) = delete;
+
+  // Readable when there is something to Receive.
+  int fd() const;
+
+  enum class Received {
+    kSome,     // there may be more
+    kDrained,  // nothing is left
+    kOverrun,  // the kernel dropped packets as the buffer was full (ENOBUFS); go on receiving
+    kFailed,   // the socket is broken, errno says how
+  };
+  // Takes what has arrived, up to 64 datagrams, without blocking.
+  Received Receive(QueueMessages& messages);
+
+  absl::Status Send(const VerdictBuffer& verdicts) override;
+  absl::Status SetCopyRange(CopyRange range) override;
+
+  // Bytes of receive buffer the kernel granted.
+  size_t receive_buffer() const { return receive_buffer_; }
+
+ private:
+  struct Close {
+    void operator()(mnl_socket* socket) const;
+  };
+  struct Ring;
+
+  QueueSocket(std::unique_ptr<mnl_socket, Close> socket, uint16_t queue);
+  absl::Status Bind(const QueueSocketOptions& options, CopyRange range);
+
+  std::unique_ptr<mnl_socket, Close> socket_;
+  const uint16_t queue_;
+  size_t receive_buffer_ = 0;
+  std::unique_ptr<Ring> ring_;
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,229 @@
+#include "agent/netfilter/rule_survey.h"
+
+#include <libmnl/libmnl.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/flowtable.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/netfilter/xt_connmark.h>
+#include <linux/netfilter/xt_mark.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "agent/netfilter/table_layout.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr uint32_t kAllBits = 0xffffffff;
+
+using Findings = std::vector<RuleFinding>;
+
+void Add(RuleFinding finding, Findings& findings) {
+  if (std::find(findings.begin(), findings.end(), finding) == findings.end()) {
+    findings.push_back(std::move(finding));
+  }
+}
+
+const char* FamilyName(uint32_t family) {
+  switch (family) {
+    case NFPROTO_INET:
+      return "inet";
+    case NFPROTO_IPV4:
+      return "ip";
+    case NFPROTO_IPV6:
+      return "ip6";
+    case NFPROTO_ARP:
+      return "arp";
+    case NFPROTO_BRIDGE:
+      return "bridge";
+    case NFPROTO_NETDEV:
+      return "netdev";
+    default:
+      return "?";
+  }
+}
+
+const char* Text(const char* text) { return text == nullptr ? "?" : text; }
+
+bool IsOurs(uint32_t family, const char* table) {
+  return family == NFPROTO_INET && std::string_view(Text(table)) == kTableName;
+}
+
+// A copy of the first bytes of an expression's data, if there are enough of them.
+template <typename T>
+std::optional<T> Data(const nftnl_expr* expression, uint16_t attribute) {
+  uint32_t length = 0;
+  const void* data = nftnl_expr_get(expression, attribute, &length);
+  if (data == nullptr || length < sizeof(T)) return std::nullopt;
+  T value;
+  std::memcpy(&value, data, sizeof(T));
+  return value;
+}
+
+// Looks at the expressions of one rule, in order. One register is followed: rules that set the
+// mark do so right after they made the value.
+class RuleReader final {
+ public:
+  RuleReader(std::string where, Findings& findings)
+      : where_(std::move(where)), findings_(findings) {}
+
+  void Read(const nftnl_expr* expression) {
+    const std::string_view name = Text(nftnl_expr_get_str(expression, NFTNL_EXPR_NAME));
+    if (name == "queue") {
+      ReadQueue(expression);
+    } else if (name == "flow_offload") {
+      Add({RuleFinding::Kind::kFlowtable, where_}, findings_);
+    } else if (name == "target") {
+      ReadTarget(expression);
+    } else if (name == "meta") {
+      ReadMeta(expression);
+    } else if (name == "bitwise") {
+      ReadBitwise(expression);
+    } else if (name != "counter" && name != "cmp") {
+      changed_ = kAllBits;
+    }
+  }
+
+ private:
+  void AddQueues(uint32_t first, uint32_t count) {
+    Add({RuleFinding::Kind::kQueue, where_, first, first + std::max(count, 1u) - 1}, findings_);
+  }
+
+  void AddMark(uint32_t bits) {
+    if (bits != 0) Add({RuleFinding::Kind::kMark, where_, 0, 0, bits}, findings_);
+  }
+
+  void ReadQueue(const nftnl_expr* expression) {
+    // Without a number the queue comes from a register and may be any.
+    if (!nftnl_expr_is_set(expression, NFTNL_EXPR_QUEUE_NUM)) return AddQueues(0, 65536);
+    AddQueues(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_NUM),
+              nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_TOTAL));
+  }
+
+  // Targets of iptables-nft, by their kernel structures.
+  void ReadTarget(const nftnl_expr* expression) {
+    const std::string_view name = Text(nftnl_expr_get_str(expression, NFTNL_EXPR_TG_NAME));
+    const uint32_t revision = nftnl_expr_get_u32(expression, NFTNL_EXPR_TG_REV);
+    if (name == "NFQUEUE" && revision == 0) {
+      if (const auto info = Data<xt_NFQ_info>(expression, NFTNL_EXPR_TG_INFO)) {
+        AddQueues(info->queuenum, 1);
+      }
+    } else if (name == "NFQUEUE") {
+      if (const auto info = Data<xt_NFQ_info_v1>(expression, NFTNL_EXPR_TG_INFO)) {
+        AddQueues(info->queuenum, info->queues_total);
+      }
+    } else if (name == "MARK" && revision >= 2) {
+      if (const auto info = Data<xt_mark_tginfo2>(expression, NFTNL_EXPR_TG_INFO)) {
+        AddMark(info->mask | info->mark);
+      }
+    } else if (name == "CONNMARK" && revision == 1) {
+      const auto info = Data<xt_connmark_tginfo1>(expression, NFTNL_EXPR_TG_INFO);
+      if (info && info->mode == XT_CONNMARK_RESTORE) AddMark(info->nfmask);
+    } else if (name == "CONNMARK" && revision >= 2) {
+      const auto info = Data<xt_connmark_tginfo2>(expression, NFTNL_EXPR_TG_INFO);
+      if (info && info->mode == XT_CONNMARK_RESTORE) AddMark(info->nfmask);
+    }
+  }
+
+  void ReadMeta(const nftnl_expr* expression) {
+    const bool mark = nftnl_expr_get_u32(expression, NFTNL_EXPR_META_KEY) == NFT_META_MARK;
+    if (!nftnl_expr_is_set(expression, NFTNL_EXPR_META_SREG)) {
+      changed_ = mark ? 0 : kAllBits;  // Loads: the mark as it is, or something else.
+    } else if (mark) {
+      AddMark(changed_);
+    }
+  }
+
+  void ReadBitwise(const nftnl_expr* expression) {
+    const auto mask = Data<uint32_t>(expression, NFTNL_EXPR_BITWISE_MASK);
+    const auto flip = Data<uint32_t>(expression, NFTNL_EXPR_BITWISE_XOR);
+    changed_ |= mask && flip ? ~*mask | *flip : kAllBits;
+  }
+
+  const std::string where_;
+  Findings& findings_;
+  uint32_t changed_ = kAllBits;  // Bits in which the register may differ from the packet's mark.
+};
+
+int TakeRule(const nlmsghdr* message, void* data) {
+  const std::unique_ptr<nftnl_rule, void (*)(const nftnl_rule*)> rule(nftnl_rule_alloc(),
+                                                                      &nftnl_rule_free);
+  if (rule == nullptr || nftnl_rule_nlmsg_parse(message, rule.get()) < 0) return MNL_CB_OK;
+  const uint32_t family = nftnl_rule_get_u32(rule.get(), NFTNL_RULE_FAMILY);
+  const char* table = nftnl_rule_get_str(rule.get(), NFTNL_RULE_TABLE);
+  if (IsOurs(family, table)) return MNL_CB_OK;
+  RuleReader reader(absl::StrCat("table ", FamilyName(family), " ", Text(table), ", chain ",
+                                 Text(nftnl_rule_get_str(rule.get(), NFTNL_RULE_CHAIN))),
+                    *static_cast<Findings*>(data));
+  const std::unique_ptr<nftnl_expr_iter, void (*)(nftnl_expr_iter*)> next(
+      nftnl_expr_iter_create(rule.get()), &nftnl_expr_iter_destroy);
+  while (const nftnl_expr* expression = nftnl_expr_iter_next(next.get())) reader.Read(expression);
+  return MNL_CB_OK;
+}
+
+int TakeFlowtable(const nlmsghdr* message, void* data) {
+  const std::unique_ptr<nftnl_flowtable, void (*)(const nftnl_flowtable*)> table(
+      nftnl_flowtable_alloc(), &nftnl_flowtable_free);
+  if (table == nullptr || nftnl_flowtable_nlmsg_parse(message, table.get()) < 0) return MNL_CB_OK;
+  Add({RuleFinding::Kind::kFlowtable,
+       absl::StrCat(
+           "table ", FamilyName(nftnl_flowtable_get_u32(table.get(), NFTNL_FLOWTABLE_FAMILY)), " ",
+           Text(nftnl_flowtable_get_str(table.get(), NFTNL_FLOWTABLE_TABLE)), ", flowtable ",
+           Text(nftnl_flowtable_get_str(table.get(), NFTNL_FLOWTABLE_NAME)))},
+      *static_cast<Findings*>(data));
+  return MNL_CB_OK;
+}
+
+// 0 or errno.
+int Dump(mnl_socket* socket, uint16_t type, uint32_t sequence, mnl_cb_t take, Findings& findings) {
+  alignas(nlmsghdr) std::array<char, MNL_NLMSG_HDRLEN + 64> request;
+  const nlmsghdr* message =
+      nftnl_nlmsg_build_hdr(request.data(), type, AF_UNSPEC, NLM_F_DUMP, sequence);
+  if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0) return errno;
+  std::vector<char> buffer(64 * 1024);
+  for (;;) {
+    const auto received = mnl_socket_recvfrom(socket, buffer.data(), buffer.size());
+    if (received < 0) return errno;
+    const int result = mnl_cb_run(buffer.data(), static_cast<size_t>(received), sequence,
+                                  mnl_socket_get_portid(socket), take, &findings);
+    if (result < 0) return errno;
+    if (result == MNL_CB_STOP) return 0;
+  }
+}
+
+// EINTR: the rules were changed while they were read.
+int SurveyOnce(Findings& findings) {
+  const std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket(mnl_socket_open(NETLINK_NETFILTER),
+                                                                 &mnl_socket_close);
+  if (socket == nullptr || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return errno;
+  const int error = Dump(socket.get(), NFT_MSG_GETRULE, 1, &TakeRule, findings);
+  if (error != 0) return error;
+  return Dump(socket.get(), NFT_MSG_GETFLOWTABLE, 2, &TakeFlowtable, findings);
+}
+
+}  // namespace
+
+absl::StatusOr<Findings> SurveyRules() {
+  constexpr int kAttempts = 5;
+  int error = EINTR;
+  for (int attempt = 0; attempt < kAttempts && error == EINTR; ++attempt) {
+    Findings findings;
+    error = SurveyOnce(findings);
+    if (error == 0) return findings;
+  }
+  return absl::ErrnoToStatus(error, "reading the nftables rules");
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,171 @@
+#include "agent/netfilter/table.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/netfilter/table_reader.h"
+#include "agent/netfilter/table_transaction.h"
+
+namespace sluice::agent {
+namespace {
+
+bool IsDeletion(const nlmsghdr* message) {
+  switch (NFNL_MSG_TYPE(message->nlmsg_type)) {
+    case NFT_MSG_DELTABLE:
+    case NFT_MSG_DELCHAIN:
+    case NFT_MSG_DELRULE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The kernel has no such expression. Nothing else about this rule can be missing.
+bool LacksQueueExpression(const TableRefusal& refusal, const TableTransaction& transaction) {
+  return refusal.error == ENOENT && transaction.ObjectOf(refusal) == kAskRule;
+}
+
+absl::Status RefusalStatus(const TableRefusal& refusal, const TableTransaction& transaction) {
+  if (refusal.error == 0) return absl::OkStatus();
+  absl::string_view hint;
+  if (LacksQueueExpression(refusal, transaction)) {
+    hint =
+        "this kernel has neither nftables' queue expression (CONFIG_NFT_QUEUE) nor the iptables "
+        "target NFQUEUE for it (CONFIG_NFT_COMPAT, CONFIG_NETFILTER_XT_TARGET_NFQUEUE)";
+  } else if (refusal.error == EPERM && !transaction.IsWhole(refusal)) {
+    // A missing capability refuses the transaction before it looks at any part of it.
+    hint = "another program holds this table as its own (flag owner): end that program";
+  }
+  return TableError(refusal.error, transaction.ObjectOf(refusal), hint);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Table>> Table::Open(const TableOptions& options) {
+  if (options.queue_count == 0 || options.first_queue + options.queue_count > 65536) {
+    return absl::InvalidArgumentError(absl::StrCat("queues: ", options.queue_count, " from number ",
+                                                   options.first_queue,
+                                                   ": at least one, and numbers end at 65535"));
+  }
+  if (options.mark_mask == 0) {
+    return absl::InvalidArgumentError("hook.mark_mask: 0: must leave the agent a bit");
+  }
+  absl::StatusOr<std::unique_ptr<TableSocket>> socket = TableSocket::Open();
+  if (!socket.ok()) return socket.status();
+  return std::unique_ptr<Table>(new Table(options, *std::move(socket)));
+}
+
+Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
+    : options_(options), port_id_(socket->port_id()), socket_(std::move(socket)) {}
+
+absl::Status Table::Build(Intent intent, TableShape& made, TableShape& gone) {
+  // What a kernel has of the two is only known by trying, the better one first.
+  for (QueueExpression queue : {QueueExpression::kNative, QueueExpression::kXtables}) {
+    if (queue_expression_.value_or(queue) != queue) continue;
+    TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+    AddTable(options_, queue, transaction);
+    const TableRefusal refusal = intent == Intent::kCheck
+                                     ? transaction.Check(*socket_)
+                                     : transaction.Commit(*socket_, [&](const nlmsghdr* message) {
+                                         AddToShape(message, IsDeletion(message) ? gone : made);
+                                       });
+    if (queue == QueueExpression::kNative && LacksQueueExpression(refusal, transaction)) continue;
+    if (refusal.error == 0) queue_expression_ = queue;
+    return RefusalStatus(refusal, transaction);
+  }
+  return absl::InternalError("unreachable: the last expression always returns");
+}
+
+absl::Status Table::Install() {
+  MutexLock lock(mutex_);
+  TableShape made, gone;
+  if (absl::Status status = Build(Intent::kInstall, made, gone); !status.ok()) return status;
+  SeeCounters(gone);
+  FoldCounters();
+  made_ = std::move(made);
+  return absl::OkStatus();
+}
+
+absl::Status Table::Check() {
+  MutexLock lock(mutex_);
+  TableShape made, gone;
+  return Build(Intent::kCheck, made, gone);
+}
+
+absl::Status Table::StopAsking() {
+  MutexLock lock(mutex_);
+  TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+  sluice::agent::StopAsking(options_, transaction);
+  TableShape gone;
+  const TableRefusal refusal =
+      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, gone); });
+  if (refusal.error != 0 && refusal.error != ENOENT) return RefusalStatus(refusal, transaction);
+  // Rules do not say which table they are of but by its name.
+  if (made_.has_value()) gone.handle = made_->handle;
+  SeeCounters(gone);
+  return absl::OkStatus();
+}
+
+absl::Status Table::Remove() {
+  MutexLock lock(mutex_);
+  TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+  DeleteTable(transaction);
+  TableShape gone;
+  const TableRefusal refusal =
+      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, gone); });
+  if (refusal.error != 0 && refusal.error != ENOENT) return RefusalStatus(refusal, transaction);
+  SeeCounters(gone);
+  FoldCounters();
+  made_.reset();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TableCounters> Table::ReadCounters() {
+  MutexLock lock(mutex_);
+  if (made_.has_value()) {
+    absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(*made_, *socket_);
+    if (!now.ok()) return now.status();
+    if (now->has_value()) SeeCounters(**now);
+  }
+  return TableCounters{.asked = asked_.total(), .guard_dropped = guard_dropped_.total()};
+}
+
+absl::StatusOr<bool> Table::Intact() {
+  MutexLock lock(mutex_);
+  if (!made_.has_value()) return false;
+  absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(*made_, *socket_);
+  if (!now.ok()) return now.status();
+  if (!now->has_value()) return false;
+  SeeCounters(**now);
+  return SameStructure(**now, *made_);
+}
+
+absl::StatusOr<bool> Table::Present() {
+  MutexLock lock(mutex_);
+  const absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(TableShape{}, *socket_);
+  if (!now.ok()) return now.status();
+  return now->has_value();
+}
+
+std::optional<QueueExpression> Table::queue_expression() const {
+  MutexLock lock(mutex_);
+  return queue_expression_;
+}
+
+void Table::SeeCounters(const TableShape& now) {
+  if (!made_.has_value()) return;
+  if (auto packets = PacketsOf(now, *made_, kAskChain)) asked_.See(*packets);
+  if (auto packets = PacketsOf(now, *made_, kGuardChain)) guard_dropped_.See(*packets);
+}
+
+void Table::FoldCounters() {
+  asked_.Fold();
+  guard_dropped_.Fold();
+}
+
+}  // namespace sluice::agent

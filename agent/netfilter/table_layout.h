@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+#include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/table_transaction.h"
+
+namespace sluice::agent {
+
+// What the table is made for. Constant while the agent runs.
+struct TableOptions {
+  uint16_t first_queue = 0;
+  uint16_t queue_count = 1;         // The kernel spreads flows over first .. first + count - 1.
+  bool fail_open = false;           // Queue bypass and no guard.
+  uint32_t mark_mask = 0xff000000;  // Packet-mark bits of the agent; see mark_bits.h.
+  // Have connections tracked though no other rule asks for it; fragments are reassembled then.
+  bool track_connections = false;
+};
+
+// How the ask rule puts a packet into an NFQUEUE.
+enum class QueueExpression {
+  kNative,   // nft's own `queue`.
+  kXtables,  // The iptables target NFQUEUE, revision 3, for kernels without the former.
+};
+
+inline constexpr char kTableName[] = "sluice";
+inline constexpr char kPrepareChain[] = "prepare";
+inline constexpr char kAskChain[] = "ask";
+inline constexpr char kNotifyChain[] = "notify";
+inline constexpr char kGuardChain[] = "guard";
+inline constexpr char kFinishChain[] = "finish";
+inline constexpr char kAskRule[] = "rule of chain ask";
+
+// Adds to `transaction` whatever replaces the table that is there, if any, by ours. A forwarded
+// packet meets, in this order:
+//   prepare  mangle - 10  clears our bits of the packet mark: nobody comes in decided; with
+//            track_connections looks at the connection, which is all the kernel needs to track
+//   ask      mangle - 5   counts, queues; a verdict ACCEPT goes on after it
+//   notify   mangle - 4   refuses, and tells the sender, what the verdict's mark says to
+//   guard    mangle + 5   fail_mode closed only: counts and drops what lacks the decided bit
+//   finish   postrouting, mangle - 10  clears our bits before others' rules see them there
+void AddTable(const TableOptions& options, QueueExpression queue, TableTransaction& transaction);
+
+// Adds the removal of the rules that ask and guard; the chains stay. With the last chain of a hook
+// the kernel drops every packet that is queued, without its rules it only stops to queue.
+void StopAsking(const TableOptions& options, TableTransaction& transaction);
+
+// Adds the removal of the table. Refused with ENOENT where there is none.
+void DeleteTable(TableTransaction& transaction);
+
+}  // namespace sluice::agent

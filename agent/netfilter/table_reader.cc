@@ -1,0 +1,90 @@
+#include "agent/netfilter/table_reader.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
+#include "agent/netfilter/table_layout.h"
+
+namespace sluice::agent {
+namespace {
+
+// Other programs change rules in bursts; a reading takes less than a millisecond.
+constexpr int kAttempts = 16;
+
+// Requests of one attempt at a reading, which is consistent if all answers come from the same
+// generation of the rule set.
+class Reading {
+ public:
+  explicit Reading(TableSocket& socket) : socket_(socket) {}
+
+  // Returns the errno; answers go into shape.
+  int Ask(uint16_t type, uint16_t flags, absl::FunctionRef<void(nlmsghdr*)> put) {
+    alignas(nlmsghdr) char request[512];
+    const uint32_t sequence = socket_.ReserveSequence(1);
+    nlmsghdr* message = nftnl_nlmsg_build_hdr(request, type, NFPROTO_INET, flags, sequence);
+    put(message);
+    const auto take = [this](const nlmsghdr* answer) {
+      if (mnl_nlmsg_get_payload_len(answer) < sizeof(nfgenmsg)) return;
+      const uint16_t generation =
+          ntohs(static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(answer))->res_id);
+      if (generation_.value_or(generation) != generation) consistent_ = false;
+      generation_ = generation;
+      AddToShape(answer, shape);
+    };
+    return socket_
+        .Exchange(absl::string_view(request, message->nlmsg_len), sequence, sequence, take)
+        .error;
+  }
+
+  bool consistent() const { return consistent_; }
+
+  TableShape shape;
+
+ private:
+  TableSocket& socket_;
+  std::optional<uint16_t> generation_;
+  bool consistent_ = true;
+};
+
+}  // namespace
+
+absl::StatusOr<std::optional<TableShape>> ReadTableShape(const TableShape& made,
+                                                         TableSocket& socket) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Reading reading(socket);
+    int error = reading.Ask(NFT_MSG_GETTABLE, NLM_F_ACK, [](nlmsghdr* message) {
+      mnl_attr_put_strz(message, NFTA_TABLE_NAME, kTableName);
+    });
+    if (error == ENOENT) return std::nullopt;
+    for (auto chain = made.chains.begin(); error == 0 && chain != made.chains.end(); ++chain) {
+      // One by one: a dump would bring every chain of the machine.
+      error = reading.Ask(NFT_MSG_GETCHAIN, NLM_F_ACK, [&](nlmsghdr* message) {
+        mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, kTableName);
+        mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain->first.c_str());
+      });
+      if (error == ENOENT) error = 0;  // Gone: it is missing in the shape, then.
+    }
+    if (error == 0) {
+      error = reading.Ask(NFT_MSG_GETRULE, NLM_F_DUMP, [](nlmsghdr* message) {
+        mnl_attr_put_strz(message, NFTA_RULE_TABLE, kTableName);
+      });
+    }
+    // ENOENT: the table went between the questions, the next attempt says so. The others: the
+    // dump was overtaken by a change, or the answer did not fit.
+    if (error == EINTR || error == ENOBUFS || error == ENOENT) continue;
+    if (error != 0) return TableError(error, "reading it");
+    if (reading.consistent()) return std::move(reading.shape);
+  }
+  return TableError(EINTR, "reading it");
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,290 @@
+#include "agent/netfilter/table.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "agent/netfilter/table_socket.h"
+#include "agent/netfilter/table_testbed.h"
+#include "agent/netfilter/table_transaction.h"
+
+namespace sluice::agent {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class TableTest : public TableTestbed {
+ protected:
+  static std::unique_ptr<Table> Open(const TableOptions& options = {}) {
+    auto table = Table::Open(options);
+    EXPECT_TRUE(table.ok()) << table.status();
+    return *std::move(table);
+  }
+  static std::string Listing() { return Shell("nft list table inet sluice 2>/dev/null"); }
+  static TableCounters Counters(Table& table) {
+    auto counters = table.ReadCounters();
+    EXPECT_TRUE(counters.ok()) << counters.status();
+    return counters.value_or(TableCounters{});
+  }
+  static void ExpectIntact(Table& table, bool intact) {
+    auto answer = table.Intact();
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(*answer, intact);
+  }
+};
+
+TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
+  auto table = Open({.first_queue = 4, .queue_count = 2});
+  EXPECT_FALSE(table->queue_expression().has_value());
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  EXPECT_TRUE(table->queue_expression().has_value());
+  ExpectIntact(*table, true);
+  const std::string listing = Listing();
+  for (const char* line : {
+           "comment \"made and restored by sluice-agent; sluice-agent --release removes it\"",
+           "chain prepare {",
+           "type filter hook forward priority mangle - 10; policy accept;",
+           "meta mark set meta mark & 0x00ffffff comment \"the mark bits of the agent are not for "
+           "others to set\"",
+           "chain ask {",
+           "type filter hook forward priority mangle - 5; policy accept;",
+           "counter packets 0 bytes 0",
+           "comment \"asks the decider; drops if no agent listens\"",
+           "chain notify {",
+           "type filter hook forward priority mangle - 4; policy accept;",
+           "meta mark & 0x0e000000 == 0x02000000 reject with icmpx host-unreachable",
+           "meta mark & 0x0e000000 == 0x04000000 reject with icmpx admin-prohibited",
+           "meta mark & 0x0e000000 == 0x08000000 meta l4proto tcp reject with tcp reset",
+           "meta mark & 0x0e000000 != 0x00000000 reject comment",
+           "chain guard {",
+           "type filter hook forward priority mangle + 5; policy accept;",
+           "meta mark & 0x01000000 == 0x00000000 counter packets 0 bytes 0 drop comment "
+           "\"fail_mode closed: what no agent has let pass ends here\"",
+           "chain finish {",
+           "type filter hook postrouting priority mangle - 10; policy accept;",
+       }) {
+    EXPECT_THAT(listing, HasSubstr(line));
+  }
+  EXPECT_THAT(listing, HasSubstr("4-5"));
+}
+
+TEST_F(TableTest, HasConnectionsTracked) {
+  auto table = Open({.track_connections = true});
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("ct state == 0x0"));
+  ExpectIntact(*table, true);
+}
+
+TEST_F(TableTest, OpenModeHasNoGuard) {
+  auto table = Open({.fail_open = true});
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  EXPECT_THAT(Listing(), Not(HasSubstr("guard")));
+  EXPECT_THAT(Listing(), HasSubstr("passes unasked if no agent listens"));
+  ExpectIntact(*table, true);
+}
+
+TEST_F(TableTest, UsesTheMarkBitsItIsGiven) {
+  auto table = Open({.mark_mask = 0x00000ff0});
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("meta mark set meta mark & 0xfffff00f"));
+  EXPECT_THAT(Listing(), HasSubstr("meta mark & 0x00000010 == 0x00000000"));
+}
+
+TEST_F(TableTest, RefusesImpossibleOptions) {
+  EXPECT_EQ(Table::Open({.queue_count = 0}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Table::Open({.first_queue = 65535, .queue_count = 2}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Table::Open({.mark_mask = 0}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(Table::Open({.first_queue = 65535}).ok());
+}
+
+TEST_F(TableTest, CheckChangesNothing) {
+  auto table = Open();
+  EXPECT_EQ(table->Check(), absl::OkStatus());
+  EXPECT_EQ(Shell("nft list ruleset"), "");
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  EXPECT_EQ(table->Check(), absl::OkStatus());
+  ExpectIntact(*table, true);
+}
+
+TEST_F(TableTest, StopsAskingBeforeItGoes) {
+  auto table = Open({});
+  EXPECT_EQ(table->StopAsking(), absl::OkStatus()) << "without a table";
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->StopAsking(), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("chain ask"));
+  EXPECT_THAT(Listing(), Not(HasSubstr("asks the decider")));
+  EXPECT_THAT(Listing(), Not(HasSubstr("fail_mode closed")));
+  EXPECT_EQ(table->Remove(), absl::OkStatus());
+}
+
+TEST_F(TableTest, RemoveIsWellWithoutATable) {
+  auto table = Open();
+  EXPECT_EQ(table->Remove(), absl::OkStatus());
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  EXPECT_EQ(table->Remove(), absl::OkStatus());
+  EXPECT_EQ(Shell("nft list ruleset"), "");
+  ExpectIntact(*table, false);
+  EXPECT_EQ(table->Remove(), absl::OkStatus());
+}
+
+TEST_F(TableTest, OutlivesTheObjectAndIsTakenOver) {
+  ASSERT_EQ(Open()->Install(), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("guard"));
+  auto successor = Open({.fail_open = true});
+  ExpectIntact(*successor, false);
+  ASSERT_EQ(successor->Install(), absl::OkStatus());
+  EXPECT_THAT(Listing(), Not(HasSubstr("guard")));
+  ExpectIntact(*successor, true);
+  EXPECT_EQ(Open()->Remove(), absl::OkStatus());
+  EXPECT_EQ(Shell("nft list ruleset"), "");
+}
+
+TEST_F(TableTest, ForeignRulesStayByteForByte) {
+  Shell(
+      "nft -f - <<'END'\n"
+      "table inet filter {\n"
+      "  set hosts { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.9 }; }\n"
+      "  chain forward {\n"
+      "    type filter hook forward priority 0; policy drop;\n"
+      "    ip saddr @hosts counter accept\n"
+      "    meta mark 0x7 accept\n"
+      "  }\n"
+      "}\n"
+      "table ip sluice {\n"
+      "  chain mine {\n"
+      "    type filter hook forward priority -155;\n"
+      "    counter\n"
+      "  }\n"
+      "}\n"
+      "END");
+  const std::string before = Shell("nft -a list ruleset");
+  auto table = Open();
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  EXPECT_EQ(table->Check(), absl::OkStatus());
+  const std::string during = Shell("nft -a list ruleset");
+  EXPECT_EQ(during.substr(0, before.size()), before);
+  ASSERT_EQ(table->Remove(), absl::OkStatus());
+  EXPECT_EQ(Shell("nft -a list ruleset"), before);
+}
+
+TEST_F(TableTest, NoticesWhatOthersDoToIt) {
+  const std::vector<std::string> changes = {
+      "nft flush ruleset",
+      "nft delete table inet sluice",
+      "nft flush chain inet sluice guard",
+      "nft flush chain inet sluice guard && nft delete chain inet sluice guard",
+      "nft insert rule inet sluice ask accept",
+      "nft add rule inet sluice ask accept",
+      "nft add chain inet sluice more",
+      "nft add set inet sluice more '{ type ipv4_addr; }'",
+      "nft chain inet sluice guard '{ policy drop; }'",
+      "nft add table inet sluice '{ flags dormant; }'",
+      "nft flush chain inet sluice finish && nft delete chain inet sluice finish && "
+      "nft add chain inet sluice finish '{ type filter hook postrouting priority 300; }'",
+      "nft flush chain inet sluice guard && nft add rule inet sluice guard "
+      "'meta mark & 0x01000000 == 0 counter drop'",
+      // The same once more, with the same handles: only the table's own tells.
+      "nft delete table inet sluice && nft add table inet sluice",
+  };
+  auto table = Open();
+  ExpectIntact(*table, false);
+  for (const std::string& change : changes) {
+    SCOPED_TRACE(change);
+    ASSERT_EQ(table->Install(), absl::OkStatus());
+    ExpectIntact(*table, true);
+    Shell(change);
+    ExpectIntact(*table, false);
+  }
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ExpectIntact(*table, true);
+  Shell("nft add table inet other && nft add chain inet other sluice");
+  ExpectIntact(*table, true);
+}
+
+TEST_F(TableTest, ATableMadeAnewIsNotOurs) {
+  auto table = Open();
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  auto other = Open();
+  ASSERT_EQ(other->Install(), absl::OkStatus());
+  ExpectIntact(*other, true);
+  ExpectIntact(*table, false);
+}
+
+TEST_F(TableTest, WithoutPrivilegeSaysWhatIsNeeded) {
+  int out[2];
+  ASSERT_EQ(pipe(out), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    std::string said;
+    if (setgroups(0, nullptr) == 0 && setgid(65534) == 0 && setuid(65534) == 0) {
+      auto table = Table::Open({});
+      if (!table.ok()) {
+        said = table.status().ToString();
+      } else {
+        for (const absl::Status& status :
+             {(*table)->Install(), (*table)->Check(), (*table)->Remove()}) {
+          said += std::string(status.message()) + "\n";
+          if (!absl::IsPermissionDenied(status)) said += "wrong code\n";
+          if (status.GetPayload(kErrnoPayload) != absl::Cord(std::to_string(EPERM))) {
+            said += "wrong errno\n";
+          }
+        }
+      }
+    }
+    if (write(out[1], said.data(), said.size()) < 0) _exit(2);
+    _exit(0);
+  }
+  close(out[1]);
+  std::string said;
+  char chunk[1024];
+  for (ssize_t size; (size = read(out[0], chunk, sizeof(chunk))) > 0;) said.append(chunk, size);
+  close(out[0]);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  const std::string line =
+      "nftables table inet sluice: Operation not permitted: needs CAP_NET_ADMIN over this network "
+      "namespace\n";
+  EXPECT_EQ(said, line + line + line);
+}
+
+TEST_F(TableTest, ARefusalLeavesWhatWasThere) {
+  // A table that another socket holds; it goes with the socket.
+  auto holder = TableSocket::Open();
+  ASSERT_TRUE(holder.ok()) << holder.status();
+  TableTransaction hold((*holder)->ReserveSequence(TableTransaction::kMaxMessages));
+  hold.Add("", NFT_MSG_NEWTABLE, NLM_F_CREATE, [](nlmsghdr* message) {
+    mnl_attr_put_strz(message, NFTA_TABLE_NAME, kTableName);
+    mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, htonl(NFT_TABLE_F_OWNER));
+  });
+  ASSERT_EQ(hold.Commit(**holder, [](const nlmsghdr*) {}).error, 0);
+  const std::string before = Shell("nft list ruleset");
+  EXPECT_THAT(before, HasSubstr("owner"));
+
+  auto table = Open();
+  for (const absl::Status& status : {table->Install(), table->Check(), table->Remove()}) {
+    EXPECT_EQ(status.message(),
+              "nftables table inet sluice: Operation not permitted: another program holds this "
+              "table as its own (flag owner): end that program");
+  }
+  EXPECT_EQ(Shell("nft list ruleset"), before);
+  *holder = nullptr;
+  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ExpectIntact(*table, true);
+}
+
+}  // namespace
+}  // namespace sluice::agent

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sluice::agent {
+
+// Runs a shell command in this thread's network namespace; its output, with what it says to
+// stderr. The test fails if it does.
+std::string Shell(const std::string& command);
+
+// A gateway in a network namespace of its own: whatever is Sent comes in by the interface
+// `inside`, and what the gateway forwards goes out by `outside`, where Received takes it. The
+// kernel forwards while Send runs, so there is nothing to wait for.
+class TableTestbed : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  // Lets `inside` and `outside` come up; without it there are no interfaces but lo.
+  void StartForwarding();
+  // Sends a UDP datagram through the gateway, from address 198.51.100.`flow` or 2001:db8:1::flow.
+  void SendIpv4(uint8_t flow = 1);
+  void SendIpv6(uint8_t flow = 1);
+  // How many of those came out since the last call.
+  int Received();
+
+ private:
+  static int OpenTun(const char* name);
+
+  int inside_ = -1;
+  int outside_ = -1;
+};
+
+}  // namespace sluice::agent

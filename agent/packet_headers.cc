@@ -1,0 +1,247 @@
+#include "agent/packet_headers.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sluice::agent {
+namespace {
+
+// IANA protocol numbers the parser looks into.
+enum Protocol : uint8_t {
+  kHopByHop = 0,
+  kIcmp = 1,
+  kTcp = 6,
+  kUdp = 17,
+  kDccp = 33,
+  kRouting = 43,
+  kFragment = 44,
+  kAuthentication = 51,
+  kIcmpV6 = 58,
+  kDestinationOptions = 60,
+  kSctp = 132,
+  kMobility = 135,
+  kUdpLite = 136,
+  kHip = 139,
+  kShim6 = 140,
+};
+
+uint16_t Word(const uint8_t* bytes) { return static_cast<uint16_t>(bytes[0] << 8 | bytes[1]); }
+
+// A part of the packet that is needed: there, cut off by the copy range, or never there at all.
+enum class Part { kThere, kCut, kMissing };
+
+class Reader {
+ public:
+  Reader(std::span<const uint8_t> copied, size_t length) : copied_(copied), length_(length) {}
+
+  // Bytes [offset, offset + size).
+  Part Look(size_t offset, size_t size) const {
+    if (offset + size > length_) return Part::kMissing;
+    return offset + size > copied_.size() ? Part::kCut : Part::kThere;
+  }
+  const uint8_t* At(size_t offset) const { return copied_.data() + offset; }
+  void Limit(size_t length) {
+    length_ = std::min(length_, length);
+    copied_ = copied_.first(std::min(copied_.size(), length));
+  }
+  size_t length() const { return length_; }
+
+ private:
+  std::span<const uint8_t> copied_;
+  size_t length_;
+};
+
+// Shortest legal transport header: what must be in the packet, whatever the copy range.
+size_t MinimumSize(uint8_t protocol) {
+  switch (protocol) {
+    case kTcp:
+      return 20;
+    case kUdp:
+    case kUdpLite:
+    case kIcmp:
+      return 8;
+    case kIcmpV6:
+      return 4;
+    case kSctp:
+    case kDccp:
+      return 12;
+    default:
+      return 0;
+  }
+}
+
+Parsed ParseTransport(const Reader& reader, size_t offset, PacketHeaders& headers) {
+  if (headers.fragment_offset != 0) return Parsed::kPacket;
+  const size_t size = MinimumSize(headers.protocol);
+  if (size == 0) return Parsed::kPacket;
+  switch (reader.Look(offset, size)) {
+    case Part::kMissing:
+      return Parsed::kMalformed;  // also what a tiny-fragment attack looks like (RFC 1858)
+    case Part::kCut:
+      headers.cut_short = true;
+      return Parsed::kPacket;
+    case Part::kThere:
+      break;
+  }
+  const uint8_t* bytes = reader.At(offset);
+  if (headers.protocol == kIcmp || headers.protocol == kIcmpV6) {
+    headers.has_icmp = true;
+    headers.icmp_type = bytes[0];
+    headers.icmp_code = bytes[1];
+    const bool echo = headers.protocol == kIcmp ? bytes[0] == 0 || bytes[0] == 8
+                                                : bytes[0] == 128 || bytes[0] == 129;
+    if (echo && reader.Look(offset, 8) == Part::kThere) {
+      headers.has_icmp_id = true;
+      headers.icmp_id = Word(bytes + 4);
+    }
+    return Parsed::kPacket;
+  }
+  headers.has_ports = true;
+  headers.source_port = Word(bytes);
+  headers.destination_port = Word(bytes + 2);
+  if (headers.protocol == kTcp) {
+    headers.tcp_flags = bytes[13];
+    const size_t header = (bytes[12] >> 4) * size_t{4};
+    if (header < 20 || offset + header > reader.length()) return Parsed::kMalformed;
+  }
+  return Parsed::kPacket;
+}
+
+Parsed ParseIpV4(Reader reader, PacketHeaders& headers) {
+  switch (reader.Look(0, 20)) {
+    case Part::kMissing:
+      return Parsed::kMalformed;
+    case Part::kCut:
+      headers.cut_short = true;
+      return Parsed::kPacket;
+    case Part::kThere:
+      break;
+  }
+  const uint8_t* bytes = reader.At(0);
+  if (bytes[0] >> 4 != 4) return Parsed::kMalformed;
+  const size_t header = (bytes[0] & 15) * size_t{4};
+  size_t total = Word(bytes + 2);
+  // Segments merged beyond 64 KiB do not fit the field; Linux leaves 0 there.
+  if (total == 0 && reader.length() > 0xffff) total = reader.length();
+  if (header < 20 || total < header || total > reader.length()) return Parsed::kMalformed;
+  reader.Limit(total);
+  std::memcpy(headers.source, bytes + 12, 4);
+  std::memcpy(headers.destination, bytes + 16, 4);
+  headers.traffic_class = bytes[1];
+  headers.hop_limit = bytes[8];
+  headers.protocol = bytes[9];
+  headers.more_fragments = (bytes[6] & 0x20) != 0;
+  headers.fragment_offset = static_cast<uint16_t>((Word(bytes + 6) & 0x1fff) * 8);
+  return ParseTransport(reader, header, headers);
+}
+
+bool IsExtension(uint8_t next) {
+  switch (next) {
+    case kHopByHop:
+    case kRouting:
+    case kFragment:
+    case kAuthentication:
+    case kDestinationOptions:
+    case kMobility:
+    case kHip:
+    case kShim6:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Parsed ParseIpV6(Reader reader, PacketHeaders& headers) {
+  switch (reader.Look(0, 40)) {
+    case Part::kMissing:
+      return Parsed::kMalformed;
+    case Part::kCut:
+      headers.cut_short = true;
+      return Parsed::kPacket;
+    case Part::kThere:
+      break;
+  }
+  const uint8_t* bytes = reader.At(0);
+  if (bytes[0] >> 4 != 6) return Parsed::kMalformed;
+  const size_t payload = Word(bytes + 4);
+  // 0 is a jumbogram (RFC 2675), or segments merged beyond 64 KiB, or no payload at all.
+  if (payload != 0) {
+    if (40 + payload > reader.length()) return Parsed::kMalformed;
+    reader.Limit(40 + payload);
+  }
+  std::memcpy(headers.source, bytes + 8, 16);
+  std::memcpy(headers.destination, bytes + 24, 16);
+  headers.traffic_class = static_cast<uint8_t>(bytes[0] << 4 | bytes[1] >> 4);
+  headers.hop_limit = bytes[7];
+  uint8_t next = bytes[6];
+  size_t offset = 40;
+  // Every turn takes at least 8 bytes, so the chain ends with the packet.
+  while (IsExtension(next) && headers.fragment_offset == 0) {
+    headers.protocol = next;
+    switch (reader.Look(offset, 8)) {
+      case Part::kMissing:
+        return Parsed::kMalformed;
+      case Part::kCut:
+        headers.cut_short = true;
+        return Parsed::kPacket;
+      case Part::kThere:
+        break;
+    }
+    const uint8_t* extension = reader.At(offset);
+    size_t size = 8;
+    if (next == kFragment) {
+      headers.fragment_offset = Word(extension + 2) & 0xfff8;
+      headers.more_fragments = (extension[3] & 1) != 0;
+    } else if (next == kAuthentication) {
+      size = (extension[1] + size_t{2}) * 4;  // RFC 4302: in 4-byte units, less 2
+    } else {
+      size = (extension[1] + size_t{1}) * 8;
+    }
+    if (reader.Look(offset, size) == Part::kMissing) return Parsed::kMalformed;
+    next = extension[0];
+    offset += size;
+  }
+  headers.protocol = next;
+  return ParseTransport(reader, offset, headers);
+}
+
+}  // namespace
+
+Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t original_length,
+                    PacketHeaders& headers) {
+  headers = PacketHeaders{};
+  headers.family = family;
+  const Reader reader(copied, std::max(original_length, copied.size()));
+  switch (family) {
+    case v1::FAMILY_IPV4:
+      return ParseIpV4(reader, headers);
+    case v1::FAMILY_IPV6:
+      return ParseIpV6(reader, headers);
+    default:
+      return Parsed::kMalformed;
+  }
+}
+
+void FillHeaders(const PacketHeaders& headers, v1::Headers& message) {
+  const size_t size = headers.family == v1::FAMILY_IPV6 ? 16 : 4;
+  message.set_source(headers.source, size);
+  message.set_destination(headers.destination, size);
+  message.set_protocol(headers.protocol);
+  if (headers.has_ports) {
+    message.set_source_port(headers.source_port);
+    message.set_destination_port(headers.destination_port);
+    if (headers.protocol == kTcp) message.set_tcp_flags(headers.tcp_flags);
+  }
+  if (headers.has_icmp) {
+    message.set_icmp_type(headers.icmp_type);
+    message.set_icmp_code(headers.icmp_code);
+    if (headers.has_icmp_id) message.set_icmp_id(headers.icmp_id);
+  }
+  message.set_fragment_offset(headers.fragment_offset);
+  message.set_more_fragments(headers.more_fragments);
+  message.set_hop_limit(headers.hop_limit);
+  message.set_traffic_class(headers.traffic_class);
+  message.set_cut_short(headers.cut_short);
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "sluice/v1/packet.pb.h"
+
+namespace sluice::agent {
+
+// What the agent reads in a packet's headers. Plain data of fixed size: it is kept beside every
+// pending packet.
+struct PacketHeaders {
+  uint8_t source[16] = {};       // the first 4 for IPv4
+  uint8_t destination[16] = {};  // the same
+  v1::Family family = v1::FAMILY_UNSPECIFIED;
+  uint16_t source_port = 0;
+  uint16_t destination_port = 0;
+  uint16_t icmp_id = 0;
+  uint16_t fragment_offset = 0;  // bytes into the datagram
+  uint8_t protocol = 0;          // behind any IPv6 extension headers
+  uint8_t tcp_flags = 0;
+  uint8_t icmp_type = 0;
+  uint8_t icmp_code = 0;
+  uint8_t hop_limit = 0;
+  uint8_t traffic_class = 0;
+  bool more_fragments : 1 = false;
+  bool cut_short : 1 = false;  // the copy range ended before the transport header did
+  bool has_ports : 1 = false;
+  bool has_icmp : 1 = false;
+  bool has_icmp_id : 1 = false;
+};
+
+enum class Parsed {
+  kPacket,     // headers are filled, as far as the copy goes (see cut_short)
+  kMalformed,  // no sender that means well makes such a packet; headers hold what made sense
+};
+
+// Reads the headers of an IPv4 (RFC 791) or IPv6 (RFC 8200) packet. Total: any bytes give an
+// answer and none is read outside `copied`.
+//   family: as the kernel says; a packet whose version field disagrees is malformed.
+//   copied: the packet from its network header on, possibly cut by the copy range.
+//   original_length: of the whole packet in bytes, at least copied.size().
+Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t original_length,
+                    PacketHeaders& headers);
+
+// The same as the wire has them.
+void FillHeaders(const PacketHeaders& headers, v1::Headers& message);
+
+}  // namespace sluice::agent

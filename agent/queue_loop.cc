@@ -1,0 +1,210 @@
+#include "agent/queue_loop.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <future>
+#include <utility>
+
+#include "agent/netfilter/queue_listing.h"
+
+namespace sluice::agent {
+namespace {
+
+// Between two looks at verdicts and deadlines, at most this many reads of 64 packets.
+constexpr int kReceivesATurn = 16;
+
+int64_t Now(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<QueueLoop>> QueueLoop::Open(const QueueLoopOptions& options,
+                                                           const Links* links, EventSink* events,
+                                                           std::function<void()> failed) {
+  auto socket = QueueSocket::Open(options.socket, options.pipeline.copy_range);
+  if (!socket.ok()) return socket.status();
+  return std::unique_ptr<QueueLoop>(
+      new QueueLoop(options, *std::move(socket), links, events, std::move(failed)));
+}
+
+QueueLoop::QueueLoop(const QueueLoopOptions& options, std::unique_ptr<QueueSocket> socket,
+                     const Links* links, EventSink* events, std::function<void()> failed)
+    : options_(options),
+      failed_(std::move(failed)),
+      socket_(std::move(socket)),
+      pipeline_(options.pipeline, socket_.get(), links, events),
+      client_(options.hello, options.servers, &pipeline_, &wakeup_) {}
+
+QueueLoop::~QueueLoop() { Stop(); }
+
+void QueueLoop::Start() {
+  {
+    MutexLock lock(mutex_);
+    running_ = true;
+  }
+  thread_ = std::thread([this] { Run(); });
+}
+
+void QueueLoop::Stop() {
+  stop_.store(true);
+  wakeup_.Signal();
+  if (thread_.joinable()) thread_.join();
+}
+
+void QueueLoop::Run() {
+  while (!stop_.load(std::memory_order_relaxed) && !broken_) Turn();
+  pipeline_.SettleAll();
+  {
+    MutexLock lock(mutex_);
+    running_ = false;
+  }
+  // Whoever posted before that is still waiting.
+  DoPosted();
+  if (broken_) failed_();
+}
+
+void QueueLoop::Turn() {
+  if (!more_to_receive_) WaitForWork();
+  wakeup_.Clear();
+  const int64_t now = Now(CLOCK_MONOTONIC);
+  pipeline_.BeginTurn(now, Now(CLOCK_REALTIME));
+  if (posted_flag_.exchange(false)) DoPosted();
+  client_.Run(now);
+  pipeline_.ExpireDeadlines();
+  // Verdicts first: what they release need not wait for what is still to be read.
+  pipeline_.Flush();
+  Receive();
+  SendBatches();
+  pipeline_.Flush();
+}
+
+void QueueLoop::WaitForWork() {
+  int64_t due = client_.NextTimer();
+  if (const auto deadline = pipeline_.NextDeadline()) due = std::min(due, *deadline);
+  const int64_t wait = std::max<int64_t>(due - Now(CLOCK_MONOTONIC), 0);
+  const timespec timeout{.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000};
+  std::array<pollfd, 2> fds{pollfd{socket_->fd(), POLLIN, 0}, pollfd{wakeup_.fd(), POLLIN, 0}};
+  if (ppoll(fds.data(), fds.size(), &timeout, nullptr) < 0 && errno != EINTR) {
+    spdlog::error("queue {}: poll: {}", options_.socket.queue, std::strerror(errno));
+    broken_ = true;
+  }
+}
+
+void QueueLoop::Receive() {
+  for (int i = 0; i < kReceivesATurn; ++i) {
+    switch (socket_->Receive(pipeline_)) {
+      case QueueSocket::Received::kSome:
+      case QueueSocket::Received::kOverrun:  // the gap in the packet ids counts what was lost
+        break;
+      case QueueSocket::Received::kDrained:
+        more_to_receive_ = false;
+        pipeline_.Drained();
+        return;
+      case QueueSocket::Received::kFailed:
+        spdlog::error("queue {}: receive: {}", options_.socket.queue, std::strerror(errno));
+        broken_ = true;
+        return;
+    }
+  }
+  more_to_receive_ = true;
+}
+
+void QueueLoop::SendBatches() {
+  while (client_.CanSend()) {
+    v1::PacketBatch* batch = pipeline_.NextBatch(client_.round_trip_ns() / 2);
+    if (batch == nullptr) return;
+    client_.Send(*batch);
+    pipeline_.BatchSent();
+  }
+}
+
+void QueueLoop::Do(const std::function<void()>& work) {
+  // Shared: the loop's thread may still be inside set_value when the wait below returns.
+  const auto done = std::make_shared<std::promise<void>>();
+  {
+    MutexLock lock(mutex_);
+    if (!running_) {
+      // No loop before Start and none after Stop: nobody else touches what is its own.
+      work();
+      return;
+    }
+    posted_.push_back([&work, done] {
+      work();
+      done->set_value();
+    });
+    posted_flag_.store(true);
+  }
+  wakeup_.Signal();
+  done->get_future().wait();
+}
+
+void QueueLoop::DoPosted() {
+  std::vector<std::function<void()>> posted;
+  {
+    MutexLock lock(mutex_);
+    posted.swap(posted_);
+  }
+  for (const auto& work : posted) work();
+}
+
+void QueueLoop::SetMode(bool on) {
+  Do([this, on] {
+    pipeline_.SetMode(on);
+    pipeline_.Flush();
+    // Going off, what the kernel has queued by now is let go before this returns.
+    if (on) return;
+    do {
+      Receive();
+      pipeline_.Flush();
+    } while (more_to_receive_ && !broken_);
+  });
+}
+
+v1::QueueStats QueueLoop::Stats() {
+  v1::QueueStats stats;
+  Do([this, &stats] { stats = ReadStats(); });
+  return stats;
+}
+
+v1::QueueStats QueueLoop::ReadStats() {
+  v1::QueueStats stats;
+  pipeline_.FillStats(stats);
+  bool listed = false;
+  for (const QueueListing& listing : ReadQueueListing()) {
+    if (listing.queue != options_.socket.queue) continue;
+    listed = true;
+    queue_dropped_.Update(listing.queue_dropped);
+    user_dropped_.Update(listing.user_dropped);
+    numbered_.Update(listing.id_sequence);
+    v1::KernelQueue& kernel = *stats.mutable_kernel();
+    kernel.set_port_id(listing.port_id);
+    kernel.set_waiting(listing.waiting);
+    // The kernel counts them from 0 (NFQNL_COPY_*), the wire from 1.
+    kernel.set_copy_mode(static_cast<v1::CopyMode>(listing.copy_mode + 1));
+    kernel.set_copy_range(listing.copy_range);
+    kernel.set_max_length(options_.socket.max_length);
+  }
+  stats.set_kernel_queue_full(queue_dropped_.total());
+  stats.set_receive_overrun(listed ? user_dropped_.total() : pipeline_.missed());
+  stats.set_numbered(listed ? numbered_.total() : stats.received() + pipeline_.missed());
+  if (client_.connected()) {
+    stats.set_decider_connected(true);
+    stats.set_decider(client_.server());
+    stats.mutable_round_trip()->set_seconds(client_.round_trip_ns() / 1'000'000'000);
+    stats.mutable_round_trip()->set_nanos(
+        static_cast<int32_t>(client_.round_trip_ns() % 1'000'000'000));
+  }
+  stats.set_decider_connects(client_.connects());
+  return stats;
+}
+
+}  // namespace sluice::agent

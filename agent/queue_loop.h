@@ -1,0 +1,88 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "agent/decision_client.h"
+#include "agent/kernel_counters.h"
+#include "agent/netfilter/queue_socket.h"
+#include "agent/packet_pipeline.h"
+#include "agent/wakeup.h"
+#include "sluice/v1/decision.pb.h"
+#include "sluice/v1/stats.pb.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::agent {
+
+struct QueueLoopOptions {
+  PipelineOptions pipeline;
+  QueueSocketOptions socket;
+  v1::DecideHello hello;
+  std::vector<std::string> servers;
+};
+
+// One queue's thread. It owns the netlink socket, the pending packets and the Decide stream; other
+// threads only post to it. Public methods may be called from any one other thread.
+class QueueLoop final {
+ public:
+  // Binds the queue; packets wait in the kernel until Start. `links` and `events` are not owned.
+  // `failed` is called, from the loop's thread, if the socket breaks: the agent should end.
+  static absl::StatusOr<std::unique_ptr<QueueLoop>> Open(const QueueLoopOptions& options,
+                                                         const Links* links, EventSink* events,
+                                                         std::function<void()> failed);
+  ~QueueLoop();
+
+  void Start();
+  // Gives what is pending the fallback and joins. The queue stays bound until destruction.
+  void Stop();
+
+  // Returns when the loop has done it; going off, what was queued until then is let go.
+  void SetMode(bool on);
+  // A consistent reading: the identity of stats.proto holds in it.
+  v1::QueueStats Stats();
+
+ private:
+  QueueLoop(const QueueLoopOptions& options, std::unique_ptr<QueueSocket> socket,
+            const Links* links, EventSink* events, std::function<void()> failed);
+
+  void Run();
+  void Turn();
+  void WaitForWork();
+  void Receive();
+  void SendBatches();
+  // Runs `work` on the loop's thread, or here if the loop does not run, and returns when it is
+  // done.
+  void Do(const std::function<void()>& work);
+  void DoPosted();
+  v1::QueueStats ReadStats();
+
+  const QueueLoopOptions options_;
+  const std::function<void()> failed_;
+  const std::unique_ptr<QueueSocket> socket_;
+
+  // The loop's own.
+  Wakeup wakeup_;
+  PacketPipeline pipeline_;
+  DecisionClient client_;
+  WideCounter queue_dropped_;
+  WideCounter user_dropped_;
+  WideCounter numbered_;
+  bool more_to_receive_ = false;
+  bool broken_ = false;
+
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> posted_flag_ = false;
+  Mutex mutex_;
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);
+
+  std::thread thread_;
+};
+
+}  // namespace sluice::agent
