@@ -1,0 +1,171 @@
+#include "server/control/control_service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/control/stats_watch.h"
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+
+grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
+                                   const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
+// A call that is finished later, by the router or the worker, exactly once.
+class Later final : public grpc::ServerUnaryReactor {
+ public:
+  void OnDone() override { delete this; }
+
+ private:
+  ~Later() override = default;
+};
+
+grpc::Status Busy() {
+  return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
+                      "this server has many policies to look at already; try again later");
+}
+
+grpc::Status WrongReply() {
+  return grpc::Status(StatusCode::INTERNAL, "the gateway answered another question");
+}
+
+// Least and usual interval of WatchStats; an hour is as good as any longer one.
+std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
+  const int64_t seconds = std::clamp<int64_t>(interval.seconds(), 0, 3600);
+  const int64_t ms = seconds * 1000 + interval.nanos() / 1'000'000;
+  if (interval.seconds() == 0 && interval.nanos() == 0) return std::chrono::milliseconds(1000);
+  return std::chrono::milliseconds(std::clamp<int64_t>(ms, 100, 3'600'000));
+}
+
+}  // namespace
+
+ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, Registry* registry, Router* router,
+                                       Worker* worker, Ticker* ticker)
+    : policies_(policies), registry_(registry), router_(router), worker_(worker), ticker_(ticker) {}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::ListGateways(grpc::CallbackServerContext* context,
+                                                           const v1::ListGatewaysRequest*,
+                                                           v1::ListGatewaysResponse* response) {
+  for (v1::Gateway& gateway : registry_->List()) *response->add_gateways() = std::move(gateway);
+  return Finished(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::SetMode(grpc::CallbackServerContext* context,
+                                                      const v1::SetModeRequest* request,
+                                                      v1::SetModeResponse* response) {
+  if (!v1::Mode_IsValid(request->mode())) {
+    return Finished(context, grpc::Status(StatusCode::INVALID_ARGUMENT,
+                                          absl::StrCat("mode: ", static_cast<int>(request->mode()),
+                                                       " is none; off, on and shadow are")));
+  }
+  v1::Command command;
+  command.mutable_set_mode()->set_mode(request->mode());
+  auto* call = new Later;  // Deletes itself.
+  router_->Send(request->gateway(), std::move(command),
+                [call, response](const grpc::Status& status, const v1::CommandReply& reply) {
+                  response->set_previous(reply.set_mode().previous());
+                  response->set_current(reply.set_mode().current());
+                  call->Finish(status.ok() && !reply.has_set_mode() ? WrongReply() : status);
+                });
+  return call;
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::GetStats(grpc::CallbackServerContext*,
+                                                       const v1::GetStatsRequest* request,
+                                                       v1::GetStatsResponse* response) {
+  v1::Command command;
+  command.mutable_get_stats();
+  auto* call = new Later;  // Deletes itself.
+  router_->Send(request->gateway(), std::move(command),
+                [call, response](const grpc::Status& status, const v1::CommandReply& reply) {
+                  if (reply.has_stats()) *response->mutable_stats() = reply.stats();
+                  call->Finish(status.ok() && !reply.has_stats() ? WrongReply() : status);
+                });
+  return call;
+}
+
+grpc::ServerWriteReactor<v1::WatchStatsResponse>* ControlServiceImpl::WatchStats(
+    grpc::CallbackServerContext* context, const v1::WatchStatsRequest* request) {
+  // Deletes itself.
+  auto* watch =
+      new StatsWatch(context, request->gateway(), Interval(request->interval()), router_, ticker_);
+  watch->Begin();
+  return watch;
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::CheckPolicy(grpc::CallbackServerContext*,
+                                                          const v1::CheckPolicyRequest* request,
+                                                          v1::CheckPolicyResponse* response) {
+  auto* call = new Later;  // Deletes itself.
+  const bool posted = worker_->Post([call, request, response] {
+    const RuleSet::Compiled compiled = RuleSet::Compile(request->text());
+    for (const v1::PolicyProblem& problem : compiled.problems) {
+      *response->add_problems() = problem;
+    }
+    if (compiled.rules != nullptr) {
+      response->set_rules(static_cast<uint32_t>(compiled.rules->size()));
+    }
+    call->Finish(grpc::Status::OK);
+  });
+  if (!posted) call->Finish(Busy());
+  return call;
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::ApplyPolicy(grpc::CallbackServerContext* context,
+                                                          const v1::ApplyPolicyRequest* request,
+                                                          v1::ApplyPolicyResponse* response) {
+  auto* call = new Later;  // Deletes itself.
+  const bool posted = worker_->Post([this, call, request, response, peer = context->peer()] {
+    const PolicyStore::Applied applied =
+        policies_->Apply(request->text(), request->source(), std::chrono::system_clock::now());
+    if (applied.current == nullptr) {
+      call->Finish(grpc::Status(StatusCode::INVALID_ARGUMENT, Describe(applied.problems)));
+      return;
+    }
+    spdlog::info("policy {} applied by {}: {} rules from {}", applied.current->version,
+                 PeerAddress(peer), applied.current->rules->size(),
+                 applied.current->source.substr(0, 256));
+    *response->mutable_previous() = applied.previous->ToProto();
+    *response->mutable_current() = applied.current->ToProto();
+    call->Finish(grpc::Status::OK);
+  });
+  if (!posted) call->Finish(Busy());
+  return call;
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::GetPolicy(grpc::CallbackServerContext* context,
+                                                        const v1::GetPolicyRequest*,
+                                                        v1::GetPolicyResponse* response) {
+  *response->mutable_policy() = policies_->Current()->ToProto();
+  return Finished(context, grpc::Status::OK);
+}
+
+std::string Describe(const std::vector<v1::PolicyProblem>& problems) {
+  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default.
+  constexpr size_t kMaxText = 2048;
+  std::string text;
+  size_t said = 0;
+  for (const v1::PolicyProblem& problem : problems) {
+    const std::string line =
+        absl::StrCat(problem.line(), ":", problem.column(), ": ", problem.message().substr(0, 512));
+    if (text.size() + line.size() > kMaxText) break;
+    absl::StrAppend(&text, text.empty() ? "" : "\n", line);
+    ++said;
+  }
+  if (said < problems.size()) {
+    absl::StrAppend(&text, "\nand ", problems.size() - said, " more problems");
+  }
+  return text;
+}
+
+}  // namespace sluice::server

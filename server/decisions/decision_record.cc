@@ -1,0 +1,146 @@
+#include "server/decisions/decision_record.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sluice::server {
+namespace {
+
+template <size_t kSize>
+void Copy(std::string_view from, char (&to)[kSize]) {
+  const size_t length = std::min(from.size(), kSize);
+  std::copy_n(from.begin(), length, to);
+  if (length < kSize) to[length] = '\0';
+}
+
+template <size_t kSize>
+std::string_view View(const char (&from)[kSize]) {
+  return std::string_view(from, strnlen(from, kSize));
+}
+
+// The name may have been cut in the midst of a UTF-8 sequence, or never been UTF-8 where an
+// agent misbehaves; a proto string must be.
+std::string Printable(std::string_view text) {
+  std::string clean(text);
+  for (char& c : clean) {
+    if (static_cast<unsigned char>(c) >= 0x80 || static_cast<unsigned char>(c) < 0x20) c = '?';
+  }
+  return clean;
+}
+
+}  // namespace
+
+void DecisionRecord::SetHeaders(v1::Family packet_family, const v1::Headers& headers) {
+  family = static_cast<uint8_t>(packet_family);
+  protocol = static_cast<uint8_t>(headers.protocol());
+  const size_t bytes = headers.source().size();
+  const bool known = (bytes == 4 || bytes == 16) && headers.destination().size() == bytes;
+  address_bytes = known ? static_cast<uint8_t>(bytes) : 0;
+  if (known) {
+    std::memcpy(source, headers.source().data(), bytes);
+    std::memcpy(destination, headers.destination().data(), bytes);
+  }
+  has_source_port = headers.has_source_port();
+  source_port = static_cast<uint16_t>(headers.source_port());
+  has_destination_port = headers.has_destination_port();
+  destination_port = static_cast<uint16_t>(headers.destination_port());
+  has_tcp_flags = headers.has_tcp_flags();
+  tcp_flags = static_cast<uint8_t>(headers.tcp_flags());
+  has_icmp_type = headers.has_icmp_type();
+  icmp_type = static_cast<uint8_t>(headers.icmp_type());
+  has_icmp_code = headers.has_icmp_code();
+  icmp_code = static_cast<uint8_t>(headers.icmp_code());
+  has_icmp_id = headers.has_icmp_id();
+  icmp_id = static_cast<uint16_t>(headers.icmp_id());
+  fragment_offset = headers.fragment_offset();
+  more_fragments = headers.more_fragments();
+  hop_limit = static_cast<uint8_t>(headers.hop_limit());
+  traffic_class = static_cast<uint8_t>(headers.traffic_class());
+  cut_short = headers.cut_short();
+}
+
+void DecisionRecord::SetInterfaces(std::string_view input, std::string_view output) {
+  Copy(input, input_interface);
+  Copy(output, output_interface);
+}
+
+void DecisionRecord::SetReason(std::string_view text) { Copy(text, reason); }
+
+Traits DecisionRecord::traits() const {
+  Traits traits;
+  traits.family = static_cast<v1::Family>(family);
+  traits.protocol = protocol;
+  traits.source = std::string_view(source, address_bytes);
+  traits.destination = std::string_view(destination, address_bytes);
+  if (has_source_port) traits.source_port = source_port;
+  if (has_destination_port) traits.destination_port = destination_port;
+  return traits;
+}
+
+void DecisionRecord::Show(const std::string& gateway, v1::Decision* decision) const {
+  decision->mutable_time()->set_seconds(time_ns / 1'000'000'000);
+  decision->mutable_time()->set_nanos(static_cast<int32_t>(time_ns % 1'000'000'000));
+  decision->set_gateway(gateway);
+  decision->set_family(static_cast<v1::Family>(family));
+  if (address_bytes > 0) {
+    v1::Headers* headers = decision->mutable_headers();
+    headers->set_source(source, address_bytes);
+    headers->set_destination(destination, address_bytes);
+    headers->set_protocol(protocol);
+    if (has_source_port) headers->set_source_port(source_port);
+    if (has_destination_port) headers->set_destination_port(destination_port);
+    if (has_tcp_flags) headers->set_tcp_flags(tcp_flags);
+    if (has_icmp_type) headers->set_icmp_type(icmp_type);
+    if (has_icmp_code) headers->set_icmp_code(icmp_code);
+    if (has_icmp_id) headers->set_icmp_id(icmp_id);
+    headers->set_fragment_offset(fragment_offset);
+    headers->set_more_fragments(more_fragments);
+    headers->set_hop_limit(hop_limit);
+    headers->set_traffic_class(traffic_class);
+    headers->set_cut_short(cut_short);
+  }
+  decision->set_length(length);
+  decision->set_input_interface(Printable(View(input_interface)));
+  decision->set_output_interface(Printable(View(output_interface)));
+  decision->set_action(static_cast<v1::Action>(action));
+  decision->set_notify(static_cast<v1::Notify>(notify));
+  decision->set_cause(static_cast<v1::Cause>(cause));
+  decision->set_reason(cause == v1::CAUSE_VERDICT
+                           ? Printable(View(reason))
+                           : std::string(Words(static_cast<v1::Cause>(cause))));
+  decision->set_policy_version(policy_version);
+  decision->set_waited_us(waited_us);
+  decision->set_transaction_id(transaction_id);
+  decision->set_queue(queue);
+}
+
+std::string_view Words(v1::Cause cause) {
+  switch (cause) {
+    case v1::CAUSE_VERDICT:
+      return "its verdict";
+    case v1::CAUSE_STALE:
+      return "no verdict in time";
+    case v1::CAUSE_TABLE_FULL:
+      return "too many packets pending";
+    case v1::CAUSE_NO_DECIDER:
+      return "no decider connected";
+    case v1::CAUSE_FAMILY_UNASKED:
+      return "a family the decider does not ask for";
+    case v1::CAUSE_BADSYNC:
+      return "a younger packet was answered first";
+    case v1::CAUSE_MALFORMED:
+      return "not a well-formed packet";
+    case v1::CAUSE_INVALID_VERDICT:
+      return "its verdict could not be carried out";
+    case v1::CAUSE_SEND_FAILED:
+      return "its verdict could not be handed to the kernel";
+    case v1::CAUSE_FLUSHED:
+      return "the kernel dropped it while it waited";
+    case v1::CAUSE_MODE_OFF:
+      return "the mode was turned off";
+    default:
+      return "a cause this server does not know";
+  }
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "server/observe/filter.h"
+#include "sluice/v1/event.pb.h"
+#include "sluice/v1/observe.pb.h"
+#include "sluice/v1/packet.pb.h"
+
+namespace sluice::server {
+
+// One decision as the log keeps it: fixed size, no memory of its own. Kept for every packet,
+// made into a v1::Decision only when somebody observes it.
+struct DecisionRecord {
+  // What is known of the packet, from the batch or from the agent's notice.
+  void SetHeaders(v1::Family packet_family, const v1::Headers& headers);
+  void SetInterfaces(std::string_view input, std::string_view output);
+  void SetReason(std::string_view text);
+
+  Traits traits() const;
+  void Show(const std::string& gateway, v1::Decision* decision) const;
+
+  int64_t time_ns;  // Since the Unix epoch.
+  uint64_t transaction_id;
+  uint64_t policy_version;
+  uint64_t waited_us;
+  uint32_t length;
+  uint32_t queue;
+  uint32_t fragment_offset;
+  uint16_t source_port;
+  uint16_t destination_port;
+  uint16_t icmp_id;
+  uint8_t family;    // v1::Family
+  uint8_t action;    // v1::Action
+  uint8_t notify;    // v1::Notify
+  uint8_t cause;     // v1::Cause
+  uint8_t protocol;  // IANA number.
+  uint8_t tcp_flags;
+  uint8_t icmp_type;
+  uint8_t icmp_code;
+  uint8_t hop_limit;
+  uint8_t traffic_class;
+  uint8_t address_bytes;  // 4, 16, or 0 if not known.
+  bool has_source_port : 1;
+  bool has_destination_port : 1;
+  bool has_tcp_flags : 1;
+  bool has_icmp_type : 1;
+  bool has_icmp_code : 1;
+  bool has_icmp_id : 1;
+  bool more_fragments : 1;
+  bool cut_short : 1;
+  char source[16];
+  char destination[16];
+  // NUL-ended where shorter; longer ones are cut.
+  char input_interface[16];  // Linux names have at most 15 bytes (IFNAMSIZ).
+  char output_interface[16];
+  char reason[40];  // "rule 4294967295, line 4294967295" fits.
+};
+
+// Why a packet got no verdict, in words for people.
+std::string_view Words(v1::Cause cause);
+
+}  // namespace sluice::server

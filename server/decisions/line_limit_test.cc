@@ -1,0 +1,20 @@
+#include "server/decisions/line_limit.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::server {
+namespace {
+
+TEST(LineLimitTest, AllowsSoManyASecondAndCountsTheRest) {
+  LineLimit limit(2);
+  const LineLimit::Time start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(limit.Allow(start));
+  EXPECT_TRUE(limit.Allow(start));
+  EXPECT_FALSE(limit.Allow(start + std::chrono::milliseconds(999)));
+  EXPECT_TRUE(limit.Allow(start + std::chrono::seconds(1)));
+  EXPECT_EQ(limit.TakeLeftOut(), 1u);
+  EXPECT_EQ(limit.TakeLeftOut(), 0u);
+}
+
+}  // namespace
+}  // namespace sluice::server

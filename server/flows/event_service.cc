@@ -1,0 +1,176 @@
+#include "server/flows/event_service.h"
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/streams/conversation.h"
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+
+// As the wire says.
+constexpr int kMaxEvents = 256;
+constexpr size_t kMaxHeartbeats = 16;
+
+grpc::Status Broken(const std::string& what) {
+  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
+}
+
+// One Report stream.
+class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResponse>,
+                           public GatewayStream {
+ public:
+  ReportStream(grpc::CallbackServerContext* context, Flows* flows, DecisionLog* log,
+               Registry* registry, Ticker* ticker)
+      : Conversation(context, ticker), flows_(flows), log_(log), registry_(registry) {}
+
+  void End(const grpc::Status& why) override { Conversation::End(why); }
+
+ private:
+  ~ReportStream() override = default;
+
+  grpc::Status Take(const v1::ReportRequest& request) override {
+    if (joined_ == request.has_hello()) {
+      return Broken(joined_ ? "a second hello on a Report stream"
+                            : "the first message of a Report stream must be the hello");
+    }
+    switch (request.message_case()) {
+      case v1::ReportRequest::kHello:
+        return TakeHello(request.hello());
+      case v1::ReportRequest::kEvents:
+        return TakeEvents(request.events());
+      case v1::ReportRequest::kStats:
+        registry_->SetMode(gateway_, request.stats().mode());
+        return grpc::Status::OK;
+      case v1::ReportRequest::kHeartbeat: {
+        registry_->Heard(gateway_, std::chrono::system_clock::now());
+        MutexLock lock(mutex_);
+        heartbeats_.push_back(request.heartbeat());
+        return grpc::Status::OK;
+      }
+      case v1::ReportRequest::MESSAGE_NOT_SET:
+        break;
+    }
+    // A kind of message of a newer agent's.
+    return grpc::Status::OK;
+  }
+
+  grpc::Status TakeHello(const v1::ReportHello& hello) {
+    const grpc::Status joined = registry_->JoinReport(hello.agent(), PeerAddress(context().peer()),
+                                                      std::chrono::system_clock::now(), this);
+    if (!joined.ok()) return joined;
+    joined_ = true;
+    gateway_ = hello.agent().gateway();
+    connections_ = flows_->Of(gateway_);
+    ring_ = log_->RingOf(gateway_);
+    MutexLock lock(mutex_);
+    welcome_due_ = true;
+    return grpc::Status::OK;
+  }
+
+  grpc::Status TakeEvents(const v1::EventBatch& batch) {
+    if (batch.batch() != taken_ + 1) {
+      return Broken(absl::StrCat("event batch ", batch.batch(), " after ", taken_,
+                                 "; they count up by one from 1"));
+    }
+    if (batch.events_size() > kMaxEvents) {
+      return Broken(absl::StrCat("an event batch of ", batch.events_size(), "; at most ",
+                                 kMaxEvents, " are allowed"));
+    }
+    taken_ = batch.batch();
+    connections_->Take(batch);
+    notices_.clear();
+    for (const v1::Event& event : batch.events()) {
+      if (event.has_packet()) notices_.push_back(&event.packet());
+    }
+    if (!notices_.empty()) EnterNotices();
+    MutexLock lock(mutex_);
+    ack_ = taken_;
+    return grpc::Status::OK;
+  }
+
+  void EnterNotices() {
+    // The log is in the server's time: gateways' clocks differ, and a log is read in one order.
+    const int64_t now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                               std::chrono::system_clock::now().time_since_epoch())
+                               .count();
+    ring_->Enter(notices_.size(), [&](size_t i, DecisionRecord* record) {
+      const v1::PacketNotice& notice = *notices_[i];
+      record->SetHeaders(notice.family(), notice.headers());
+      record->SetInterfaces(notice.input_interface(), notice.output_interface());
+      record->SetReason({});
+      record->time_ns = now_ns;
+      record->transaction_id = notice.transaction_id();
+      record->policy_version = 0;
+      record->waited_us = notice.waited_us();
+      record->length = 0;
+      record->queue = notice.queue();
+      record->action = static_cast<uint8_t>(notice.action());
+      record->notify = v1::NOTIFY_UNSPECIFIED;
+      record->cause = static_cast<uint8_t>(notice.cause());
+    });
+  }
+
+  const v1::ReportResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    response_.Clear();
+    if (welcome_due_) {
+      welcome_due_ = false;
+      response_.mutable_welcome();
+    } else if (acked_ < ack_) {
+      acked_ = ack_;
+      response_.mutable_ack()->set_batch(acked_);
+    } else if (!heartbeats_.empty()) {
+      *response_.mutable_heartbeat() = heartbeats_.front();
+      heartbeats_.pop_front();
+    } else {
+      return nullptr;
+    }
+    return &response_;
+  }
+
+  bool Full() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return heartbeats_.size() >= kMaxHeartbeats;
+  }
+
+  void Leave() override {
+    if (joined_) registry_->LeaveReport(gateway_, this, std::chrono::system_clock::now());
+  }
+
+  Flows* const flows_;  // Not owned, nor are these.
+  DecisionLog* const log_;
+  Registry* const registry_;
+
+  // The reading side's: touched by one reaction at a time.
+  bool joined_ = false;
+  std::string gateway_;
+  GatewayFlows* connections_ = nullptr;  // Not owned; set by the hello.
+  DecisionRing* ring_ = nullptr;         // Not owned; set by the hello.
+  uint64_t taken_ = 0;
+  std::vector<const v1::PacketNotice*> notices_;
+
+  bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t ack_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t acked_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<v1::Heartbeat> heartbeats_ ABSL_GUARDED_BY(mutex_);
+  v1::ReportResponse response_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+EventServiceImpl::EventServiceImpl(Flows* flows, DecisionLog* log, Registry* registry,
+                                   Ticker* ticker)
+    : flows_(flows), log_(log), registry_(registry), ticker_(ticker) {}
+
+grpc::ServerBidiReactor<v1::ReportRequest, v1::ReportResponse>* EventServiceImpl::Report(
+    grpc::CallbackServerContext* context) {
+  // Deletes itself.
+  auto* stream = new ReportStream(context, flows_, log_, registry_, ticker_);
+  stream->Begin();
+  return stream;
+}
+
+}  // namespace sluice::server

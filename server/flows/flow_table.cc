@@ -1,0 +1,185 @@
+#include "server/flows/flow_table.h"
+
+#include <utility>
+
+namespace sluice::server {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+void SetTime(int64_t time_ns, google::protobuf::Timestamp* time) {
+  time->set_seconds(time_ns / kSecond);
+  time->set_nanos(static_cast<int32_t>(time_ns % kSecond));
+}
+
+// A time far off anything real becomes 0 rather than overflow.
+int64_t ToNanoseconds(const google::protobuf::Timestamp& time) {
+  constexpr int64_t kMaxSeconds = int64_t{1} << 33;
+  if (time.seconds() < 0 || time.seconds() > kMaxSeconds) return 0;
+  if (time.nanos() < 0 || time.nanos() >= kSecond) return time.seconds() * kSecond;
+  return time.seconds() * kSecond + time.nanos();
+}
+
+std::optional<uint32_t> IdOf(const v1::Flow& flow) {
+  return flow.has_id() ? std::optional<uint32_t>(flow.id()) : std::nullopt;
+}
+
+// Two entries of the kernel's table, one after the other, with the same tuple.
+bool Differ(std::optional<uint32_t> a, std::optional<uint32_t> b) { return a && b && a != b; }
+
+}  // namespace
+
+FlowTable::FlowTable(std::string gateway, FlowLimits limits)
+    : gateway_(std::move(gateway)), limits_(limits) {}
+
+void FlowTable::Take(const v1::Event& event, const Tell& tell) {
+  const int64_t time_ns = ToNanoseconds(event.time());
+  switch (event.event_case()) {
+    case v1::Event::kConntrack:
+      TakeConntrack(event, time_ns, tell);
+      return;
+    case v1::Event::kGap:
+      TakeGap(event, tell);
+      return;
+    case v1::Event::kResyncDone:
+      TakeResyncDone(event, time_ns, tell);
+      return;
+    case v1::Event::kExpectation:
+    case v1::Event::kPacket:
+    case v1::Event::EVENT_NOT_SET:
+      return;
+  }
+}
+
+void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tell& tell) {
+  const v1::EventType type = event.conntrack().type();
+  const v1::Flow& flow = event.conntrack().flow();
+  if (type == v1::EVENT_TYPE_SNAPSHOT && resyncing_) ++snapshots_;
+  if (type < v1::EVENT_TYPE_NEW || type > v1::EVENT_TYPE_SNAPSHOT) return;
+  if (flow.ByteSizeLong() > limits_.flow_bytes) return;
+  const std::optional<FlowKey> key = FlowKey::Of(flow);
+  if (!key) return;
+  const std::optional<uint32_t> id = IdOf(flow);
+  auto live = live_.find(*key);
+
+  if (type == v1::EVENT_TYPE_DESTROY) {
+    if (resyncing_ && id && tombstones_.size() < limits_.live) tombstones_.insert({*key, *id});
+    // The end of an entry the table has seen replaced says nothing of the one that lives.
+    const bool known = live != live_.end() && !Differ(live->second.id, id);
+    const v1::Flow& merged = Merged(known ? &live->second : nullptr, flow);
+    Say(&*key, time_ns, type, &merged, false, tell);
+    AddEnded(*key, merged.SerializeAsString(), time_ns, false);
+    if (known) live_.erase(live);
+    return;
+  }
+
+  if (type == v1::EVENT_TYPE_SNAPSHOT && resyncing_) {
+    if (id && tombstones_.contains({*key, *id})) return;
+    // Read before the entry that lives now began.
+    if (live != live_.end() && Differ(live->second.id, id) && live->second.new_this_generation) {
+      return;
+    }
+  }
+  const bool replaced =
+      live != live_.end() && (Differ(live->second.id, id) ||
+                              // The kernel does not make two entries with one tuple.
+                              (type == v1::EVENT_TYPE_NEW && !(id && live->second.id == id)));
+  if (replaced) {
+    EndUnseen(live, time_ns, tell);
+    live = live_.end();
+  }
+  const v1::Flow& merged = Merged(live != live_.end() ? &live->second : nullptr, flow);
+  Say(&*key, time_ns, type, &merged, false, tell);
+  if (live == live_.end()) {
+    if (live_.size() >= limits_.live) return;
+    live = live_.emplace(*key, Live{{}, 0, id, generation_, false}).first;
+  }
+  merged.SerializeToString(&live->second.flow);
+  live->second.time_ns = time_ns;
+  live->second.generation = generation_;
+  if (id) live->second.id = id;
+  if (type == v1::EVENT_TYPE_NEW) live->second.new_this_generation = true;
+}
+
+void FlowTable::TakeGap(const v1::Event& event, const Tell& tell) {
+  ++generation_;
+  resyncing_ = true;
+  snapshots_ = 0;
+  tombstones_.clear();
+  for (auto& [key, live] : live_) live.new_this_generation = false;
+  if (!tell) return;
+  said_.Clear();
+  *said_.mutable_time() = event.time();
+  said_.set_gateway(gateway_);
+  *said_.mutable_gap() = event.gap();
+  said_.mutable_gap()->DiscardUnknownFields();
+  tell(nullptr, said_);
+}
+
+void FlowTable::TakeResyncDone(const v1::Event& event, int64_t time_ns, const Tell& tell) {
+  // The first part of this snapshot was sent before the last Gap; the agent begins another.
+  if (!resyncing_ || snapshots_ < event.resync_done().connections()) return;
+  Sweep(time_ns, tell);
+  resyncing_ = false;
+  tombstones_ = {};
+  if (!tell) return;
+  said_.Clear();
+  *said_.mutable_time() = event.time();
+  said_.set_gateway(gateway_);
+  said_.mutable_resync_done()->set_connections(event.resync_done().connections());
+  tell(nullptr, said_);
+}
+
+void FlowTable::Sweep(int64_t time_ns, const Tell& tell) {
+  for (auto live = live_.begin(); live != live_.end();) {
+    const auto here = live++;
+    if (here->second.generation != generation_) EndUnseen(here, time_ns, tell);
+  }
+}
+
+void FlowTable::EndUnseen(LiveMap::iterator live, int64_t time_ns, const Tell& tell) {
+  if (tell) {
+    v1::Flow flow;
+    flow.ParseFromString(live->second.flow);
+    Say(&live->first, time_ns, v1::EVENT_TYPE_DESTROY, &flow, true, tell);
+  }
+  AddEnded(live->first, std::move(live->second.flow), time_ns, true);
+  live_.erase(live);
+}
+
+void FlowTable::AddEnded(const FlowKey& key, std::string flow, int64_t time_ns, bool end_unseen) {
+  if (ended_.size() >= limits_.ended) ended_.pop_front();
+  ended_.push_back({key, std::move(flow), time_ns, end_unseen});
+}
+
+void FlowTable::Say(const FlowKey* key, int64_t time_ns, v1::EventType type, const v1::Flow* flow,
+                    bool end_unseen, const Tell& tell) {
+  if (!tell) return;
+  said_.Clear();
+  SetTime(time_ns, said_.mutable_time());
+  said_.set_gateway(gateway_);
+  said_.set_type(type);
+  *said_.mutable_flow() = *flow;
+  said_.set_end_unseen(end_unseen);
+  tell(key, said_);
+}
+
+const v1::Flow& FlowTable::Merged(const Live* live, const v1::Flow& flow) {
+  scratch_.Clear();
+  if (live != nullptr) scratch_.ParseFromString(live->flow);
+  scratch_.MergeFrom(flow);
+  // They would pile up with each merge.
+  scratch_.DiscardUnknownFields();
+  return scratch_;
+}
+
+void FlowTable::ForEach(const std::function<void(const Remembered&)>& see) const {
+  for (const auto& [key, live] : live_) {
+    see({live.time_ns, v1::EVENT_TYPE_SNAPSHOT, false, &key, &live.flow});
+  }
+  for (const Ended& ended : ended_) {
+    see({ended.time_ns, v1::EVENT_TYPE_DESTROY, ended.end_unseen, &ended.key, &ended.flow});
+  }
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,222 @@
+#include "server/flows/flow_table.h"
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace sluice::server {
+namespace {
+
+// A conntrack event of 10.0.0.1:PORT -> 10.0.0.2:80, TCP, kernel id ID.
+v1::Event Conntrack(v1::EventType type, int port, uint32_t id, const std::string& more = "") {
+  v1::Event event;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      "time { seconds: 5 } conntrack { flow { family: FAMILY_IPV4 id: " + std::to_string(id) +
+          " original { source: '\\x0a\\0\\0\\1' destination: '\\x0a\\0\\0\\2' protocol: 6 "
+          "source_port: " +
+          std::to_string(port) + " destination_port: 80 } " + more + " } }",
+      &event));
+  event.mutable_conntrack()->set_type(type);
+  return event;
+}
+
+v1::Event Gap() {
+  v1::Event event;
+  event.mutable_gap()->set_cause(v1::GAP_CAUSE_KERNEL_OVERRUN);
+  return event;
+}
+
+v1::Event ResyncDone(uint64_t connections) {
+  v1::Event event;
+  event.mutable_resync_done()->set_connections(connections);
+  return event;
+}
+
+constexpr auto kNew = v1::EVENT_TYPE_NEW;
+constexpr auto kUpdate = v1::EVENT_TYPE_UPDATE;
+constexpr auto kDestroy = v1::EVENT_TYPE_DESTROY;
+constexpr auto kSnapshot = v1::EVENT_TYPE_SNAPSHOT;
+
+class FlowTableTest : public testing::Test {
+ protected:
+  void Take(const v1::Event& event) {
+    table_.Take(event, [this](const FlowKey*, const v1::ObserveConnectionsResponse& response) {
+      EXPECT_EQ(response.gateway(), "gw");
+      told_.push_back(response);
+    });
+  }
+
+  // "S1234" live, "D1234" ended, "U1234" ended unseen: live first in order of port.
+  std::vector<std::string> Remembered() {
+    std::vector<std::string> all;
+    table_.ForEach([&](const FlowTable::Remembered& each) {
+      all.push_back((each.type == kSnapshot ? "S"
+                     : each.end_unseen      ? "U"
+                                            : "D") +
+                    std::to_string(each.key->source_port));
+    });
+    std::sort(all.begin(), all.begin() + static_cast<long>(table_.live()));
+    return all;
+  }
+
+  // What has been told since last asked, the same way.
+  std::vector<std::string> Told() {
+    std::vector<std::string> all;
+    for (const auto& each : told_) {
+      all.push_back(each.has_gap() ? "gap"
+                    : each.has_resync_done()
+                        ? "done"
+                        : v1::EventType_Name(each.type()).substr(11, 1) +
+                              (each.end_unseen() ? "!" : "") +
+                              std::to_string(each.flow().original().source_port()));
+    }
+    told_.clear();
+    return all;
+  }
+
+  using Strings = std::vector<std::string>;
+
+  FlowTable table_{"gw", {.live = 4, .ended = 3, .flow_bytes = 4096}};
+  std::vector<v1::ObserveConnectionsResponse> told_;
+};
+
+TEST_F(FlowTableTest, MergesWhatUpdatesSay) {
+  Take(Conntrack(kNew, 1, 10, "timeout_s: 120 tcp { state: 1 } mark: 7"));
+  Take(Conntrack(kUpdate, 1, 10, "timeout_s: 60 tcp { state: 3 } status: 14"));
+  ASSERT_EQ(told_.size(), 2u);
+  EXPECT_EQ(told_[1].type(), kUpdate);
+  EXPECT_EQ(told_[1].flow().mark(), 7u);
+  EXPECT_EQ(told_[1].flow().timeout_s(), 60u);
+  EXPECT_EQ(told_[1].flow().tcp().state(), 3u);
+  Take(Conntrack(kDestroy, 1, 10, "counters_original { packets: 5 bytes: 500 }"));
+  EXPECT_EQ(told_[2].flow().mark(), 7u);
+  EXPECT_EQ(told_[2].flow().status(), 14u);
+  EXPECT_EQ(told_[2].flow().counters_original().packets(), 5u);
+  EXPECT_FALSE(told_[2].end_unseen());
+  EXPECT_EQ(Remembered(), (Strings{"D1"}));
+}
+
+TEST_F(FlowTableTest, SweepsWhatTheSnapshotDoesNotName) {
+  Take(Conntrack(kNew, 1, 10));
+  Take(Conntrack(kNew, 2, 20));
+  Take(Conntrack(kNew, 3, 30));
+  Told();
+  Take(Gap());
+  Take(Conntrack(kUpdate, 2, 20));
+  Take(Conntrack(kSnapshot, 1, 10));
+  Take(ResyncDone(1));
+  EXPECT_EQ(Told(), (Strings{"gap", "U2", "S1", "D!3", "done"}));
+  EXPECT_EQ(Remembered(), (Strings{"S1", "S2", "U3"}));
+}
+
+TEST_F(FlowTableTest, DoesNotBringBackWhatEndedDuringTheSnapshot) {
+  Take(Gap());
+  Take(Conntrack(kNew, 1, 10));
+  Take(Conntrack(kDestroy, 1, 10));
+  Take(Conntrack(kSnapshot, 1, 10));
+  Take(ResyncDone(1));
+  EXPECT_EQ(Remembered(), (Strings{"D1"}));
+  // Later the kernel may use tuple and id again.
+  Take(Conntrack(kNew, 1, 10));
+  EXPECT_EQ(Remembered(), (Strings{"S1", "D1"}));
+}
+
+TEST_F(FlowTableTest, DoesNotBelieveASnapshotOlderThanTheConnection) {
+  Take(Gap());
+  // 10 was read into the snapshot; it ended, that event was lost, and 11 began.
+  Take(Conntrack(kNew, 1, 11));
+  Take(Conntrack(kSnapshot, 1, 10));
+  Take(ResyncDone(1));
+  EXPECT_EQ(Remembered(), (Strings{"S1"}));
+  Take(Conntrack(kDestroy, 1, 11));
+  EXPECT_EQ(table_.live(), 0u);
+}
+
+TEST_F(FlowTableTest, ASnapshotShowsThatAConnectionWasReplaced) {
+  Take(Conntrack(kNew, 1, 10));
+  Take(Gap());
+  Take(Conntrack(kSnapshot, 1, 11));
+  Take(ResyncDone(1));
+  EXPECT_EQ(Told(), (Strings{"N1", "gap", "D!1", "S1", "done"}));
+  EXPECT_EQ(Remembered(), (Strings{"S1", "U1"}));
+}
+
+TEST_F(FlowTableTest, ASecondGapPutsOffTheSweep) {
+  Take(Conntrack(kNew, 1, 10));
+  Take(Conntrack(kNew, 2, 20));
+  Take(Gap());
+  Take(Conntrack(kSnapshot, 1, 10));
+  Take(Gap());
+  Take(Conntrack(kSnapshot, 2, 20));
+  // Of the first snapshot: it named two, one of them before the second gap.
+  Take(ResyncDone(2));
+  EXPECT_EQ(Remembered(), (Strings{"S1", "S2"}));
+  Take(Conntrack(kSnapshot, 1, 10));
+  Take(Conntrack(kSnapshot, 2, 20));
+  Take(ResyncDone(2));
+  EXPECT_EQ(Remembered(), (Strings{"S1", "S2"}));
+}
+
+TEST_F(FlowTableTest, TheEndOfAnEarlierEntryDoesNotEndItsSuccessor) {
+  Take(Conntrack(kNew, 1, 11));
+  Take(Conntrack(kDestroy, 1, 10));
+  EXPECT_EQ(Remembered(), (Strings{"S1", "D1"}));
+}
+
+TEST_F(FlowTableTest, ANewEntryWithTheSameTupleEndsTheOldOne) {
+  Take(Conntrack(kNew, 1, 10));
+  Take(Conntrack(kNew, 1, 11));
+  EXPECT_EQ(Told(), (Strings{"N1", "D!1", "N1"}));
+  EXPECT_EQ(Remembered(), (Strings{"S1", "U1"}));
+}
+
+TEST_F(FlowTableTest, StaysWithinItsBounds) {
+  for (int port = 1; port <= 6; ++port) Take(Conntrack(kNew, port, static_cast<uint32_t>(port)));
+  EXPECT_EQ(table_.live(), 4u);
+  EXPECT_EQ(Told().size(), 6u);
+  for (int port = 1; port <= 6; ++port) {
+    Take(Conntrack(kDestroy, port, static_cast<uint32_t>(port)));
+  }
+  EXPECT_EQ(Remembered(), (Strings{"D4", "D5", "D6"}));
+}
+
+TEST_F(FlowTableTest, TakesNothingFromEventsThatMakeNoSense) {
+  Take(v1::Event());
+  v1::Event empty;
+  empty.mutable_conntrack();
+  Take(empty);
+  Take(Conntrack(v1::EVENT_TYPE_UNSPECIFIED, 1, 1));
+  Take(Conntrack(static_cast<v1::EventType>(99), 1, 1));
+  Take(Conntrack(kNew, 70000, 1));
+  Take(Conntrack(kNew, 1, 1, "helper_info: '" + std::string(5000, 'x') + "'"));
+  v1::Event addresses = Conntrack(kNew, 1, 1);
+  addresses.mutable_conntrack()->mutable_flow()->mutable_original()->set_source("12345");
+  Take(addresses);
+  v1::Event family = Conntrack(kNew, 1, 1);
+  family.mutable_conntrack()->mutable_flow()->set_family(v1::FAMILY_IPV6);
+  Take(family);
+  Take(ResyncDone(0));
+  EXPECT_TRUE(told_.empty());
+  EXPECT_EQ(table_.live() + table_.ended(), 0u);
+  v1::Event far = Conntrack(kNew, 1, 1);
+  far.mutable_time()->set_seconds(INT64_MAX);
+  far.mutable_time()->set_nanos(-1);
+  Take(far);
+  EXPECT_EQ(table_.live(), 1u);
+}
+
+TEST_F(FlowTableTest, UnknownFieldsDoNotPileUp) {
+  v1::Event event = Conntrack(kUpdate, 1, 1);
+  event.mutable_conntrack()
+      ->mutable_flow()
+      ->GetReflection()
+      ->MutableUnknownFields(event.mutable_conntrack()->mutable_flow())
+      ->AddLengthDelimited(1000, std::string(1000, 'x'));
+  for (int i = 0; i < 10; ++i) Take(event);
+  table_.ForEach([](const FlowTable::Remembered& each) { EXPECT_LT(each.flow->size(), 100u); });
+}
+
+}  // namespace
+}  // namespace sluice::server

@@ -1,0 +1,200 @@
+#include "server/gateways/command_service.h"
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "server/streams/conversation.h"
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+
+// Commands a gateway may owe the answer to; callers are people and their tools.
+constexpr size_t kMaxPending = 256;
+// Heartbeats that may pile up unread: three seconds' worth.
+constexpr size_t kMaxHeartbeats = 16;
+
+grpc::Status Broken(const std::string& what) {
+  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
+}
+
+// One Serve stream.
+class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeResponse>,
+                          public CommandStream {
+ public:
+  ServeStream(grpc::CallbackServerContext* context, Registry* registry, Ticker* ticker)
+      : Conversation(context, ticker), registry_(registry) {}
+
+  void End(const grpc::Status& why) override { Conversation::End(why); }
+
+  grpc::Status Send(v1::Command command, std::chrono::steady_clock::time_point deadline,
+                    Done& done) override {
+    MutexLock lock(mutex_);
+    if (ended()) return grpc::Status(StatusCode::UNAVAILABLE, gateway_ + " has just disconnected");
+    if (pending_.size() >= kMaxPending || commands_.size() >= kMaxPending) {
+      return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
+                          absl::StrCat(gateway_, " owes ", kMaxPending, " answers already"));
+    }
+    command.set_id(++last_id_);
+    pending_.emplace(last_id_, Pending{deadline, std::move(done)});
+    commands_.push_back(std::move(command));
+    WriteLocked();
+    return grpc::Status::OK;
+  }
+
+ private:
+  struct Pending {
+    std::chrono::steady_clock::time_point deadline;
+    Done done;
+  };
+
+  ~ServeStream() override = default;
+
+  grpc::Status Take(const v1::ServeRequest& request) override {
+    if (gateway_.empty() != request.has_hello()) {
+      return Broken(gateway_.empty() ? "the first message of a Serve stream must be the hello"
+                                     : "a second hello on a Serve stream");
+    }
+    switch (request.message_case()) {
+      case v1::ServeRequest::kHello:
+        return TakeHello(request.hello());
+      case v1::ServeRequest::kReply:
+        TakeReply(request.reply());
+        return grpc::Status::OK;
+      case v1::ServeRequest::kHeartbeat: {
+        registry_->Heard(gateway_, std::chrono::system_clock::now());
+        MutexLock lock(mutex_);
+        heartbeats_.push_back(request.heartbeat());
+        return grpc::Status::OK;
+      }
+      case v1::ServeRequest::MESSAGE_NOT_SET:
+        break;
+    }
+    // A kind of message of a newer agent's.
+    return grpc::Status::OK;
+  }
+
+  grpc::Status TakeHello(const v1::ServeHello& hello) {
+    {
+      // Before anybody can find this stream.
+      MutexLock lock(mutex_);
+      welcome_due_ = true;
+      gateway_ = hello.agent().gateway();
+    }
+    const grpc::Status joined = registry_->JoinServe(hello, PeerAddress(context().peer()),
+                                                     std::chrono::system_clock::now(), this);
+    joined_ = joined.ok();
+    return joined;
+  }
+
+  void TakeReply(const v1::CommandReply& reply) {
+    if (reply.has_set_mode()) registry_->SetMode(gateway_, reply.set_mode().current());
+    if (reply.has_stats()) registry_->SetMode(gateway_, reply.stats().mode());
+    // No command of today has more than one reply.
+    if (!reply.last()) return;
+    Done done;
+    {
+      MutexLock lock(mutex_);
+      const auto found = pending_.find(reply.id());
+      // Answered too late, or never asked.
+      if (found == pending_.end()) return;
+      done = std::move(found->second.done);
+      pending_.erase(found);
+    }
+    done(reply.has_error() ? ToStatus(reply.error()) : grpc::Status::OK, reply);
+  }
+
+  const v1::ServeResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    response_.Clear();
+    if (welcome_due_) {
+      welcome_due_ = false;
+      response_.mutable_welcome();
+    } else if (!heartbeats_.empty()) {
+      *response_.mutable_heartbeat() = heartbeats_.front();
+      heartbeats_.pop_front();
+    } else if (!commands_.empty()) {
+      *response_.mutable_command() = std::move(commands_.front());
+      commands_.pop_front();
+    } else {
+      return nullptr;
+    }
+    return &response_;
+  }
+
+  bool Full() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return heartbeats_.size() >= kMaxHeartbeats;
+  }
+
+  void Ticking(Time now) override {
+    Fail(grpc::Status(StatusCode::DEADLINE_EXCEEDED, "the gateway did not answer in time"),
+         [now](const Pending& pending) { return pending.deadline <= now; });
+  }
+
+  void Leave() override {
+    if (joined_) registry_->LeaveServe(gateway_, this, std::chrono::system_clock::now());
+    Fail(grpc::Status(StatusCode::UNAVAILABLE,
+                      "the gateway's connection broke before it answered; it may have carried "
+                      "out what was asked"),
+         [](const Pending&) { return true; });
+  }
+
+  // Fails the pending commands that `which` picks.
+  template <typename Which>
+  void Fail(const grpc::Status& why, Which which) {
+    std::vector<Done> failed;
+    {
+      MutexLock lock(mutex_);
+      for (auto pending = pending_.begin(); pending != pending_.end();) {
+        const auto here = pending++;
+        if (!which(here->second)) continue;
+        failed.push_back(std::move(here->second.done));
+        pending_.erase(here);
+      }
+    }
+    for (const Done& done : failed) done(why, v1::CommandReply());
+  }
+
+  Registry* const registry_;  // Not owned.
+  bool joined_ = false;       // Set by the hello; read once no message is taken any more.
+  std::string gateway_;       // Set by the hello, before the stream joins.
+
+  bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<v1::Command> commands_ ABSL_GUARDED_BY(mutex_);
+  std::deque<v1::Heartbeat> heartbeats_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, Pending> pending_ ABSL_GUARDED_BY(mutex_);
+  v1::ServeResponse response_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+CommandServiceImpl::CommandServiceImpl(Registry* registry, Ticker* ticker)
+    : registry_(registry), ticker_(ticker) {}
+
+grpc::ServerBidiReactor<v1::ServeRequest, v1::ServeResponse>* CommandServiceImpl::Serve(
+    grpc::CallbackServerContext* context) {
+  auto* stream = new ServeStream(context, registry_, ticker_);  // Deletes itself.
+  stream->Begin();
+  return stream;
+}
+
+grpc::Status ToStatus(const v1::CommandError& error) {
+  // google.rpc.Code 1 to 16; a failure must not turn into a success.
+  const bool known = error.code() >= 1 && error.code() <= 16;
+  const auto code = known ? static_cast<StatusCode>(error.code()) : StatusCode::UNKNOWN;
+  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default.
+  constexpr size_t kMaxText = 2048;
+  std::string details;
+  if (error.has_system() && error.system().ByteSizeLong() <= kMaxText) {
+    details = error.system().SerializeAsString();
+  }
+  return grpc::Status(code, error.message().substr(0, kMaxText), details);
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <functional>
+
+#include "sluice/v1/command.pb.h"
+
+namespace sluice::server {
+
+// A stream of which a gateway has one at a time, as the registry sees it.
+class GatewayStream {
+ public:
+  // Ends the stream; called with the registry's lock held.
+  virtual void End(const grpc::Status& why) = 0;
+
+ protected:
+  ~GatewayStream() = default;
+};
+
+// A Serve stream, as the registry sees it.
+class CommandStream : public GatewayStream {
+ public:
+  // Called exactly once: with the gateway's last reply to the command, or an error. Must not
+  // block.
+  using Done = std::function<void(const grpc::Status&, const v1::CommandReply&)>;
+
+  // Sends `command` (its id is set here) and keeps `done` for its reply; UNAVAILABLE and
+  // RESOURCE_EXHAUSTED, without calling `done`, if it cannot be sent. If no reply has come by
+  // `deadline`, `done` gets DEADLINE_EXCEEDED; if the stream breaks, UNAVAILABLE. Called with the
+  // registry's lock held.
+  virtual grpc::Status Send(v1::Command command, std::chrono::steady_clock::time_point deadline,
+                            Done& done) = 0;
+
+ protected:
+  ~CommandStream() = default;
+};
+
+}  // namespace sluice::server

@@ -1,0 +1,241 @@
+#include "server/gateways/registry.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+
+// Host names have at most 253 bytes (RFC 1035).
+constexpr size_t kMaxName = 253;
+constexpr size_t kMaxVersion = 64;
+// Enough to know an agent again that keeps calling under a name taken from it.
+constexpr size_t kMaxSuperseded = 8;
+
+grpc::Status CheckName(const std::string& name) {
+  const bool printable =
+      std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!name.empty() && name.size() <= kMaxName && printable) return grpc::Status::OK;
+  return grpc::Status(StatusCode::INVALID_ARGUMENT,
+                      "hello.agent.gateway: 1 to 253 printable ASCII characters without spaces "
+                      "are a name; set `gateway` in the agent's configuration");
+}
+
+void SetTime(Registry::WallTime time, google::protobuf::Timestamp* out) {
+  const int64_t ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+  out->set_seconds(ns / 1'000'000'000);
+  out->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+}
+
+grpc::Status Taken() {
+  return grpc::Status(StatusCode::ABORTED,
+                      "a newer agent has taken this gateway's name; give each agent its own "
+                      "`gateway`, or stop the older agent");
+}
+
+grpc::Status Replaced() {
+  return grpc::Status(StatusCode::ABORTED,
+                      "a later stream of the same agent has replaced this one");
+}
+
+}  // namespace
+
+Registry::Registry(RegistryLimits limits, std::function<void(const std::string&)> forget)
+    : limits_(limits), forget_(std::move(forget)) {}
+
+grpc::Status Registry::JoinDecide(const v1::AgentIdentity& agent, const std::string& address,
+                                  WallTime now) {
+  MutexLock lock(mutex_);
+  Entry* entry = nullptr;
+  if (grpc::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
+  if (entry->decide_streams >= limits_.decide_streams) {
+    return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
+                        absl::StrCat(agent.gateway(), " has ", entry->decide_streams,
+                                     " Decide streams up already"));
+  }
+  ++entry->decide_streams;
+  if (entry->serve == nullptr && entry->report == nullptr && entry->decide_streams == 1) {
+    // An agent that offers only packets is known by them.
+    (void)Claim(*entry, agent.epoch());
+  }
+  return grpc::Status::OK;
+}
+
+void Registry::LeaveDecide(const std::string& gateway, WallTime now) {
+  MutexLock lock(mutex_);
+  const auto found = entries_.find(gateway);
+  if (found == entries_.end()) return;
+  --found->second.decide_streams;
+  found->second.last_seen = now;
+}
+
+grpc::Status Registry::JoinServe(const v1::ServeHello& hello, const std::string& address,
+                                 WallTime now, CommandStream* stream) {
+  MutexLock lock(mutex_);
+  Entry* entry = nullptr;
+  if (grpc::Status found = Find(hello.agent(), address, now, &entry); !found.ok()) return found;
+  if (grpc::Status claimed = Claim(*entry, hello.agent().epoch()); !claimed.ok()) return claimed;
+  if (entry->serve != nullptr) entry->serve->End(Replaced());
+  entry->serve = stream;
+  entry->mode = hello.mode();
+  ++entry->streams;
+  return grpc::Status::OK;
+}
+
+void Registry::LeaveServe(const std::string& gateway, CommandStream* stream, WallTime now) {
+  MutexLock lock(mutex_);
+  const auto found = entries_.find(gateway);
+  if (found == entries_.end()) return;
+  if (found->second.serve == stream) found->second.serve = nullptr;
+  --found->second.streams;
+  found->second.last_seen = std::max(found->second.last_seen, now);
+}
+
+grpc::Status Registry::JoinReport(const v1::AgentIdentity& agent, const std::string& address,
+                                  WallTime now, GatewayStream* stream) {
+  MutexLock lock(mutex_);
+  Entry* entry = nullptr;
+  if (grpc::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
+  if (grpc::Status claimed = Claim(*entry, agent.epoch()); !claimed.ok()) return claimed;
+  if (entry->report != nullptr) entry->report->End(Replaced());
+  entry->report = stream;
+  ++entry->streams;
+  return grpc::Status::OK;
+}
+
+void Registry::LeaveReport(const std::string& gateway, GatewayStream* stream, WallTime now) {
+  MutexLock lock(mutex_);
+  const auto found = entries_.find(gateway);
+  if (found == entries_.end()) return;
+  if (found->second.report == stream) found->second.report = nullptr;
+  --found->second.streams;
+  found->second.last_seen = std::max(found->second.last_seen, now);
+}
+
+void Registry::Heard(const std::string& gateway, WallTime now) {
+  MutexLock lock(mutex_);
+  if (const auto found = entries_.find(gateway); found != entries_.end()) {
+    found->second.last_seen = now;
+  }
+}
+
+void Registry::SetMode(const std::string& gateway, v1::Mode mode) {
+  if (mode == v1::MODE_UNSPECIFIED) return;
+  MutexLock lock(mutex_);
+  if (const auto found = entries_.find(gateway); found != entries_.end()) {
+    found->second.mode = mode;
+  }
+}
+
+grpc::Status Registry::Send(const std::string& gateway, v1::Command command,
+                            std::chrono::steady_clock::time_point deadline,
+                            CommandStream::Done& done) {
+  MutexLock lock(mutex_);
+  const auto found = entries_.find(gateway);
+  if (found == entries_.end()) {
+    return grpc::Status(StatusCode::NOT_FOUND,
+                        absl::StrCat("no gateway \"", gateway,
+                                     "\" has connected to this server; "
+                                     "`sluicectl gateways` lists those that have"));
+  }
+  if (found->second.serve == nullptr) {
+    return grpc::Status(StatusCode::UNAVAILABLE,
+                        absl::StrCat(gateway,
+                                     " is not connected: its agent has no Serve stream "
+                                     "to this server"));
+  }
+  return found->second.serve->Send(std::move(command), deadline, done);
+}
+
+std::vector<v1::Gateway> Registry::List() const {
+  MutexLock lock(mutex_);
+  std::vector<v1::Gateway> gateways;
+  gateways.reserve(entries_.size());
+  for (const auto& [name, entry] : entries_) {
+    v1::Gateway& gateway = gateways.emplace_back();
+    gateway.set_name(name);
+    gateway.set_connected(entry.serve != nullptr);
+    gateway.set_decide_streams(entry.decide_streams);
+    gateway.set_mode(entry.mode);
+    gateway.set_agent_version(entry.agent_version);
+    SetTime(entry.first_seen, gateway.mutable_first_seen());
+    SetTime(entry.last_seen, gateway.mutable_last_seen());
+    gateway.set_address(entry.address);
+    gateway.set_reporting(entry.report != nullptr);
+    gateway.set_epoch(entry.epoch);
+  }
+  return gateways;
+}
+
+grpc::Status Registry::Find(const v1::AgentIdentity& agent, const std::string& address,
+                            WallTime now, Entry** entry) {
+  const std::string& name = agent.gateway();
+  if (grpc::Status fit = CheckName(name); !fit.ok()) return fit;
+  auto found = entries_.find(name);
+  if (found == entries_.end()) {
+    if (entries_.size() >= limits_.gateways && !MakeRoom()) {
+      return grpc::Status(
+          StatusCode::RESOURCE_EXHAUSTED,
+          absl::StrCat("this server has its ", limits_.gateways, " gateways connected already"));
+    }
+    found = entries_.emplace(name, Entry{}).first;
+    found->second.epoch = agent.epoch();
+    found->second.first_seen = now;
+  }
+  *entry = &found->second;
+  (*entry)->last_seen = now;
+  if ((*entry)->epoch == agent.epoch() || !(*entry)->serve) {
+    (*entry)->address = address;
+    (*entry)->agent_version = agent.agent_version().substr(0, kMaxVersion);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status Registry::Claim(Entry& entry, uint64_t epoch) {
+  if (entry.epoch == epoch) return grpc::Status::OK;
+  const auto old = std::find(entry.superseded.begin(), entry.superseded.end(), epoch);
+  if (old != entry.superseded.end()) {
+    if (entry.serve != nullptr || entry.report != nullptr) return Taken();
+    // The newer agent has gone: the older has its name back.
+    entry.superseded.erase(old);
+  }
+  entry.superseded.push_back(entry.epoch);
+  if (entry.superseded.size() > kMaxSuperseded) entry.superseded.pop_front();
+  entry.epoch = epoch;
+  // What the older agent still has up does not speak for the gateway any more.
+  if (entry.serve != nullptr) std::exchange(entry.serve, nullptr)->End(Taken());
+  if (entry.report != nullptr) std::exchange(entry.report, nullptr)->End(Taken());
+  return grpc::Status::OK;
+}
+
+bool Registry::MakeRoom() {
+  auto oldest = entries_.end();
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    if (entry->second.decide_streams > 0 || entry->second.streams > 0) continue;
+    if (oldest == entries_.end() || entry->second.last_seen < oldest->second.last_seen) {
+      oldest = entry;
+    }
+  }
+  if (oldest == entries_.end()) return false;
+  if (forget_) forget_(oldest->first);
+  entries_.erase(oldest);
+  return true;
+}
+
+std::string PeerAddress(const std::string& peer) {
+  const std::string address = absl::StrReplaceAll(peer, {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
+  for (const char* scheme : {"ipv4:", "ipv6:"}) {
+    if (absl::StartsWith(address, scheme)) return address.substr(5);
+  }
+  return address == "unix:" ? "unix" : address;
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,166 @@
+#include "server/gateways/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+using Time = Registry::WallTime;
+
+Time At(int second) { return Time(std::chrono::seconds(second)); }
+
+v1::AgentIdentity Agent(const std::string& gateway, uint64_t epoch) {
+  v1::AgentIdentity agent;
+  agent.set_gateway(gateway);
+  agent.set_epoch(epoch);
+  agent.set_agent_version("1.2");
+  return agent;
+}
+
+v1::ServeHello Hello(const std::string& gateway, uint64_t epoch) {
+  v1::ServeHello hello;
+  *hello.mutable_agent() = Agent(gateway, epoch);
+  hello.set_mode(v1::MODE_ON);
+  return hello;
+}
+
+class FakeStream final : public CommandStream {
+ public:
+  void End(const grpc::Status& why) override { ended = why; }
+  grpc::Status Send(v1::Command command, std::chrono::steady_clock::time_point,
+                    Done& done) override {
+    sent.push_back(std::move(command));
+    done(grpc::Status::OK, v1::CommandReply());
+    return grpc::Status::OK;
+  }
+  std::optional<grpc::Status> ended;
+  std::vector<v1::Command> sent;
+};
+
+TEST(RegistryTest, ListsWhoIsConnected) {
+  Registry registry;
+  FakeStream serve;
+  FakeStream report;
+  ASSERT_TRUE(registry.JoinServe(Hello("gw2", 7), "192.0.2.1:5", At(10), &serve).ok());
+  ASSERT_TRUE(registry.JoinReport(Agent("gw2", 7), "192.0.2.1:6", At(11), &report).ok());
+  ASSERT_TRUE(registry.JoinDecide(Agent("gw2", 7), "192.0.2.1:7", At(12)).ok());
+  ASSERT_TRUE(registry.JoinDecide(Agent("gw1", 8), "192.0.2.2:7", At(13)).ok());
+  auto list = registry.List();
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].name(), "gw1");
+  EXPECT_FALSE(list[0].connected());
+  EXPECT_EQ(list[0].decide_streams(), 1u);
+  EXPECT_EQ(list[1].name(), "gw2");
+  EXPECT_TRUE(list[1].connected());
+  EXPECT_TRUE(list[1].reporting());
+  EXPECT_EQ(list[1].epoch(), 7u);
+  EXPECT_EQ(list[1].mode(), v1::MODE_ON);
+  EXPECT_EQ(list[1].agent_version(), "1.2");
+  EXPECT_EQ(list[1].first_seen().seconds(), 10);
+  EXPECT_EQ(list[1].last_seen().seconds(), 12);
+
+  registry.SetMode("gw2", v1::MODE_OFF);
+  registry.SetMode("gw2", v1::MODE_UNSPECIFIED);
+  registry.Heard("gw2", At(14));
+  registry.LeaveServe("gw2", &serve, At(15));
+  registry.LeaveReport("gw2", &report, At(16));
+  registry.LeaveDecide("gw2", At(17));
+  list = registry.List();
+  EXPECT_FALSE(list[1].connected());
+  EXPECT_FALSE(list[1].reporting());
+  EXPECT_EQ(list[1].decide_streams(), 0u);
+  EXPECT_EQ(list[1].mode(), v1::MODE_OFF);
+  EXPECT_EQ(list[1].last_seen().seconds(), 17);
+}
+
+TEST(RegistryTest, ANewerAgentTakesTheName) {
+  Registry registry;
+  FakeStream old_serve;
+  FakeStream old_report;
+  FakeStream new_serve;
+  ASSERT_TRUE(registry.JoinServe(Hello("gw", 1), "", At(1), &old_serve).ok());
+  ASSERT_TRUE(registry.JoinReport(Agent("gw", 1), "", At(1), &old_report).ok());
+  ASSERT_TRUE(registry.JoinServe(Hello("gw", 2), "", At(2), &new_serve).ok());
+  ASSERT_TRUE(old_serve.ended.has_value());
+  EXPECT_EQ(old_serve.ended->error_code(), StatusCode::ABORTED);
+  ASSERT_TRUE(old_report.ended.has_value());
+  EXPECT_EQ(registry.List()[0].epoch(), 2u);
+
+  // The older one calls again and again; the newer keeps the name.
+  FakeStream again;
+  EXPECT_EQ(registry.JoinServe(Hello("gw", 1), "", At(3), &again).error_code(),
+            StatusCode::ABORTED);
+  EXPECT_FALSE(new_serve.ended.has_value());
+  // The old stream's leaving does not take the new one out.
+  registry.LeaveServe("gw", &old_serve, At(4));
+  registry.LeaveReport("gw", &old_report, At(4));
+  EXPECT_TRUE(registry.List()[0].connected());
+
+  // Once the newer has gone, the older may have its name back.
+  registry.LeaveServe("gw", &new_serve, At(5));
+  EXPECT_TRUE(registry.JoinServe(Hello("gw", 1), "", At(6), &again).ok());
+  EXPECT_EQ(registry.List()[0].epoch(), 1u);
+}
+
+TEST(RegistryTest, ALaterStreamOfTheSameAgentReplacesItsOld) {
+  Registry registry;
+  FakeStream first;
+  FakeStream second;
+  ASSERT_TRUE(registry.JoinServe(Hello("gw", 1), "", At(1), &first).ok());
+  ASSERT_TRUE(registry.JoinServe(Hello("gw", 1), "", At(2), &second).ok());
+  ASSERT_TRUE(first.ended.has_value());
+  EXPECT_EQ(first.ended->error_code(), StatusCode::ABORTED);
+  registry.LeaveServe("gw", &first, At(3));
+  CommandStream::Done done = [](const grpc::Status&, const v1::CommandReply&) {};
+  EXPECT_TRUE(registry.Send("gw", {}, {}, done).ok());
+  EXPECT_EQ(second.sent.size(), 1u);
+}
+
+TEST(RegistryTest, SaysWhyACommandCannotBeSent) {
+  Registry registry;
+  CommandStream::Done done = [](const grpc::Status&, const v1::CommandReply&) { FAIL(); };
+  EXPECT_EQ(registry.Send("gw", {}, {}, done).error_code(), StatusCode::NOT_FOUND);
+  ASSERT_TRUE(registry.JoinDecide(Agent("gw", 1), "", At(1)).ok());
+  EXPECT_EQ(registry.Send("gw", {}, {}, done).error_code(), StatusCode::UNAVAILABLE);
+}
+
+TEST(RegistryTest, RefusesNamesUnfitForAGateway) {
+  Registry registry;
+  for (const std::string& name :
+       {std::string(), std::string("two words"), std::string("line\n"), std::string("\xff"),
+        std::string("nul\0", 4), std::string(254, 'x')}) {
+    EXPECT_EQ(registry.JoinDecide(Agent(name, 1), "", At(1)).error_code(),
+              StatusCode::INVALID_ARGUMENT);
+  }
+  EXPECT_TRUE(registry.JoinDecide(Agent(std::string(253, 'x'), 1), "", At(1)).ok());
+}
+
+TEST(RegistryTest, ForgetsTheGatewayGoneLongest) {
+  std::vector<std::string> forgotten;
+  Registry registry({.gateways = 2, .decide_streams = 1},
+                    [&](const std::string& gateway) { forgotten.push_back(gateway); });
+  ASSERT_TRUE(registry.JoinDecide(Agent("a", 1), "", At(1)).ok());
+  ASSERT_TRUE(registry.JoinDecide(Agent("b", 1), "", At(2)).ok());
+  EXPECT_EQ(registry.JoinDecide(Agent("b", 1), "", At(2)).error_code(),
+            StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(registry.JoinDecide(Agent("c", 1), "", At(3)).error_code(),
+            StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(forgotten.empty());
+  registry.LeaveDecide("b", At(4));
+  registry.LeaveDecide("a", At(5));
+  EXPECT_TRUE(registry.JoinDecide(Agent("c", 1), "", At(6)).ok());
+  EXPECT_EQ(forgotten, std::vector<std::string>{"b"});
+}
+
+TEST(PeerAddressTest, IsForPeople) {
+  EXPECT_EQ(PeerAddress("ipv4:192.0.2.1:80"), "192.0.2.1:80");
+  EXPECT_EQ(PeerAddress("ipv6:%5B2001:db8::1%5D:80"), "[2001:db8::1]:80");
+  EXPECT_EQ(PeerAddress("unix:"), "unix");
+}
+
+}  // namespace
+}  // namespace sluice::server

@@ -1,0 +1,207 @@
+// sluice-server: decides for the gateways' agents and shows people what happens there.
+
+#include <grpc/support/log.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "server/listen_address.h"
+#include "server/server.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr int kOk = 0;
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+struct Flags {
+  std::vector<std::string> listen = {"127.0.0.1:7654"};
+  std::string policy;
+  std::string log_level = "info";
+};
+
+// gRPC's own log, into ours.
+void LogGrpc(gpr_log_func_args* args) {
+  const auto level = args->severity == GPR_LOG_SEVERITY_ERROR  ? spdlog::level::warn
+                     : args->severity == GPR_LOG_SEVERITY_INFO ? spdlog::level::info
+                                                               : spdlog::level::debug;
+  spdlog::log(level, "grpc: {}", args->message);
+}
+
+void StartLog(const std::string& level) {
+  // Written by a thread of its own: a reader of our stderr who falls asleep must not hold up
+  // packets. What does not fit is lost, oldest first.
+  spdlog::init_thread_pool(8192, 1);
+  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_level(spdlog::level::from_str(level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(logger);
+  gpr_set_log_function(LogGrpc);
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
+  std::string text;
+  char buffer[65536];
+  size_t count = 0;
+  while (file != nullptr && (count = std::fread(buffer, 1, sizeof(buffer), file.get())) > 0) {
+    text.append(buffer, count);
+  }
+  if (file == nullptr || std::ferror(file.get()) != 0) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
+  }
+  return text;
+}
+
+// Applies the policy in `path`; prints what is wrong with it.
+bool ApplyFile(const std::string& path, PolicyStore* policies) {
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) {
+    absl::FPrintF(stderr, "%s\n", std::string(text.status().message()));
+    return false;
+  }
+  const PolicyStore::Applied applied =
+      policies->Apply(*std::move(text), path, std::chrono::system_clock::now());
+  for (const v1::PolicyProblem& problem : applied.problems) {
+    absl::FPrintF(stderr, "%s:%d:%d: %s\n", path, problem.line(), problem.column(),
+                  problem.message());
+  }
+  if (applied.current == nullptr) return false;
+  spdlog::info("policy {}: {} rules from {}", applied.current->version,
+               applied.current->rules->size(), path);
+  return true;
+}
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// Before any thread is made, so that only Run takes them.
+void BlockSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+// Leaves with success if stopping takes longer than a second in all: a policy whose names take
+// their time to resolve, for one, holds up its thread.
+class Impatience final {
+ public:
+  Impatience() : thread_([this] { Run(); }) {}
+  ~Impatience() {
+    done_.set_value();
+    thread_.join();
+  }
+
+ private:
+  void Run() {
+    if (done_.get_future().wait_for(std::chrono::milliseconds(900)) == std::future_status::ready) {
+      return;
+    }
+    spdlog::warn("some calls would not end; leaving without them");
+    spdlog::shutdown();
+    std::_Exit(kOk);
+  }
+
+  std::promise<void> done_;
+  std::thread thread_;
+};
+
+int Run(const Flags& flags) {
+  std::vector<ListenAddress> addresses;
+  for (const std::string& text : flags.listen) {
+    absl::StatusOr<ListenAddress> address = ListenAddress::Parse(text);
+    if (!address.ok()) {
+      absl::FPrintF(stderr, "--listen: %s\n", std::string(address.status().message()));
+      return kUsage;
+    }
+    addresses.push_back(*std::move(address));
+  }
+  PolicyStore policies(std::chrono::system_clock::now());
+  if (!flags.policy.empty() && !ApplyFile(flags.policy, &policies)) return kUsage;
+
+  ServerOptions options;
+  for (const ListenAddress& address : addresses) {
+    if (const absl::Status free = CheckFree(address); !free.ok()) {
+      spdlog::error("{}", std::string(free.message()));
+      return kFailed;
+    }
+    options.listen.push_back(address.Target());
+  }
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options, &policies);
+  if (!server.ok()) {
+    spdlog::error("{}", std::string(server.status().message()));
+    return kFailed;
+  }
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    spdlog::info("listening on {}", addresses[i].WithPort((*server)->ports()[i]));
+  }
+  spdlog::info("ready");
+
+  const sigset_t signals = StopSignals();
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  spdlog::info("stopping: {}", strsignal(signal_number));
+  const Impatience impatience;
+  (*server)->Stop(std::chrono::milliseconds(500));
+  server->reset();
+  return kOk;
+}
+
+}  // namespace
+}  // namespace sluice::server
+
+int main(int argc, char** argv) {
+  using namespace sluice::server;  // NOLINT: of this file's own.
+  Flags flags;
+  CLI::App app(
+      "Decides for Sluice's gateways what they forward, and shows what happens there.\n"
+      "Exit status: 0 stopped by SIGTERM or SIGINT, 1 could not run, 2 bad usage or policy.",
+      "sluice-server");
+  app.add_option("--listen", flags.listen,
+                 "Where to listen: IPV4:PORT, [IPV6]:PORT or unix:/PATH; may be given again; "
+                 "port 0 picks one")
+      ->capture_default_str()
+      ->allow_extra_args(false)
+      ->type_name("ADDR");
+  app.add_option("--policy", flags.policy,
+                 "The policy to begin with; without one, everything is rejected")
+      ->type_name("FILE");
+  app.add_option("--log-level", flags.log_level, "How much to log, to stderr")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str()
+      ->type_name("LEVEL");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  BlockSignals();
+  StartLog(flags.log_level);
+  const int status = Run(flags);
+  spdlog::shutdown();
+  return status;
+}

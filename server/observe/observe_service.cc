@@ -1,0 +1,161 @@
+#include "server/observe/observe_service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/observe/filter.h"
+#include "server/streams/outlet.h"
+
+namespace sluice::server {
+namespace {
+
+// Ends a call before it has begun.
+template <typename Response>
+class Refusal final : public grpc::ServerWriteReactor<Response> {
+ public:
+  explicit Refusal(const grpc::Status& why) { this->Finish(why); }
+  void OnDone() override { delete this; }
+};
+
+// A place among the observers.
+class Seat final {
+ public:
+  explicit Seat(std::atomic<int>* taken)
+      : taken_(taken), free_(taken->fetch_add(1) < ObserveServiceImpl::kObservers) {}
+  ~Seat() { taken_->fetch_sub(1); }
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+
+  bool free() const { return free_; }
+
+ private:
+  std::atomic<int>* const taken_;  // Not owned.
+  const bool free_;
+};
+
+grpc::Status TooMany() {
+  return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                      "this server has as many observers as it serves; try again later");
+}
+
+class DecisionOutlet final : public Outlet<DecisionLog::Entry, v1::ObserveDecisionsResponse>,
+                             public DecisionObserver {
+ public:
+  DecisionOutlet(grpc::CallbackServerContext* context, DecisionFilter filter, DecisionLog* log,
+                 std::atomic<int>* observers, Ticker* ticker)
+      : Outlet(context, ticker), filter_(std::move(filter)), log_(log), seat_(observers) {}
+
+  void Begin(uint32_t last, bool follow, Worker* worker) {
+    if (!seat_.free() || !worker->Post([this, last, follow] {
+          Start(log_->Watch(this, filter_, last, follow), follow);
+        })) {
+      Refuse(TooMany());
+    }
+  }
+
+  void Decided(const std::string& gateway, const DecisionRecord& record) override {
+    if (filter_.Matches(record)) Push({gateway, record});
+  }
+
+ private:
+  ~DecisionOutlet() override = default;
+
+  void Show(const DecisionLog::Entry& entry,
+            v1::ObserveDecisionsResponse* response) const override {
+    entry.record.Show(entry.gateway, response->mutable_decision());
+  }
+
+  void Leave() override { log_->Unwatch(this); }
+
+  const DecisionFilter filter_;
+  DecisionLog* const log_;  // Not owned.
+  const Seat seat_;
+};
+
+class ConnectionOutlet final : public Outlet<std::string, v1::ObserveConnectionsResponse>,
+                               public FlowObserver {
+ public:
+  ConnectionOutlet(grpc::CallbackServerContext* context, Filter filter,
+                   std::vector<v1::EventType> types, Flows* flows, std::atomic<int>* observers,
+                   Ticker* ticker)
+      : Outlet(context, ticker),
+        filter_(std::move(filter)),
+        types_(std::move(types)),
+        flows_(flows),
+        seat_(observers) {}
+
+  void Begin(uint32_t last, bool follow, Worker* worker) {
+    if (!seat_.free() || !worker->Post([this, last, follow] {
+          Start(flows_->Watch(this, filter_, types_, last, follow), follow);
+        })) {
+      Refuse(TooMany());
+    }
+  }
+
+  void Happened(const FlowKey* key, v1::EventType type, const std::string& encoded) override {
+    if (key != nullptr) {
+      if (!types_.empty() && std::find(types_.begin(), types_.end(), type) == types_.end()) return;
+      if (!filter_.Matches(key->traits())) return;
+    }
+    Push(encoded);
+  }
+
+ private:
+  ~ConnectionOutlet() override = default;
+
+  void Show(const std::string& encoded, v1::ObserveConnectionsResponse* response) const override {
+    response->ParseFromString(encoded);
+  }
+
+  void Leave() override { flows_->Unwatch(this); }
+
+  const Filter filter_;
+  const std::vector<v1::EventType> types_;
+  Flows* const flows_;  // Not owned.
+  const Seat seat_;
+};
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+}  // namespace
+
+ObserveServiceImpl::ObserveServiceImpl(DecisionLog* log, Flows* flows, Worker* worker,
+                                       Ticker* ticker)
+    : log_(log), flows_(flows), worker_(worker), ticker_(ticker) {}
+
+grpc::ServerWriteReactor<v1::ObserveDecisionsResponse>* ObserveServiceImpl::ObserveDecisions(
+    grpc::CallbackServerContext* context, const v1::ObserveDecisionsRequest* request) {
+  absl::StatusOr<Filter> filter = Filter::Create(request->filter());
+  if (!filter.ok()) {
+    return new Refusal<v1::ObserveDecisionsResponse>(ToGrpc(filter.status()));
+  }
+  std::vector<v1::Cause> causes;
+  for (const int cause : request->causes()) causes.push_back(static_cast<v1::Cause>(cause));
+  // Deletes itself.
+  auto* outlet =
+      new DecisionOutlet(context, {*std::move(filter), request->action(), std::move(causes)}, log_,
+                         &observers_, ticker_);
+  outlet->Begin(std::min(request->last(), kMaxLast), request->follow(), worker_);
+  return outlet;
+}
+
+grpc::ServerWriteReactor<v1::ObserveConnectionsResponse>* ObserveServiceImpl::ObserveConnections(
+    grpc::CallbackServerContext* context, const v1::ObserveConnectionsRequest* request) {
+  absl::StatusOr<Filter> filter = Filter::Create(request->filter());
+  if (!filter.ok()) {
+    return new Refusal<v1::ObserveConnectionsResponse>(ToGrpc(filter.status()));
+  }
+  std::vector<v1::EventType> types;
+  for (const int type : request->types()) types.push_back(static_cast<v1::EventType>(type));
+  // Deletes itself.
+  auto* outlet = new ConnectionOutlet(context, *std::move(filter), std::move(types), flows_,
+                                      &observers_, ticker_);
+  outlet->Begin(std::min(request->last(), kMaxLast), request->follow(), worker_);
+  return outlet;
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,54 @@
+// Decisions allocate nothing: shown by counting, in a binary of its own since it replaces the
+// allocator of all of it.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "server/policy/fake_names.h"
+#include "server/policy/rule_set.h"
+#include "server/policy/test_packet.h"
+
+namespace {
+
+thread_local int allocations = 0;
+
+}  // namespace
+
+void* operator new(size_t size) {
+  ++allocations;
+  void* memory = std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+void operator delete(void* memory) noexcept { std::free(memory); }
+
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace sluice::server {
+namespace {
+
+TEST(AllocationTest, NoneInADecision) {
+  policy::FakeNames names;
+  const auto rules = RuleSet::Compile(
+                         "from host 10.0.0.1 to any tcp port 25 reject notify log;"
+                         "from net 2001:db8::/32 to any icmp type infotype accept;"
+                         "between net 10.0.0.0 and any udp port-not reserved accept;",
+                         names)
+                         .rules;
+  ASSERT_NE(rules, nullptr);
+  const v1::Packet packets[] = {policy::Tcp("10.0.0.1", 1, "10.0.0.2", 25),
+                                policy::Icmp("2001:db8::1", "::1", 128),
+                                policy::Udp("192.0.2.1", 5000, "10.0.0.1", 5000),
+                                policy::Tcp("192.0.2.1", 1, "10.0.0.2", 2), v1::Packet()};
+  const int before = allocations;
+  EXPECT_GT(before, 0);
+  uint32_t rule = 0;
+  for (const v1::Packet& packet : packets) rule += rules->Decide(packet).rule;
+  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(rule, 1u + 2 + 4 + 0 + 1);
+}
+
+}  // namespace
+}  // namespace sluice::server

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/policy/names.h"
+
+namespace sluice::server::policy {
+
+// Names for tests: what was pushed, and what was asked.
+class FakeNames final : public Names {
+ public:
+  void PushHost(const std::string& name, std::vector<std::string> addresses) {
+    for (const std::string& address : addresses) {
+      hosts_[name].push_back(ParseAddress(address).value());
+    }
+  }
+  void PushNetwork(const std::string& name, uint32_t number) { networks_[name] = number; }
+  void PushProtocol(const std::string& name, uint32_t number) { protocols_[name] = number; }
+  void PushService(const std::string& name, const std::string& protocol, uint32_t port) {
+    services_[name + "/" + protocol] = port;
+  }
+  const std::vector<std::string>& Asked() const { return asked_; }
+
+  absl::StatusOr<std::vector<Address>> Host(const std::string& name) override {
+    return Find(hosts_, "host", name);
+  }
+  absl::StatusOr<uint32_t> Network(const std::string& name) override {
+    return Find(networks_, "network", name);
+  }
+  absl::StatusOr<uint32_t> Protocol(const std::string& name) override {
+    return Find(protocols_, "protocol", name);
+  }
+  absl::StatusOr<uint32_t> Service(const std::string& name, const char* protocol) override {
+    return Find(services_, "service", name + "/" + protocol);
+  }
+
+ private:
+  template <typename Value>
+  absl::StatusOr<Value> Find(const std::map<std::string, Value>& known, const std::string& kind,
+                             const std::string& name) {
+    asked_.push_back(kind + " " + name);
+    const auto found = known.find(name);
+    if (found == known.end()) return absl::NotFoundError("no " + kind + " " + Quoted(name));
+    return found->second;
+  }
+  static std::string Quoted(const std::string& name) { return "`" + name + "`"; }
+
+  std::map<std::string, std::vector<Address>> hosts_;
+  std::map<std::string, uint32_t> networks_;
+  std::map<std::string, uint32_t> protocols_;
+  std::map<std::string, uint32_t> services_;
+  std::vector<std::string> asked_;
+};
+
+}  // namespace sluice::server::policy

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace sluice::server::policy {
+
+// The type a name stands for in each family; kNone where the family has no such message.
+struct IcmpType {
+  static constexpr int kNone = -1;
+
+  int16_t ipv4 = kNone;
+  int16_t ipv6 = kNone;
+
+  bool operator==(const IcmpType&) const = default;
+};
+
+// `echo`, `unreachable` … Hyphens and capitals in the name do not matter.
+std::optional<IcmpType> FindIcmpType(std::string_view name);
+
+// The known name nearest to a misspelt one; empty for none.
+std::string_view NearestIcmpType(std::string_view name);
+
+// screend's infotype: messages that ask and answer, as against those that report an error. Echo,
+// timestamp, information and address mask requests and replies; in IPv6, of which only echo is
+// left, echo request and reply.
+constexpr bool IsInfoType(bool ipv6, int type) {
+  if (ipv6) return type == 128 || type == 129;
+  return type == 0 || type == 8 || (type >= 13 && type <= 18);
+}
+
+}  // namespace sluice::server::policy

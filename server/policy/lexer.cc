@@ -1,0 +1,97 @@
+#include "server/policy/lexer.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server::policy {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
+}  // namespace
+
+Lexer::Lexer(std::string_view text, Problems* problems) : text_(text), problems_(problems) {
+  // Some editors write one; it is no character of the policy.
+  if (text_.starts_with(kByteOrderMark)) position_ = kByteOrderMark.size();
+}
+
+bool Lexer::AtComment() const {
+  return text_[position_] == '#' || text_.substr(position_, 2) == "/*";
+}
+
+bool Lexer::AtWord() const {
+  const char c = text_[position_];
+  if (c == '/') return !AtComment();
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+         std::string_view("-_.:%+").find(c) != std::string_view::npos;
+}
+
+bool Lexer::AtSeparator() const {
+  return absl::ascii_isspace(static_cast<unsigned char>(text_[position_]));
+}
+
+void Lexer::Advance() {
+  const auto c = static_cast<unsigned char>(text_[position_++]);
+  if (c == '\n') {
+    ++place_.line;
+    place_.column = 1;
+  } else if (AtEnd() || (static_cast<unsigned char>(text_[position_]) & 0xc0) != 0x80) {
+    ++place_.column;  // UTF-8: the character ends where the next byte does not continue it
+  }
+}
+
+void Lexer::SkipComment() {
+  if (text_[position_] == '#') {
+    while (!AtEnd() && text_[position_] != '\n') Advance();
+    return;
+  }
+  const Place start = place_;
+  const size_t end = text_.find("*/", position_ + 2);
+  if (end == std::string_view::npos) {
+    problems_->Add(start, "this comment has no end: expected `*/`");
+    position_ = text_.size();
+    return;
+  }
+  while (position_ < end + 2) Advance();
+}
+
+void Lexer::SkipStray() {
+  const Place start = place_;
+  const size_t first = position_;
+  while (!AtEnd() && text_[position_] != ';' && !AtSeparator() && !AtComment() && !AtWord()) {
+    Advance();
+  }
+  problems_->Add(start, absl::StrCat("unexpected ", Quoted(text_.substr(first, position_ - first)),
+                                     ": a policy is made of words, `;` and comments"));
+}
+
+Token Lexer::Next() {
+  while (!AtEnd()) {
+    if (AtSeparator()) {
+      Advance();
+      continue;
+    }
+    if (AtComment()) {
+      SkipComment();
+      continue;
+    }
+    const Place place = place_;
+    const size_t first = position_;
+    if (text_[position_] == ';') {
+      Advance();
+      return {Token::Kind::kSemicolon, text_.substr(first, 1), place, place_};
+    }
+    if (!AtWord()) {
+      SkipStray();
+      continue;
+    }
+    while (!AtEnd() && AtWord()) Advance();
+    const std::string_view word = text_.substr(first, position_ - first);
+    if (word.size() <= kLongestWord) return {Token::Kind::kWord, word, place, place_};
+    problems_->Add(place, absl::StrCat(Quoted(word), " has ", word.size(),
+                                       " characters; a word has at most ", kLongestWord));
+  }
+  return {Token::Kind::kEnd, {}, place_, place_};
+}
+
+}  // namespace sluice::server::policy

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "server/policy/problems.h"
+
+namespace sluice::server::policy {
+
+// A word, a `;`, or the end of the text.
+struct Token {
+  enum class Kind { kWord, kSemicolon, kEnd };
+
+  Kind kind = Kind::kEnd;
+  std::string_view text;  // Of the text the lexer was given.
+  Place place;            // Of its first character.
+  Place end;              // Just behind its last.
+};
+
+// Cuts a policy's text into tokens, one at a time. Words are letters, digits and - _ . : / % +;
+// white space, `/* */` and `# …` separate them. Total: any bytes give tokens, and what belongs to
+// none becomes a problem and is passed over. Keeps views of the text, which must outlive it. One
+// thread.
+class Lexer final {
+ public:
+  // No name is longer (RFC 1035); a longer word is a problem and passed over.
+  static constexpr size_t kLongestWord = 255;
+
+  Lexer(std::string_view text, Problems* problems /* Not owned. */);
+
+  // The next token; kEnd again and again behind the last.
+  Token Next();
+
+ private:
+  bool AtEnd() const { return position_ == text_.size(); }
+  bool AtComment() const;
+  bool AtWord() const;
+  bool AtSeparator() const;
+  void Advance();
+  void SkipComment();
+  void SkipStray();
+
+  const std::string_view text_;
+  Problems* const problems_;
+  size_t position_ = 0;
+  Place place_;
+};
+
+}  // namespace sluice::server::policy

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "server/policy/checked_policy.h"
+#include "server/policy/packet_view.h"
+
+namespace sluice::server::policy {
+
+// Finds the first rule of a policy that matches a packet, by trying one after the other: plain
+// enough to be the measure of anything faster. What a packet does not show counts against it: a
+// term about that matches in rules that reject and does not in rules that accept. Immutable; any
+// number of threads; a call allocates nothing.
+class Matcher final {
+ public:
+  static constexpr size_t kNone = SIZE_MAX;
+
+  explicit Matcher(const std::vector<CheckedRule>& rules);
+
+  // Index of the rule, or kNone.
+  size_t FirstMatch(const PacketView& packet) const;
+
+ private:
+  struct Pattern {
+    size_t size;
+    AddressWords value;
+    AddressWords mask;
+  };
+  // An ObjectTerm whose patterns are patterns_[first_pattern], and so many.
+  struct Side {
+    AddressTerm::Kind address;
+    uint32_t first_pattern;
+    uint32_t patterns;
+    TransportTerm transport;
+  };
+  struct Rule {
+    Side source;
+    Side destination;
+    bool rejects;
+  };
+
+  Side Add(const ObjectTerm& term);
+  bool Matches(const Side& side, size_t address_size, const AddressWords& address,
+               bool unknown) const;
+
+  std::vector<Pattern> patterns_;
+  std::vector<Rule> rules_;
+};
+
+}  // namespace sluice::server::policy

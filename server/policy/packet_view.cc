@@ -1,0 +1,80 @@
+#include "server/policy/packet_view.h"
+
+#include <cstring>
+#include <string>
+
+namespace sluice::server::policy {
+namespace {
+
+AddressWords ToWords(const std::string& bytes) {
+  AddressWords words{};
+  std::memcpy(words.data(), bytes.data(), bytes.size());  // 4 or 16, checked before
+  return words;
+}
+
+int Bounded(uint32_t value, uint32_t most) {
+  return value <= most ? static_cast<int>(value) : PacketView::kUnknown;
+}
+
+bool SizeFits(v1::Family family, size_t size) {
+  switch (family) {
+    case v1::FAMILY_IPV4:
+      return size == 4;
+    case v1::FAMILY_IPV6:
+      return size == 16;
+    default:
+      return size == 4 || size == 16;  // the family was not said
+  }
+}
+
+// IPv6 headers that another one follows (RFC 7045). ESP is not among them: nothing behind it can
+// be read, and it is the protocol.
+bool IsExtension(uint32_t protocol) {
+  switch (protocol) {
+    case 0:    // hop-by-hop options
+    case 43:   // routing
+    case 44:   // fragment
+    case 51:   // authentication
+    case 60:   // destination options
+    case 135:  // mobility
+    case 139:  // host identity
+    case 140:  // shim6
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+AddressWords ToWords(const std::array<uint8_t, 16>& bytes) {
+  AddressWords words;
+  std::memcpy(words.data(), bytes.data(), bytes.size());
+  return words;
+}
+
+PacketView ViewPacket(const v1::Packet& packet) {
+  PacketView view;
+  if (!packet.has_headers()) return view;
+  const v1::Headers& headers = packet.headers();
+  const size_t size = headers.source().size();
+  if (size != headers.destination().size() || !SizeFits(packet.family(), size)) return view;
+  view.address_size = size;
+  view.source = ToWords(headers.source());
+  view.destination = ToWords(headers.destination());
+
+  const bool later_fragment = headers.fragment_offset() != 0;
+  if (size == 16 && (headers.cut_short() || later_fragment) && IsExtension(headers.protocol())) {
+    return view;
+  }
+  view.protocol = Bounded(headers.protocol(), 255);
+  if (later_fragment) return view;
+  if (headers.has_source_port()) view.source_port = Bounded(headers.source_port(), 65535);
+  if (headers.has_destination_port()) {
+    view.destination_port = Bounded(headers.destination_port(), 65535);
+  }
+  if (headers.has_icmp_type()) view.icmp_type = Bounded(headers.icmp_type(), 255);
+  return view;
+}
+
+}  // namespace sluice::server::policy

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/v1/packet.pb.h"
+
+namespace sluice::server::policy {
+
+// 16 bytes as two words, so that comparing under a mask takes two operations. An IPv4 address is
+// the first four bytes, zeros behind it.
+using AddressWords = std::array<uint64_t, 2>;
+
+AddressWords ToWords(const std::array<uint8_t, 16>& bytes);
+
+// What a policy may look at, read out of a packet once. Everything here is either known or says
+// that it is not; Matcher says what becomes of terms about what is not known.
+struct PacketView {
+  static constexpr int kUnknown = -1;
+
+  size_t address_size = 0;  // 4 IPv4, 16 IPv6, 0 where the addresses are not known.
+  AddressWords source{};
+  AddressWords destination{};
+  int protocol = kUnknown;
+  int source_port = kUnknown;
+  int destination_port = kUnknown;
+  int icmp_type = kUnknown;
+};
+
+// Reads the packet's headers, without allocating. Headers that contradict themselves, such as
+// addresses of different sizes, or the packet's family, are as good as none; numbers beyond their
+// field's range are not known. Nor are the ports of later fragments, whatever the headers say, nor
+// the protocol of an IPv6 packet where the last number read is that of an extension header.
+PacketView ViewPacket(const v1::Packet& packet);
+
+}  // namespace sluice::server::policy

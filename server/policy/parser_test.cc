@@ -1,0 +1,153 @@
+#include "server/policy/parser.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace sluice::server::policy {
+namespace {
+
+// A statement written out again, every part of it, to compare with.
+std::string Show(const AddressSyntax& address) {
+  const std::string negated = address.negated ? "-not(" : "(";
+  switch (address.kind) {
+    case AddressSyntax::Kind::kAny:
+      return "any";
+    case AddressSyntax::Kind::kHost:
+      return "host" + negated + std::string(address.value.text) + ")";
+    case AddressSyntax::Kind::kNet:
+      return "net" + negated + std::string(address.value.text) + ")";
+    case AddressSyntax::Kind::kSubnet:
+      return "subnet" + negated + std::string(address.value.text) + ")";
+    case AddressSyntax::Kind::kBare:
+      return "bare" + negated + std::string(address.value.text) + ")";
+  }
+  return "?";
+}
+
+std::string Show(const TransportSyntax& transport) {
+  const std::string negated = transport.negated ? "-not(" : "(";
+  const std::string value = std::string(transport.value.text) + ")";
+  switch (transport.kind) {
+    case TransportSyntax::Kind::kNone:
+      return "";
+    case TransportSyntax::Kind::kIcmpType:
+      return " icmp" + negated + value;
+    case TransportSyntax::Kind::kTcpPort:
+      return " tcp" + negated + value;
+    case TransportSyntax::Kind::kUdpPort:
+      return " udp" + negated + value;
+    case TransportSyntax::Kind::kProtocol:
+      return " proto" + negated + value;
+  }
+  return "?";
+}
+
+std::string Show(const DecisionSyntax& decision) {
+  return std::string(decision.accept ? "accept" : "reject") + (decision.notify ? " notify" : "") +
+         (decision.log ? " log" : "");
+}
+
+std::string Show(const PairSyntax& pair) {
+  return std::string(pair.between ? "between " : "from ") + Show(pair.first.address) +
+         Show(pair.first.transport) + ", " + Show(pair.second.address) +
+         Show(pair.second.transport) + ": " + Show(pair.decision);
+}
+
+std::string Show(const Syntax& syntax) {
+  std::string shown;
+  for (const PairSyntax& pair : syntax.pairs) shown += Show(pair) + "\n";
+  for (const MaskSyntax& mask : syntax.masks) {
+    shown += "mask " + std::string(mask.network.text) + " " + std::string(mask.mask.text) + "\n";
+  }
+  return shown + "default " + Show(syntax.fallback);
+}
+
+TEST(ParserTest, ReadsEveryConstruct) {
+  const struct {
+    std::string_view text;
+    std::string_view tree;
+  } cases[] = {
+      {"", "default reject"},
+      {" # nothing\n;;", "default reject"},
+      {"default accept;", "default accept"},
+      {"default accept; default reject log;", "default reject log"},
+      {"default accept notify;", "default accept notify"},
+      {"for 128.1.0.0 netmask is 255.255.255.0;", "mask 128.1.0.0 255.255.255.0\ndefault reject"},
+      {"for campus netmask is Campus-Mask;", "mask campus Campus-Mask\ndefault reject"},
+      {"from any to any accept;", "from any, any: accept\ndefault reject"},
+      {"between any and any reject;", "between any, any: reject\ndefault reject"},
+      {"from host a to host-not b accept log;",
+       "from host(a), host-not(b): accept log\ndefault reject"},
+      {"from host any to host-not any accept;",
+       "from host(any), host-not(any): accept\ndefault reject"},
+      {"from net 10.0.0.0 to net-not n reject notify log;",
+       "from net(10.0.0.0), net-not(n): reject notify log\ndefault reject"},
+      {"from subnet s to subnet-not t reject log notify;",
+       "from subnet(s), subnet-not(t): reject notify log\ndefault reject"},
+      {"from 10.0.0.1 to 10.0.0.0/8 accept;",
+       "from bare(10.0.0.1), bare(10.0.0.0/8): accept\ndefault reject"},
+      {"from ::1 to fe80::/10 accept;", "from bare(::1), bare(fe80::/10): accept\ndefault reject"},
+      {"from any to any tcp port 25 accept;", "from any, any tcp(25): accept\ndefault reject"},
+      {"from tcp port-not 25 to udp port domain accept;",
+       "from any tcp-not(25), any udp(domain): accept\ndefault reject"},
+      {"from any udp port-not reserved to any tcp port xserver accept;",
+       "from any udp-not(reserved), any tcp(xserver): accept\ndefault reject"},
+      {"from icmp type any to host a icmp type-not infotype accept;",
+       "from any icmp(any), host(a) icmp-not(infotype): accept\ndefault reject"},
+      {"from proto tcp to proto-not any accept;",
+       "from any proto(tcp), any proto-not(any): accept\ndefault reject"},
+      {"from proto icmp to proto udp accept;",
+       "from any proto(icmp), any proto(udp): accept\ndefault reject"},
+      // The other spelling of -not.
+      {"from host not a to net -not b tcp port not 1 accept;",
+       "from host-not(a), net-not(b) tcp-not(1): accept\ndefault reject"},
+      // Names like keywords, in capitals; other words have no meaning of their own.
+      {"from host TO to host reserved accept;",
+       "from host(TO), host(reserved): accept\ndefault reject"},
+      {"from any\nto/**/any accept;#\n", "from any, any: accept\ndefault reject"},
+  };
+  for (const auto& [text, tree] : cases) {
+    Problems problems;
+    const Syntax syntax = Parse(text, problems);
+    EXPECT_TRUE(problems.empty()) << text;
+    EXPECT_EQ(Show(syntax), tree) << text;
+  }
+}
+
+TEST(ParserTest, KeepsPlaces) {
+  Problems problems;
+  const Syntax syntax = Parse("\n  from host a to\n any tcp port 1 accept;", problems);
+  ASSERT_EQ(syntax.pairs.size(), 1u);
+  EXPECT_EQ(syntax.pairs[0].place, (Place{2, 3}));
+  EXPECT_EQ(syntax.pairs[0].first.address.value.place, (Place{2, 13}));
+  EXPECT_EQ(syntax.pairs[0].second.transport.value.place, (Place{3, 15}));
+}
+
+TEST(ParserTest, GoesOnBehindWhatIsWrong) {
+  Problems problems;
+  const Syntax syntax = Parse(
+      "from any to any accept\n"         // no `;`
+      "form any to any accept;\n"        // misspelt
+      "from any to any permit;\n"        // no such decision
+      "from any from any to any log;\n"  // a second statement in the first, wrong as well
+      "between any and any accept;",
+      problems);
+  EXPECT_EQ(std::move(problems).Take().size(), 5u);
+  EXPECT_EQ(Show(syntax), "from any, any: accept\nbetween any, any: accept\ndefault reject");
+}
+
+TEST(ParserTest, BoundsRules) {
+  std::string text;
+  for (size_t i = 0; i < kMostRules / 2; ++i) text += "between any and any accept;\n";
+  Problems problems;
+  text += "from any to any accept; from any to any accept;";
+  EXPECT_EQ(Parse(text, problems).pairs.size(), kMostRules / 2 + 1);
+  const auto found = std::move(problems).Take();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].message, "too many rules: a policy has at most 1000000");
+  EXPECT_EQ(found[0].place, (Place{500'001, 24}));
+}
+
+}  // namespace
+}  // namespace sluice::server::policy

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::server::policy {
+
+// A place in a policy's text. Columns are counted in characters, a tab being one.
+struct Place {
+  uint32_t line = 1;
+  uint32_t column = 1;
+
+  auto operator<=>(const Place &) const = default;
+};
+
+// What is wrong at a place. The message is valid UTF-8, whatever the text was.
+struct Problem {
+  Place place;
+  std::string message;
+};
+
+// What is wrong with one policy, gathered while it is read. Owned by whoever compiles it; one
+// thread. Once full it forgets what else is added: nobody reads a thousand problems, and a file
+// that is no policy at all must not become a thousand messages.
+class Problems final {
+ public:
+  static constexpr size_t kMost = 50;
+
+  void Add(Place place, std::string message);
+
+  bool empty() const { return problems_.empty(); }
+  bool full() const { return problems_.size() >= kMost; }
+
+  // In order of place; the last one says so if there may be more.
+  std::vector<Problem> Take() &&;
+
+ private:
+  std::vector<Problem> problems_;
+};
+
+// `text` as messages show it: between backquotes, cut after 40 characters, everything that is not
+// a printable character escaped.
+std::string Quoted(std::string_view text);
+
+}  // namespace sluice::server::policy

@@ -1,0 +1,186 @@
+#include "server/policy/problems.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "server/policy/fake_names.h"
+#include "server/policy/rule_set.h"
+
+namespace sluice::server {
+namespace {
+
+// LINE:COLUMN: MESSAGE of everything wrong with a policy, a line each.
+std::string ProblemsOf(std::string_view text) {
+  policy::FakeNames names;
+  names.PushHost("v6only", {"2001:db8::1"});
+  const RuleSet::Compiled compiled = RuleSet::Compile(text, names);
+  EXPECT_EQ(compiled.rules == nullptr, !compiled.problems.empty());
+  std::string shown;
+  for (const v1::PolicyProblem& problem : compiled.problems) {
+    shown += std::to_string(problem.line()) + ":" + std::to_string(problem.column()) + ": " +
+             problem.message() + "\n";
+  }
+  return shown;
+}
+
+TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
+  const struct {
+    std::string_view policy;
+    std::string_view problems;
+  } cases[] = {
+      // Statements.
+      {"form any to any accept;",
+       "1:1: expected a statement: `from`, `between`, `default` or `for`, found `form`: did you "
+       "mean `from`?\n"},
+      {"permit any;",
+       "1:1: expected a statement: `from`, `between`, `default` or `for`, found `permit`\n"},
+      {"FROM any to any accept;",
+       "1:1: expected a statement: `from`, `between`, `default` or `for`, found `FROM`: did you "
+       "mean `from`?\n"},
+      {"default acept;",
+       "1:9: expected `accept` or `reject`, found `acept`: did you mean "
+       "`accept`?\n"},
+      {"default;", "1:8: expected `accept` or `reject`, found `;`\n"},
+      {"default accept logg;",
+       "1:16: expected `notify`, `log` or `;`, found `logg`: did you mean `log`?\n"},
+      {"default reject log log;", "1:20: `log` is said twice\n"},
+      {"default accept", "1:15: expected `;` at the end of the statement\n"},
+      {"default accept\n\nfrom any to any accept;",
+       "1:15: expected `;` at the end of the statement\n"},
+      {"default accept\nform any to any accept;",
+       "1:15: expected `;` at the end of the statement\n"
+       "2:1: expected a statement: `from`, `between`, `default` or `for`, found `form`: did you "
+       "mean `from`?\n"},
+      {"default accept\nlgo;",
+       "2:1: expected `notify`, `log` or `;`, found `lgo`: did you mean `log`?\n"},
+      // Pairs.
+      {"from",
+       "1:5: expected an address, `any`, `host`, `net`, `subnet`, `icmp`, `tcp`, `udp` or "
+       "`proto`, found the end of the policy\n"},
+      {"from mail to any accept;",
+       "1:6: expected an address, `any`, `host`, `net`, `subnet`, `icmp`, `tcp`, `udp` or `proto`, "
+       "found `mail`\n"},
+      {"from hots a to any accept;",
+       "1:6: expected an address, `any`, `host`, `net`, `subnet`, `icmp`, `tcp`, `udp` or `proto`, "
+       "found `hots`: did you mean `host`?\n"},
+      {"from any and any accept;",
+       "1:10: expected `icmp`, `tcp`, `udp`, `proto` or `to`, found `and`\n"},
+      {"between any to any accept;",
+       "1:13: expected `icmp`, `tcp`, `udp`, `proto` or `and`, found `to`\n"},
+      {"from any tpc port 1 to any accept;",
+       "1:10: expected `icmp`, `tcp`, `udp`, `proto` or `to`, found `tpc`: did you mean `tcp`?\n"},
+      {"from tcp port 1 too any accept;", "1:17: expected `to`, found `too`: did you mean `to`?\n"},
+      {"from any to any;",
+       "1:16: expected `icmp`, `tcp`, `udp`, `proto`, `accept` or `reject`, found `;`\n"},
+      {"from any to any tcp 80 accept;", "1:21: expected `port` or `port-not`, found `80`\n"},
+      {"from any to any tcp prot 80 accept;",
+       "1:21: expected `port` or `port-not`, found `prot`: did you mean `port`?\n"},
+      {"from any to any icmp echo accept;", "1:22: expected `type` or `type-not`, found `echo`\n"},
+      {"from host to any accept;",
+       "1:11: expected an address, a host name or `any`, found the keyword `to`: write a name like "
+       "it in capitals\n"},
+      {"from host ; to any accept;",
+       "1:11: expected an address, a host name or `any`, found `;`\n"
+       "1:13: expected a statement: `from`, `between`, `default` or "
+       "`for`, found `to`\n"},
+      {"from any to any accept, log;",
+       "1:23: unexpected `,`: a policy is made of words, `;` and comments\n"},
+      // Addresses.
+      {"from host 10.0.0.256 to any accept;",
+       "1:11: `10.0.0.256` is not an address: `256` is too large: at most 255\n"},
+      {"from host 10.0.0.0/8 to any accept;",
+       "1:11: `10.0.0.0/8` is a network: write `net` for `host`\n"},
+      {"from host nowhere to any accept;", "1:11: no host `nowhere`\n"},
+      {"from 3com.example to any accept;",
+       "1:6: `3com.example` is not an address: write `host` before the name of a host\n"},
+      {"from 10.0.0.1/8 to any accept;",
+       "1:6: `10.0.0.1/8` has bits set behind the prefix: did you mean `10.0.0.0/8`?\n"},
+      {"from net 36 to any accept;",
+       "1:10: `36` is not an address: IPv4 addresses have four parts, not 1\n"},
+      {"from net 10.1.0.0 to any accept;",
+       "1:10: `10.1.0.0` is not the number of a network: it is part of 10.0.0.0; write "
+       "ADDRESS/LENGTH for a part\n"},
+      {"from net 224.0.0.0 to any accept;",
+       "1:10: `224.0.0.0` is in no network of class A, B or C: write ADDRESS/LENGTH\n"},
+      {"from net 2001:db8:: to any accept;",
+       "1:10: `2001:db8::` is an IPv6 address: a network needs its prefix length\n"},
+      {"from net nowhere to any accept;", "1:10: no network `nowhere`\n"},
+      // Subnets and masks.
+      {"from subnet 128.1.7.0 to any accept;",
+       "1:13: no mask is declared for 128.1.0.0, the network of `128.1.7.0`: write `for 128.1.0.0 "
+       "netmask is MASK;`\n"},
+      {"for 128.1.0.0 netmask is 255.255.255.0;\nfrom subnet 128.1.7.1 to any accept;",
+       "2:13: `128.1.7.1` has bits set beside the mask 255.255.255.0: did you mean `128.1.7.0`?\n"},
+      {"from subnet 10.0.0.0/8 to any accept;",
+       "1:13: `10.0.0.0/8` has a prefix length: write `net` for `subnet`\n"},
+      {"from subnet ::1 to any accept;",
+       "1:13: `::1` is an IPv6 address: `subnet` is for IPv4; write `net ADDRESS/LENGTH`\n"},
+      {"for 128.1.0.0 netmask is 255.0.0.0;",
+       "1:26: mask 255.0.0.0 leaves out bits of the network: 128.1.0.0 has at least 255.255.0.0\n"},
+      {"for 128.1.0.0 netmask is 255.255.255.0; for 128.1.0.0 netmask is 255.255.0.0;",
+       "1:45: 128.1.0.0 has another mask already: 255.255.255.0\n"},
+      {"for 128.1.7.0 netmask is 255.255.255.0;",
+       "1:5: `128.1.7.0` is not the number of a network: it is part of 128.1.0.0; write "
+       "ADDRESS/LENGTH for a part\n"},
+      {"for 10.0.0.0 netmask is /16;",
+       "1:25: `/16` is not a mask: write it as 255.255.255.0 or 0xffffff00\n"},
+      {"for 10.0.0.0 netmask is v6only;", "1:25: `v6only` has no IPv4 address to be a mask\n"},
+      {"for 10.0.0.0 netmsak is 255.255.0.0;",
+       "1:14: expected `netmask`, found `netmsak`: did you mean `netmask`?\n"},
+      {"for 10.0.0.0 netmask 255.255.0.0;", "1:22: expected `is`, found `255.255.0.0`\n"},
+      // Where the mask may be what was not understood, the subnet is not blamed.
+      {"for 128.1.0.0 netmask si 255.255.255.0;\nfrom subnet 128.1.7.0 to any accept;",
+       "1:23: expected `is`, found `si`: did you mean `is`?\n"},
+      // Ports, protocols, types.
+      {"from any to any tcp port 65536 accept;", "1:26: `65536` is too large: at most 65535\n"},
+      {"from any to any tcp port 025 accept;",
+       "1:26: `025` begins with 0: numbers are decimal or 0x…, never octal\n"},
+      {"from any to any tcp port nosuch accept;", "1:26: no service `nosuch/tcp`\n"},
+      {"from any to any udp port nosuch accept;", "1:26: no service `nosuch/udp`\n"},
+      {"from any to any proto 256 accept;", "1:23: `256` is too large: at most 255\n"},
+      {"from any to any proto nosuch accept;", "1:23: no protocol `nosuch`\n"},
+      {"from any to any icmp type 256 accept;", "1:27: `256` is too large: at most 255\n"},
+      {"from any to any icmp type ekho accept;",
+       "1:27: no ICMP type `ekho`: did you mean `echo`?\n"},
+      {"from any to any icmp type zebra accept;", "1:27: no ICMP type `zebra`: write its number\n"},
+      // Several, in order, whoever found them.
+      {"from host nowhere to any accept;\nform;\nfrom net 36 to net 37 accept;\n/* open",
+       "1:11: no host `nowhere`\n"
+       "2:1: expected a statement: `from`, `between`, `default` or `for`, found `form`: did you "
+       "mean `from`?\n"
+       "3:10: `36` is not an address: IPv4 addresses have four parts, not 1\n"
+       "3:20: `37` is not an address: IPv4 addresses have four parts, not 1\n"
+       "4:1: this comment has no end: expected `*/`\n"},
+  };
+  for (const auto& [policy, problems] : cases) {
+    EXPECT_EQ(ProblemsOf(policy), problems) << policy;
+  }
+}
+
+TEST(ProblemsTest, StopAtFifty) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "what;\n";
+  policy::FakeNames names;
+  const RuleSet::Compiled compiled = RuleSet::Compile(text, names);
+  ASSERT_EQ(compiled.problems.size(), 50u);
+  EXPECT_EQ(compiled.problems.back().line(), 50u);
+  EXPECT_EQ(compiled.problems.back().message(),
+            "expected a statement: `from`, `between`, `default` or `for`, found `what` (50 "
+            "problems are shown; there may be more)");
+}
+
+TEST(ProblemsTest, TooLargeATextIsRefused) {
+  policy::FakeNames names;
+  std::string text(RuleSet::kLargestText, '\n');
+  EXPECT_NE(RuleSet::Compile(text, names).rules, nullptr);
+  text += '\n';
+  const RuleSet::Compiled compiled = RuleSet::Compile(text, names);
+  EXPECT_EQ(compiled.rules, nullptr);
+  ASSERT_EQ(compiled.problems.size(), 1u);
+  EXPECT_EQ(compiled.problems[0].message(),
+            "the policy has 67108865 bytes; at most 67108864 are taken");
+}
+
+}  // namespace
+}  // namespace sluice::server

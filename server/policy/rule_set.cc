@@ -1,0 +1,67 @@
+#include "server/policy/rule_set.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/policy/checker.h"
+#include "server/policy/names.h"
+#include "server/policy/parser.h"
+#include "server/policy/problems.h"
+
+namespace sluice::server {
+namespace {
+
+// What an operator waits for a `policy apply` before thinking it hangs.
+constexpr std::chrono::seconds kLookupTime{10};
+
+Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view reason) {
+  return {decision.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP,
+          decision.notify ? v1::NOTIFY_HOST_UNREACHABLE : v1::NOTIFY_UNSPECIFIED, rule,
+          decision.log, reason};
+}
+
+}  // namespace
+
+RuleSet::RuleSet(const policy::CheckedPolicy& policy)
+    : matcher_(policy.rules), fallback_(policy.fallback) {
+  verdicts_.reserve(policy.rules.size());
+  for (const policy::CheckedRule& rule : policy.rules) {
+    verdicts_.push_back(
+        {rule.decision, absl::StrCat("rule ", verdicts_.size() + 1, ", line ", rule.line)});
+  }
+}
+
+RuleSet::Compiled RuleSet::Compile(std::string_view text) {
+  policy::SystemNames names(std::chrono::steady_clock::now() + kLookupTime);
+  return Compile(text, names);
+}
+
+RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) {
+  Compiled compiled;
+  policy::Problems problems;
+  if (text.size() > kLargestText) {
+    problems.Add({}, absl::StrCat("the policy has ", text.size(), " bytes; at most ", kLargestText,
+                                  " are taken"));
+  } else {
+    const policy::Syntax syntax = policy::Parse(text, problems);
+    const policy::CheckedPolicy checked = policy::Check(syntax, names, problems);
+    if (problems.empty()) compiled.rules.reset(new RuleSet(checked));
+  }
+  for (policy::Problem& problem : std::move(problems).Take()) {
+    v1::PolicyProblem& entry = compiled.problems.emplace_back();
+    entry.set_line(problem.place.line);
+    entry.set_column(problem.place.column);
+    entry.set_message(std::move(problem.message));
+  }
+  return compiled;
+}
+
+Ruling RuleSet::Decide(const v1::Packet& packet) const {
+  const size_t index = matcher_.FirstMatch(policy::ViewPacket(packet));
+  if (index == policy::Matcher::kNone) return Rule(fallback_, 0, "default");
+  const Verdict& verdict = verdicts_[index];
+  return Rule(verdict.decision, static_cast<uint32_t>(index + 1), verdict.reason);
+}
+
+}  // namespace sluice::server

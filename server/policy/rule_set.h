@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/policy/checked_policy.h"
+#include "server/policy/matcher.h"
+#include "sluice/v1/control.pb.h"
+#include "sluice/v1/decision.pb.h"
+#include "sluice/v1/packet.pb.h"
+
+namespace sluice::server {
+
+namespace policy {
+class Names;
+}  // namespace policy
+
+// What a policy says about one packet.
+struct Ruling {
+  v1::Action action;        // ACTION_ACCEPT or ACTION_DROP.
+  v1::Notify notify;        // NOTIFY_HOST_UNREACHABLE for `reject notify`, as screend had it.
+  uint32_t rule;            // From 1, a `between` being two; 0 is the default.
+  bool log;                 // The rule says `log`.
+  std::string_view reason;  // "rule 3, line 7", or "default"; lives as long as the RuleSet.
+};
+
+// A policy made ready to decide. server/policy/README.md describes the language and what it says
+// of packets that are not known whole. Immutable: whoever serves decisions holds it by shared_ptr
+// and swaps that for the next version; any number of threads may ask. There is no overload: a
+// decision is a bounded computation that neither blocks nor allocates.
+class RuleSet final {
+ public:
+  // A larger text is refused. Room for kMostRules generous ones.
+  static constexpr size_t kLargestText = size_t{64} << 20;
+
+  struct Compiled {
+    std::shared_ptr<const RuleSet> rules;     // Null if there are problems.
+    std::vector<v1::PolicyProblem> problems;  // In order of place, at most 50.
+  };
+
+  // Reads a policy, looking names up in DNS, /etc/hosts, networks, protocols and services. May
+  // block for ten seconds and the resolver's last answer: not for threads packets wait on. Never
+  // fails but with problems, whatever the bytes.
+  static Compiled Compile(std::string_view text);
+  // The same, asking `names`.
+  static Compiled Compile(std::string_view text, policy::Names& names);
+
+  // The first rule that matches, else the default.
+  Ruling Decide(const v1::Packet& packet) const;
+
+  // Rules, a `between` counted twice.
+  size_t size() const { return verdicts_.size(); }
+
+ private:
+  struct Verdict {
+    policy::Decision decision;
+    std::string reason;
+  };
+
+  explicit RuleSet(const policy::CheckedPolicy& policy);
+
+  const policy::Matcher matcher_;
+  const policy::Decision fallback_;
+  std::vector<Verdict> verdicts_;  // By rule. Constant after construction.
+};
+
+}  // namespace sluice::server

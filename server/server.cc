@@ -1,0 +1,87 @@
+#include "server/server.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server {
+namespace {
+
+// Far above a packet batch (1 MiB); room for a policy of a hundred thousand rules.
+constexpr int kMaxMessage = 8 * 1024 * 1024;
+
+void SetOptions(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(kMaxMessage);
+  // Two servers must not share a port unnoticed.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Agents beat inside their streams; observers say nothing for hours, and one whose host is
+  // gone must not be kept.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Clients may ping as they like: many libraries do.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& options,
+                                                       PolicyStore* policies) {
+  std::unique_ptr<Server> server(new Server(options, policies));
+  grpc::ServerBuilder builder;
+  SetOptions(&builder);
+  // gRPC writes the ports there.
+  server->ports_.resize(options.listen.size());
+  for (size_t i = 0; i < options.listen.size(); ++i) {
+    builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(),
+                             &server->ports_[i]);
+  }
+  builder.RegisterService(&server->decision_service_);
+  builder.RegisterService(&server->event_service_);
+  builder.RegisterService(&server->command_service_);
+  builder.RegisterService(&server->control_service_);
+  builder.RegisterService(&server->observe_service_);
+  server->grpc_ = builder.BuildAndStart();
+  for (size_t i = 0; i < options.listen.size(); ++i) {
+    const std::string& address = options.listen[i];
+    if (server->grpc_ == nullptr || server->ports_[i] == 0) {
+      return absl::UnavailableError(absl::StrCat(
+          "cannot listen on ", address, "; is it in use, or is there no such address here?"));
+    }
+    // Whoever may reach the socket's folder may connect, as over TCP.
+    if (absl::StartsWith(address, "unix:")) chmod(address.c_str() + 5, 0666);
+  }
+  return server;
+}
+
+Server::Server(const ServerOptions& options, PolicyStore* policies)
+    : flows_(options.flows),
+      registry_(options.gateways,
+                [this](const std::string& gateway) {
+                  log_.Forget(gateway);
+                  flows_.Forget(gateway);
+                }),
+      router_(&registry_, options.command_timeout),
+      decision_service_(policies, &log_, &registry_, &ticker_),
+      event_service_(&flows_, &log_, &registry_, &ticker_),
+      command_service_(&registry_, &ticker_),
+      control_service_(policies, &registry_, &router_, &compiler_, &ticker_),
+      observe_service_(&log_, &flows_, &collector_, &ticker_) {}
+
+Server::~Server() { Stop(std::chrono::milliseconds(0)); }
+
+void Server::Stop(std::chrono::milliseconds grace) {
+  if (grpc_ == nullptr) return;
+  ticker_.EndAll(grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                              "this server is going down: try another, or again"));
+  grpc_->Shutdown(std::chrono::system_clock::now() + grace);
+  grpc_->Wait();
+  grpc_.reset();
+}
+
+}  // namespace sluice::server

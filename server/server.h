@@ -1,0 +1,71 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/control/control_service.h"
+#include "server/control/policy_store.h"
+#include "server/decisions/decision_log.h"
+#include "server/decisions/decision_service.h"
+#include "server/flows/event_service.h"
+#include "server/flows/flows.h"
+#include "server/gateways/command_service.h"
+#include "server/gateways/registry.h"
+#include "server/gateways/router.h"
+#include "server/observe/observe_service.h"
+#include "server/streams/ticker.h"
+#include "server/streams/worker.h"
+
+namespace sluice::server {
+
+// What a Server is made with.
+struct ServerOptions {
+  // As gRPC takes them: "192.0.2.1:7654", "[2001:db8::1]:7654", "unix:/run/sluice.sock".
+  std::vector<std::string> listen;
+  RegistryLimits gateways;
+  FlowLimits flows;
+  std::chrono::milliseconds command_timeout = Router::kTimeout;
+};
+
+// All parts of sluice-server put together and listening. Owned by main, or by a test.
+class Server final {
+ public:
+  // Listens on every address, or fails with UNAVAILABLE. `policies` is not owned.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options,
+                                                        PolicyStore* policies);
+  // Stops if need be.
+  ~Server();
+
+  // One a listening address, in their order; 1 for unix sockets.
+  const std::vector<int>& ports() const { return ports_; }
+
+  // Ends every stream with UNAVAILABLE, gives unfinished calls until `grace` has passed, and
+  // waits for the last one to end.
+  void Stop(std::chrono::milliseconds grace);
+
+ private:
+  Server(const ServerOptions& options, PolicyStore* policies);
+
+  // In order of dependency.
+  DecisionLog log_;
+  Flows flows_;
+  Registry registry_;
+  Router router_;
+  Ticker ticker_;
+  Worker compiler_;   // A policy's names may take their time,
+  Worker collector_;  // and observers must not wait for that.
+  DecisionServiceImpl decision_service_;
+  EventServiceImpl event_service_;
+  CommandServiceImpl command_service_;
+  ControlServiceImpl control_service_;
+  ObserveServiceImpl observe_service_;
+  std::vector<int> ports_;
+  std::unique_ptr<grpc::Server> grpc_;
+};
+
+}  // namespace sluice::server

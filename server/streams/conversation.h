@@ -1,0 +1,208 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+
+#include "server/streams/ticker.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::server {
+
+// The mechanics of a stream from an agent, without its policy: one read and one write in
+// flight; what piles up during a write goes out in the next one; a peer silent for 600 ms is
+// dead; the call is finished exactly once, never while a write is under way, and one that does
+// not finish is cancelled.
+//
+// A derived class says what a message means (Take) and what to write next (Next). It is made
+// with new, started with Begin, and deletes itself in OnDone. gRPC's threads call its reactions,
+// the ticker Tick and End. If the peer does not read, Full stops reading from it: HTTP/2's flow
+// control then stops the peer, and its silence ends the stream.
+template <typename Request, typename Response>
+class Conversation : public grpc::ServerBidiReactor<Request, Response>, public Ticked {
+ public:
+  // 600 ms without a word, in ticks; the first may come at once.
+  static constexpr int kSilentTicks = 13;
+
+  void Begin() {
+    ticker_->Add(this);
+    MutexLock lock(mutex_);
+    if (ended_) return;
+    request_ = Clean();
+    this->StartRead(request_);
+  }
+
+  void End(const grpc::Status& why) override {
+    MutexLock lock(mutex_);
+    EndLocked(why);
+  }
+
+  void Tick(Time now) override {
+    bool leave = false;
+    {
+      MutexLock lock(mutex_);
+      ++silent_;
+      if (ended_) {
+        // Something holds up the last write, or the status: the peer does not read, or is gone.
+        if (++ended_ticks_ == kSilentTicks) context_->TryCancel();
+      } else if (silent_ >= kSilentTicks) {
+        EndLocked(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
+                               "nothing heard for 600 ms; send a heartbeat every 200 ms"));
+      }
+      leave = ended_;
+    }
+    if (leave) {
+      LeaveIfEnded();
+    } else {
+      Ticking(now);
+    }
+  }
+
+  void OnReadDone(bool ok) final {
+    if (ok) {
+      grpc::Status status;
+      if (BeginTaking()) status = Take(*request_);
+      MutexLock lock(mutex_);
+      taking_ = false;
+      if (!status.ok()) EndLocked(status);
+      WriteLocked();
+      if (!ended_) {
+        paused_ = Full();
+        if (!paused_) ReadLocked();
+      }
+    } else {
+      MutexLock lock(mutex_);
+      // The peer has said everything: it gets what it is still owed.
+      drain_ = true;
+      WriteLocked();
+    }
+    LeaveIfEnded();
+  }
+
+  void OnWriteDone(bool ok) final {
+    {
+      MutexLock lock(mutex_);
+      writing_ = false;
+      if (!ok) EndLocked(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the connection broke"));
+      if (ended_) {
+        FinishLocked();
+      } else {
+        WriteLocked();
+        if (!ended_ && paused_ && !drain_ && !Full()) {
+          paused_ = false;
+          ReadLocked();
+        }
+      }
+    }
+    LeaveIfEnded();
+  }
+
+  void OnCancel() final {
+    {
+      MutexLock lock(mutex_);
+      EndLocked(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
+    }
+    LeaveIfEnded();
+  }
+
+  void OnDone() final {
+    LeaveIfEnded();
+    ticker_->Remove(this);
+    // Whoever called Finish may still be on the way out of the mutex.
+    { MutexLock lock(mutex_); }
+    delete this;
+  }
+
+ protected:
+  Conversation(grpc::CallbackServerContext* context, Ticker* ticker)
+      : context_(context), ticker_(ticker) {}
+  virtual ~Conversation() = default;
+
+  // A message has come. An error ends the stream with it. Calls do not overlap.
+  virtual grpc::Status Take(const Request& request) = 0;
+  // The next message to write, nullptr if there is none. It is left alone until the next call.
+  virtual const Response* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  // More has piled up to be written than the peer may leave unread.
+  virtual bool Full() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  // The stream has ended or is about to; called once, with no lock of the stream's held and not
+  // during Take. Let go of it.
+  virtual void Leave() = 0;
+  // The ticker's time, while the stream is up.
+  virtual void Ticking(Time) {}
+  // A message to read into.
+  virtual Request* Clean() { return &own_request_; }
+
+  // Starts a write if there is something to write and none is under way.
+  void WriteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_ || ended_) return;
+    if (const Response* next = Next(); next != nullptr) {
+      writing_ = true;
+      this->StartWrite(next);
+    } else if (drain_) {
+      EndLocked(grpc::Status::OK);
+    }
+  }
+
+  bool ended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_; }
+  const grpc::CallbackServerContext& context() const { return *context_; }
+
+  mutable Mutex mutex_;
+
+ private:
+  void ReadLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    request_ = Clean();
+    this->StartRead(request_);
+  }
+
+  void EndLocked(const grpc::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (ended_) return;
+    ended_ = true;
+    status_ = why;
+    FinishLocked();
+  }
+
+  void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_ || finished_) return;
+    finished_ = true;
+    this->Finish(status_);
+  }
+
+  bool BeginTaking() {
+    MutexLock lock(mutex_);
+    silent_ = 0;
+    taking_ = !ended_;
+    return taking_;
+  }
+
+  // Not while a message is being taken: it might join what Leave leaves. OnReadDone comes here
+  // again after it.
+  void LeaveIfEnded() {
+    bool leave = false;
+    {
+      MutexLock lock(mutex_);
+      leave = ended_ && !taking_ && !left_;
+      if (leave) left_ = true;
+    }
+    if (leave) Leave();
+  }
+
+  grpc::CallbackServerContext* const context_;  // Not owned; lives until OnDone.
+  Ticker* const ticker_;                        // Not owned.
+
+  // The reading side's: touched by one reaction at a time.
+  Request own_request_;
+  Request* request_ = nullptr;
+
+  int silent_ ABSL_GUARDED_BY(mutex_) = 0;
+  int ended_ticks_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool left_ ABSL_GUARDED_BY(mutex_) = false;
+  bool taking_ ABSL_GUARDED_BY(mutex_) = false;
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;
+  bool drain_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice::server

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <optional>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::server {
+
+// A call under way that needs to notice time passing.
+class Ticked {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // Called every Ticker::kPeriod. Must not block, nor call the ticker.
+  virtual void Tick(Time now) = 0;
+  // Asks the call to end with `why`, as soon as what it is writing has gone out.
+  virtual void End(const grpc::Status& why) = 0;
+
+ protected:
+  ~Ticked() = default;
+};
+
+// The server's sense of time: one thread that ticks every call under way. Silence is counted in
+// ticks and not read off a clock, so that a server that was itself stopped for a while does not
+// take everybody else for dead.
+//
+// Any thread may call any method; Add and Remove wait while a round of ticks runs, some
+// microseconds. Lock order: the ticker's, then that of the call ticked.
+class Ticker final {
+ public:
+  static constexpr std::chrono::milliseconds kPeriod{50};
+
+  Ticker();
+  ~Ticker();
+  Ticker(const Ticker&) = delete;
+  Ticker& operator=(const Ticker&) = delete;
+
+  // `ticked` must be removed before it dies. Not owned.
+  void Add(Ticked* ticked);
+  // No tick of `ticked` runs once this has returned.
+  void Remove(Ticked* ticked);
+
+  // Ends every call there is, and those added from now on.
+  void EndAll(const grpc::Status& why);
+
+ private:
+  void Run();
+
+  Mutex mutex_;
+  std::condition_variable stopped_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<Ticked*> ticked_ ABSL_GUARDED_BY(mutex_);  // Not owned.
+  std::thread thread_;
+};
+
+}  // namespace sluice::server

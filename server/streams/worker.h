@@ -1,0 +1,40 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::server {
+
+// One thread for what would take gRPC's threads from the packets: compiling a policy (which may
+// ask a name server), collecting what an observer wants of the past. Jobs run one after the
+// other. Any thread may post.
+class Worker final {
+ public:
+  // Holds at most `backlog` jobs beside the one that runs.
+  explicit Worker(size_t backlog = 64);
+  // Runs what was posted, then ends.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // False, and the job is not taken, if the backlog is full.
+  [[nodiscard]] bool Post(std::function<void()> job);
+
+ private:
+  void Run();
+
+  const size_t backlog_;
+  Mutex mutex_;
+  std::condition_variable changed_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace sluice::server
