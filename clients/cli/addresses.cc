@@ -1,0 +1,79 @@
+#include "clients/cli/addresses.h"
+
+#include <absl/status/status.h>
+#include <absl/strings/escaping.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::string_view kDefaultPort = "7654";
+
+bool IsIpv6(const std::string& text) {
+  in6_addr address;
+  return inet_pton(AF_INET6, text.c_str(), &address) == 1;
+}
+
+}  // namespace
+
+std::string FormatHex(std::string_view bytes) {
+  return absl::BytesToHexString({bytes.data(), bytes.size()});
+}
+
+std::string FormatAddress(std::string_view bytes) {
+  char text[INET6_ADDRSTRLEN];
+  if (bytes.size() == 4 && inet_ntop(AF_INET, bytes.data(), text, sizeof(text))) return text;
+  if (bytes.size() == 16 && inet_ntop(AF_INET6, bytes.data(), text, sizeof(text))) return text;
+  return FormatHex(bytes);
+}
+
+std::string FormatEndpoint(std::string_view address, std::optional<uint32_t> port) {
+  std::string text = FormatAddress(address);
+  if (!port) return text;
+  if (address.size() == 16) return absl::StrCat("[", text, "]:", *port);
+  return absl::StrCat(text, ":", *port);
+}
+
+absl::StatusOr<v1::Prefix> ParsePrefix(std::string_view text) {
+  const size_t slash = text.find('/');
+  const std::string address(text.substr(0, slash));
+  char bytes[16];
+  size_t size = 0;
+  if (inet_pton(AF_INET, address.c_str(), bytes) == 1) {
+    size = 4;
+  } else if (inet_pton(AF_INET6, address.c_str(), bytes) == 1) {
+    size = 16;
+  } else {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", std::string(text), "' is no address: expected one like 192.0.2.1, ",
+                     "10.0.0.0/8 or 2001:db8::/32 (names are not looked up)"));
+  }
+  uint32_t length = size * 8;
+  if (slash != std::string_view::npos) {
+    const std::string digits(text.substr(slash + 1));
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos ||
+        !absl::SimpleAtoi(digits, &length) || length > size * 8) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "'", std::string(text), "': after the / comes ", "a number from 0 to ", size * 8));
+    }
+  }
+  v1::Prefix prefix;
+  prefix.set_address(bytes, size);
+  prefix.set_length(length);
+  return prefix;
+}
+
+std::string ServerTarget(std::string_view text) {
+  const std::string server(text);
+  if (IsIpv6(server)) return absl::StrCat("[", server, "]:", std::string(kDefaultPort));
+  const bool bracketed = server.starts_with('[');
+  const bool has_port =
+      bracketed ? server.find("]:") != std::string::npos : server.find(':') != std::string::npos;
+  return has_port ? server : absl::StrCat(server, ":", std::string(kDefaultPort));
+}
+
+}  // namespace sluice::cli

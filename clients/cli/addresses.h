@@ -1,0 +1,31 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/v1/observe.pb.h"
+
+namespace sluice::cli {
+
+// "192.0.2.1" or "2001:db8::1" of 4 or 16 bytes; bytes of another length as hex, none as "".
+std::string FormatAddress(std::string_view bytes);
+
+// "192.0.2.1:80", "[2001:db8::1]:80"; without a port only the address.
+std::string FormatEndpoint(std::string_view address, std::optional<uint32_t> port);
+
+// Two lower-case digits a byte.
+std::string FormatHex(std::string_view bytes);
+
+// An address or network in CIDR notation, "10.0.0.0/8", "2001:db8::1". INVALID_ARGUMENT says
+// what is wrong and what is expected.
+absl::StatusOr<v1::Prefix> ParsePrefix(std::string_view text);
+
+// What gRPC calls the server at `text`: the default port is added where there is none
+// ("10.0.2.2", "fe80::1"), unix: and other schemes stay.
+std::string ServerTarget(std::string_view text);
+
+}  // namespace sluice::cli

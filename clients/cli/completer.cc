@@ -1,0 +1,159 @@
+#include "clients/cli/completer.h"
+
+#include <absl/strings/str_split.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "clients/cli/words.h"
+
+namespace sluice::cli {
+namespace {
+
+bool TakesValue(const CLI::Option& option) {
+  return option.get_type_size() != 0 && option.get_expected_max() > 0;
+}
+
+// --watch may stand alone, and then the next word is not its value unless it looks like one.
+bool ValueIsOptional(const CLI::Option& option) { return option.get_expected_min() == 0; }
+
+// Options of `app` and, as they may be given anywhere, of those above.
+const CLI::Option* FindOption(const CLI::App* app, const std::string& name) {
+  for (; app; app = app->get_parent()) {
+    if (const CLI::Option* const option = app->get_option_no_throw(name)) return option;
+  }
+  return nullptr;
+}
+
+std::vector<const CLI::Option*> Positionals(const CLI::App& app) {
+  return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
+}
+
+class Completer final {
+ public:
+  Completer(const CLI::App& app,
+            const std::function<std::vector<std::string>(const std::string&)>& gateways)
+      : app_(&app), gateways_(gateways) {}
+
+  // A word before the one to complete.
+  void Pass(const std::string& word) {
+    if (const CLI::Option* const option = std::exchange(awaits_value_, nullptr)) {
+      if (!ValueIsOptional(*option) || word.find_first_not_of("0123456789.") == std::string::npos) {
+        Remember(*option, word);
+        return;
+      }
+    }
+    if (word.size() > 1 && word.starts_with('-')) {
+      const size_t equals = word.find('=');
+      const CLI::Option* const option = FindOption(app_, word.substr(0, equals));
+      if (!option || !TakesValue(*option)) return;
+      if (equals != std::string::npos) {
+        Remember(*option, word.substr(equals + 1));
+      } else {
+        awaits_value_ = option;
+      }
+      return;
+    }
+    const std::vector<const CLI::App*> verbs =
+        app_->get_subcommands([&word](const CLI::App* verb) { return verb->check_name(word); });
+    if (verbs.empty() || positionals_ > 0) {
+      ++positionals_;
+    } else {
+      app_ = verbs.front();
+    }
+  }
+
+  Completion Finish(const std::string& word) {
+    if (awaits_value_ && (!ValueIsOptional(*awaits_value_))) {
+      Values(*awaits_value_, word, "");
+    } else if (word.starts_with("--") && word.find('=') != std::string::npos) {
+      const size_t equals = word.find('=');
+      const CLI::Option* const option = FindOption(app_, word.substr(0, equals));
+      if (option && TakesValue(*option)) {
+        Values(*option, word.substr(equals + 1), word.substr(0, equals + 1));
+      }
+    } else if (word.starts_with('-')) {
+      for (const CLI::App* app = app_; app; app = app->get_parent()) Options(*app, word);
+    } else {
+      for (const CLI::App* verb : app_->get_subcommands([](const CLI::App*) { return true; })) {
+        Offer(verb->get_name(), verb->get_description(), word);
+      }
+      const std::vector<const CLI::Option*> positionals = Positionals(*app_);
+      if (positionals_ < positionals.size()) Values(*positionals[positionals_], word, "");
+    }
+    return std::move(completion_);
+  }
+
+ private:
+  void Remember(const CLI::Option& option, const std::string& value) {
+    if (option.check_lname("server")) server_ = value;
+  }
+
+  void Offer(const std::string& candidate, const std::string& description,
+             const std::string& word) {
+    if (candidate.starts_with(word)) completion_.candidates.push_back({candidate, description});
+  }
+
+  void Options(const CLI::App& app, const std::string& word) {
+    for (const CLI::Option* option : app.get_options()) {
+      if (option->get_positional() || option->get_lnames().empty()) continue;
+      // Of the two --help the nearer one will do.
+      const std::string name = "--" + option->get_lnames().front();
+      const auto same = [&name](const Candidate& candidate) { return candidate.word == name; };
+      const auto& there = completion_.candidates;
+      if (std::none_of(there.begin(), there.end(), same)) {
+        Offer(name, option->get_description(), word);
+      }
+    }
+  }
+
+  // What `option` may be, each with `before` in front.
+  void Values(const CLI::Option& option, const std::string& word, const std::string& before) {
+    const std::string kind = option.get_positional() && option.get_type_name() == "TEXT"
+                                 ? option.get_name(true)
+                                 : option.get_type_name();
+    if (kind == "FILE") {
+      completion_.files = true;
+      return;
+    }
+    std::string typed = word, ahead = before;
+    if (option.get_delimiter() != '\0') {
+      const size_t last = word.rfind(option.get_delimiter());
+      if (last != std::string::npos) {
+        ahead += word.substr(0, last + 1);
+        typed = word.substr(last + 1);
+      }
+    }
+    for (const std::string& value : Choices(kind)) {
+      if (value.starts_with(typed)) completion_.candidates.push_back({ahead + value, ""});
+    }
+  }
+
+  std::vector<std::string> Choices(const std::string& kind) const {
+    if (kind == "GATEWAY") return gateways_(server_);
+    if (kind == "PROTO") return ProtocolWords();
+    if (kind == "CAUSE") return CauseWords();
+    if (kind == "TYPE") return EventTypeWords();
+    if (kind.find('|') == std::string::npos) return {};
+    return absl::StrSplit(kind, '|');
+  }
+
+  const CLI::App* app_;
+  const std::function<std::vector<std::string>(const std::string&)>& gateways_;
+  const CLI::Option* awaits_value_ = nullptr;
+  size_t positionals_ = 0;
+  std::string server_;
+  Completion completion_;
+};
+
+}  // namespace
+
+Completion Complete(
+    const CLI::App& app, const std::vector<std::string>& words,
+    const std::function<std::vector<std::string>(const std::string& server)>& gateways) {
+  Completer completer(app, gateways);
+  for (size_t i = 0; i + 1 < words.size(); ++i) completer.Pass(words[i]);
+  return completer.Finish(words.empty() ? "" : words.back());
+}
+
+}  // namespace sluice::cli

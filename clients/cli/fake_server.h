@@ -1,0 +1,152 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sluice/v1/control.grpc.pb.h"
+#include "sluice/v1/observe.grpc.pb.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::cli {
+
+// A server's Control and Observe services on a Unix socket, for tests: what it is to answer is
+// set before the call, what it was asked is there after it. Ends every stream when it goes away.
+class FakeServer final : public v1::ControlService::Service, public v1::ObserveService::Service {
+ public:
+  // What the test has set is seen by the call that follows: gRPC orders the two, in a way that
+  // ThreadSanitizer does not see.
+  void HandOver() { MutexLock lock(hand_over_); }
+
+  FakeServer() {
+    char folder[] = "/tmp/sluicectl_test_XXXXXX";
+    folder_ = mkdtemp(folder);
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
+    builder.RegisterService(static_cast<v1::ControlService::Service*>(this));
+    builder.RegisterService(static_cast<v1::ObserveService::Service*>(this));
+    server_ = builder.BuildAndStart();
+  }
+  ~FakeServer() override {
+    server_->Shutdown(std::chrono::system_clock::now());
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::string address() const { return "unix:" + folder_ + "/server"; }
+
+  // What every unary call and WatchStats answers first, unless it is OK.
+  grpc::Status failure;
+  // With follow: called once all entries are sent; the stream then waits for its end.
+  std::function<void()> caught_up = [] {};
+  // With follow: the stream ends by itself.
+  bool hangs_up = false;
+
+  v1::ListGatewaysResponse gateways;
+  v1::SetModeResponse mode;
+  v1::GatewayStats stats;
+  v1::CheckPolicyResponse check;
+  v1::ApplyPolicyResponse apply;
+  v1::GetPolicyResponse policy;
+  std::vector<v1::ObserveDecisionsResponse> decisions;
+  std::vector<v1::ObserveConnectionsResponse> connections;
+
+  v1::SetModeRequest set_mode;
+  v1::GetStatsRequest get_stats;
+  v1::WatchStatsRequest watch_stats;
+  v1::CheckPolicyRequest check_policy;
+  v1::ApplyPolicyRequest apply_policy;
+  v1::ObserveDecisionsRequest observe_decisions;
+  v1::ObserveConnectionsRequest observe_connections;
+
+ private:
+  using Call = grpc::ServerContext;
+
+  grpc::Status ListGateways(Call*, const v1::ListGatewaysRequest*,
+                            v1::ListGatewaysResponse* response) override {
+    HandOver();
+    *response = gateways;
+    return grpc::Status::OK;
+  }
+  grpc::Status SetMode(Call*, const v1::SetModeRequest* request,
+                       v1::SetModeResponse* response) override {
+    HandOver();
+    set_mode = *request;
+    *response = mode;
+    return failure;
+  }
+  grpc::Status GetStats(Call*, const v1::GetStatsRequest* request,
+                        v1::GetStatsResponse* response) override {
+    HandOver();
+    get_stats = *request;
+    *response->mutable_stats() = stats;
+    return failure;
+  }
+  grpc::Status WatchStats(Call* call, const v1::WatchStatsRequest* request,
+                          grpc::ServerWriter<v1::WatchStatsResponse>* writer) override {
+    HandOver();
+    watch_stats = *request;
+    if (!failure.ok()) return failure;
+    v1::WatchStatsResponse response;
+    *response.mutable_stats() = stats;
+    writer->Write(response);
+    writer->Write(response);
+    return Follow(*call, true);
+  }
+  grpc::Status CheckPolicy(Call*, const v1::CheckPolicyRequest* request,
+                           v1::CheckPolicyResponse* response) override {
+    HandOver();
+    check_policy = *request;
+    *response = check;
+    return grpc::Status::OK;
+  }
+  grpc::Status ApplyPolicy(Call*, const v1::ApplyPolicyRequest* request,
+                           v1::ApplyPolicyResponse* response) override {
+    HandOver();
+    apply_policy = *request;
+    *response = apply;
+    return failure;
+  }
+  grpc::Status GetPolicy(Call*, const v1::GetPolicyRequest*,
+                         v1::GetPolicyResponse* response) override {
+    HandOver();
+    *response = policy;
+    return failure;
+  }
+  grpc::Status ObserveDecisions(Call* call, const v1::ObserveDecisionsRequest* request,
+                                grpc::ServerWriter<v1::ObserveDecisionsResponse>* writer) override {
+    HandOver();
+    observe_decisions = *request;
+    for (const auto& decision : decisions) writer->Write(decision);
+    return Follow(*call, request->follow());
+  }
+  grpc::Status ObserveConnections(
+      Call* call, const v1::ObserveConnectionsRequest* request,
+      grpc::ServerWriter<v1::ObserveConnectionsResponse>* writer) override {
+    HandOver();
+    observe_connections = *request;
+    for (const auto& connection : connections) writer->Write(connection);
+    return Follow(*call, request->follow());
+  }
+
+  grpc::Status Follow(Call& call, bool follow) {
+    if (!follow || hangs_up) return grpc::Status::OK;
+    caught_up();
+    // A synchronous handler can only look now and then whether the caller is still there.
+    while (!call.IsCancelled()) usleep(1000);
+    return grpc::Status::CANCELLED;
+  }
+
+  std::string folder_;
+  std::unique_ptr<grpc::Server> server_;
+
+  Mutex hand_over_;
+};
+
+}  // namespace sluice::cli

@@ -1,0 +1,45 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "clients/cli/interrupts.h"
+#include "clients/cli/run.h"
+
+namespace {
+
+std::string Environment(const char* name, const char* otherwise) {
+  const char* const value = getenv(name);
+  return value && *value ? value : otherwise;
+}
+
+// Whoever read our output closed it, as head(1) does: no failure of ours.
+bool ReaderGone() {
+  pollfd out = {STDOUT_FILENO, 0, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Whoever reads our output may stop reading: writing then fails, and the verb ends.
+  signal(SIGPIPE, SIG_IGN);
+  std::ios::sync_with_stdio(false);
+  sluice::cli::Interrupts interrupts;
+  sluice::cli::Context context;
+  context.in = &std::cin;
+  context.out = &std::cout;
+  context.err = &std::cerr;
+  context.default_server = Environment("SLUICE_SERVER", "127.0.0.1:7654");
+  context.terminal = isatty(STDOUT_FILENO) && Environment("TERM", "dumb") != "dumb";
+  context.color = context.terminal && Environment("NO_COLOR", "").empty();
+  context.until_interrupt = [&interrupts] { return interrupts.Catch(); };
+  const int code = sluice::cli::Run(std::vector<std::string>(argv + 1, argv + argc), context);
+  if (std::cout.flush() || ReaderGone()) return code;
+  std::cerr << "sluicectl: the output could not be written; is the disk full?\n";
+  return 1;
+}

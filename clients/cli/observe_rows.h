@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "clients/cli/table.h"
+#include "sluice/v1/observe.pb.h"
+
+namespace sluice::cli {
+
+// The table of `observe decisions`, and the row of one.
+std::vector<Column> DecisionColumns();
+std::vector<Cell> DecisionRow(const v1::Decision& decision,
+                              std::chrono::system_clock::time_point now);
+
+// The table of `observe connections`, and the row of one.
+std::vector<Column> ConnectionColumns();
+std::vector<Cell> ConnectionRow(const v1::ObserveConnectionsResponse& entry,
+                                std::chrono::system_clock::time_point now);
+
+// The line that stands where entries are missing.
+Cell LostLine(uint64_t lost);
+// The line for a gap in a gateway's conntrack events, or for its end.
+Cell GapLine(const v1::ObserveConnectionsResponse& entry);
+
+}  // namespace sluice::cli

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "clients/cli/context.h"
+
+namespace sluice::cli {
+
+// sluicectl, without the process around it: does what `arguments` (without the program's name)
+// ask for and returns the exit code. 0: done; 1: failed; 2: not understood.
+int Run(const std::vector<std::string>& arguments, Context& context);
+
+}  // namespace sluice::cli

@@ -1,0 +1,279 @@
+#include "clients/cli/run.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "clients/cli/run_fixture.h"
+#include "sluice/v1/command.pb.h"
+
+namespace sluice::cli {
+namespace {
+
+TEST_F(RunTest, Gateways) {
+  EXPECT_EQ(Ctl({"gateways"}), 0);
+  EXPECT_EQ(out(),
+            "GATEWAY  STATE      MODE  DECIDE STREAMS  EVENTS  AGENT  ADDRESS   LAST HEARD\n"
+            "gw1      connected  on                 2  yes     0.1    10.0.1.1           -\n"
+            "gw2      away       off                0  no                                -\n");
+  EXPECT_EQ(Ctl({"gateways", "-o", "name"}), 0);
+  EXPECT_EQ(out(), "gw1\ngw2\n");
+  EXPECT_EQ(Ctl({"gateways", "-o", "json"}), 0);
+  EXPECT_TRUE(Contains(out(), R"({"name":"gw1","connected":true,"decideStreams":2,)")) << out();
+  EXPECT_EQ(err(), "");
+}
+
+TEST_F(RunTest, NoGatewayYetIsSaid) {
+  server_.gateways.Clear();
+  EXPECT_EQ(Ctl({"gateways"}), 0);
+  EXPECT_TRUE(Contains(err(), "no gateway has called"));
+}
+
+TEST_F(RunTest, ModeReadsAndSets) {
+  server_.mode = Parse<v1::SetModeResponse>("previous: MODE_OFF current: MODE_ON");
+  EXPECT_EQ(Ctl({"mode", "gw1"}), 0);
+  EXPECT_EQ(out(), "gw1: on\n");
+  EXPECT_EQ(server_.set_mode.gateway(), "gw1");
+  EXPECT_EQ(server_.set_mode.mode(), v1::MODE_UNSPECIFIED);
+  EXPECT_EQ(Ctl({"mode", "gw1", "on"}), 0);
+  EXPECT_EQ(out(), "gw1: was off, is now on\n");
+  EXPECT_EQ(server_.set_mode.mode(), v1::MODE_ON);
+  EXPECT_EQ(Ctl({"mode", "gw1", "shadow", "-o", "json"}), 0);
+  EXPECT_EQ(out(), "{\"previous\":\"MODE_OFF\",\"current\":\"MODE_ON\"}\n");
+  EXPECT_EQ(server_.set_mode.mode(), v1::MODE_SHADOW);
+}
+
+TEST_F(RunTest, AGatewayMayBeCalledLikeAVerb) {
+  EXPECT_EQ(Ctl({"mode", "stat", "on"}), 0);
+  EXPECT_EQ(server_.set_mode.gateway(), "stat");
+}
+
+TEST_F(RunTest, UnknownGatewayNamesTheKnownOnes) {
+  server_.failure = grpc::Status(grpc::StatusCode::NOT_FOUND, "no such gateway");
+  for (const std::string verb : {"mode", "stat"}) {
+    EXPECT_EQ(Ctl({verb, "gw9"}), 1);
+    EXPECT_EQ(out(), "");
+    EXPECT_EQ(err(), "sluicectl: the server at " + server_.address() +
+                         " knows no gateway 'gw9'.\n  Known gateways: gw1, gw2\n");
+  }
+}
+
+TEST_F(RunTest, TheGatewaysErrnoIsShown) {
+  v1::SystemError error;
+  error.set_number(1);
+  error.set_name("EPERM");
+  error.set_text("Operation not permitted");
+  server_.failure =
+      grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "the table could not be made; run as root",
+                   error.SerializeAsString());
+  EXPECT_EQ(Ctl({"mode", "gw1", "on"}), 1);
+  EXPECT_EQ(err(),
+            "sluicectl: gw1: the table could not be made; run as root\n"
+            "  the gateway's system says: Operation not permitted (EPERM, errno 1)\n");
+}
+
+TEST_F(RunTest, AGatewayThatIsAwayIsNotTheServerBeingAway) {
+  server_.failure = grpc::Status(grpc::StatusCode::UNAVAILABLE, "gateway is not connected");
+  EXPECT_EQ(Ctl({"stat", "gw2"}), 1);
+  EXPECT_EQ(err(), "sluicectl: gw2: gateway is not connected\n");
+}
+
+TEST_F(RunTest, AServerThatIsNotThereIsSaid) {
+  EXPECT_EQ(Ctl({"--server", "unix:/nonexistent/server", "gateways"}), 1);
+  EXPECT_TRUE(Contains(err(), "server not reachable at unix:/nonexistent/server: ")) << err();
+  EXPECT_TRUE(Contains(err(), "--server or SLUICE_SERVER")) << err();
+  EXPECT_EQ(Ctl({"observe", "decisions", "-f", "-s", "unix:/nonexistent/server"}), 1);
+  EXPECT_TRUE(Contains(err(), "server not reachable")) << err();
+}
+
+TEST_F(RunTest, AServerOfAnotherProtocolIsSaid) {
+  char folder[] = "/tmp/sluicectl_test_XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  sockaddr_un address = {AF_UNIX, {}};
+  std::string(std::string(folder) + "/other").copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(listener, 8), 0);
+  // Speaks first, as SSH does, and to everyone, until the listener is shut down.
+  std::thread other([listener] {
+    std::vector<int> connections;
+    for (int fd; (fd = accept(listener, nullptr, nullptr)) >= 0;) {
+      connections.push_back(fd);
+      EXPECT_GT(send(fd, "SSH-2.0-other\r\n", 15, MSG_NOSIGNAL), 0);
+    }
+    for (const int fd : connections) close(fd);
+  });
+  EXPECT_EQ(Ctl({"gateways", "-s", std::string("unix:") + address.sun_path}), 1);
+  EXPECT_TRUE(Contains(err(), "what answers there speaks no gRPC")) << err();
+  shutdown(listener, SHUT_RDWR);
+  other.join();
+  close(listener);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(RunTest, AMissingServiceIsSaid) {
+  server_.failure = grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "");
+  EXPECT_EQ(Ctl({"stat", "gw1"}), 1);
+  EXPECT_TRUE(Contains(err(), "is no sluice-server that can do this")) << err();
+  // Not to be taken for what a gateway cannot do.
+  server_.failure = grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "shadow is not there yet");
+  EXPECT_EQ(Ctl({"mode", "gw1", "shadow"}), 1);
+  EXPECT_EQ(err(), "sluicectl: gw1: shadow is not there yet\n");
+}
+
+TEST_F(RunTest, Stat) {
+  EXPECT_EQ(Ctl({"stat", "gw1"}), 0);
+  EXPECT_EQ(server_.get_stats.gateway(), "gw1");
+  EXPECT_TRUE(Contains(out(), "received 3, all accounted for\n")) << out();
+  EXPECT_FALSE(Contains(out(), "\x1b")) << out();
+  EXPECT_EQ(Ctl({"stat", "gw1", "-o", "json"}), 0);
+  EXPECT_TRUE(Contains(out(), R"("stale":{"dropped":"1","accepted":"0"})")) << out();
+  EXPECT_TRUE(Contains(out(), R"("tableFull":null)") || !Contains(out(), "tableFull")) << out();
+}
+
+TEST_F(RunTest, PolicyCheck) {
+  server_.check.set_rules(2);
+  const std::string file = File("default accept;\n");
+  EXPECT_EQ(Ctl({"policy", "check", file}), 0);
+  EXPECT_EQ(out(), file + ": ok, 2 rules\n");
+  EXPECT_EQ(server_.check_policy.text(), "default accept;\n");
+}
+
+TEST_F(RunTest, PolicyCheckShowsWhereTheProblemsAre) {
+  server_.check = Parse<v1::CheckPolicyResponse>(
+      "problems { line: 1 column: 9 message: 'expected accept or reject' }");
+  in_.str("default perhaps;\n");
+  EXPECT_EQ(Ctl({"policy", "check", "-"}), 1);
+  EXPECT_EQ(out(),
+            "stdin:1:9: expected accept or reject\n"
+            "  default perhaps;\n"
+            "          ^\n");
+  EXPECT_EQ(err(), "sluicectl: stdin: 1 problem; the policy in force stays\n");
+}
+
+TEST_F(RunTest, PolicyFilesThatCannotBeRead) {
+  EXPECT_EQ(Ctl({"policy", "check", "/nonexistent"}), 1);
+  EXPECT_EQ(err(), "sluicectl: cannot read the policy /nonexistent: No such file or directory\n");
+  EXPECT_EQ(Ctl({"policy", "apply", testing::TempDir()}), 1);
+  EXPECT_TRUE(Contains(err(), "Is a directory")) << err();
+}
+
+TEST_F(RunTest, PolicyApply) {
+  server_.apply = Parse<v1::ApplyPolicyResponse>(
+      "previous { version: 0 } current { version: 1 source: 'my.policy' rules: 1 }");
+  in_.str("from any to any accept;");
+  EXPECT_EQ(Ctl({"policy", "apply", "-"}), 0);
+  EXPECT_EQ(out(), "was version 0 (built in, 0 rules)\nnow version 1 (my.policy, 1 rule)\n");
+  EXPECT_EQ(server_.apply_policy.text(), "from any to any accept;");
+  EXPECT_EQ(server_.apply_policy.source(), "stdin");
+}
+
+TEST_F(RunTest, PolicyApplyOfABadOneShowsItsProblems) {
+  server_.failure = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "1:1: all wrong");
+  server_.check = Parse<v1::CheckPolicyResponse>("problems { line: 1 column: 1 message: 'no' }");
+  in_.str("x");
+  EXPECT_EQ(Ctl({"policy", "apply", "-"}), 1);
+  EXPECT_EQ(out(), "stdin:1:1: no\n  x\n  ^\n");
+  in_.clear();
+  in_.str("x");
+  EXPECT_EQ(Ctl({"policy", "apply", "-", "-o", "json"}), 1);
+  EXPECT_EQ(out(), "{\"problems\":[{\"line\":1,\"column\":1,\"message\":\"no\"}],\"rules\":0}\n");
+}
+
+TEST_F(RunTest, PolicyShowPrintsWhatCanBeAppliedAgain) {
+  server_.policy = Parse<v1::GetPolicyResponse>(
+      "policy { version: 3 text: 'default accept;' source: 'my.policy' rules: 0 }");
+  EXPECT_EQ(Ctl({"policy", "show"}), 0);
+  EXPECT_EQ(out(), "default accept;\n");
+  context_.terminal = true;
+  EXPECT_EQ(Ctl({"policy", "show"}), 0);
+  EXPECT_EQ(out(), "# version 3 (my.policy, 0 rules)\ndefault accept;\n");
+}
+
+TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
+  const struct {
+    std::vector<std::string> line;
+    const char* says;
+  } kCases[] = {
+      {{}, "a verb is missing: gateways, mode, stat, queue, policy, observe, completion"},
+      {{"modes"}, "'modes' is none of gateways, mode"},
+      {{"mode"}, "GATEWAY is required"},
+      {{"mode", "gw1", "perhaps"}, "MODE: 'perhaps' is none of off, on, shadow"},
+      {{"mode", "gw1", "on", "off"}, "not expected: off"},
+      {{"policy"}, "a verb is missing: check, apply, show"},
+      {{"policy", "check"}, "FILE is required"},
+      {{"observe", "packets"}, "'packets' is none of decisions, connections"},
+      {{"observe", "decisions", "-4", "--src", "::1"}, "--src: '::1' is of the other address"},
+      {{"observe", "decisions", "-p", "tpc"}, "--proto: 'tpc' is none of"},
+      {{"observe", "decisions", "--count", "0"}, "--count: '0' is no number from 1"},
+      {{"observe", "decisions", "--last", "x"}, "--last: 'x' is no number from 0"},
+      {{"observe", "decisions", "--action", "hold"}, "'hold' is none of accept, drop"},
+      {{"observe", "connections", "--type", "gone"}, "'gone' is none of new, update"},
+      {{"stat", "gw1", "--watch", "0"}, "is no number of seconds from 0.1"},
+      {{"gateways", "-o", "yaml"}, "'yaml' is none of table, json, name"},
+      {{"gateways", "--server"}, "--server"},
+      {{"gateways", "--server", "http://10.0.0.1"}, "is a URL: only address:port is wanted"},
+      {{"completion", "tcsh"}, "'tcsh' is none of bash, zsh, fish"},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_EQ(Ctl(c.line), 2) << c.says;
+    EXPECT_EQ(out(), "") << c.says;
+    EXPECT_TRUE(Contains(err(), c.says)) << err();
+    EXPECT_TRUE(Contains(err(), " --help` says how it is used\n")) << err();
+  }
+}
+
+TEST_F(RunTest, EveryVerbHasHelpWithExamples) {
+  const std::vector<std::vector<std::string>> kVerbs = {{},
+                                                        {"gateways"},
+                                                        {"mode"},
+                                                        {"stat"},
+                                                        {"policy"},
+                                                        {"policy", "check"},
+                                                        {"policy", "apply"},
+                                                        {"policy", "show"},
+                                                        {"observe"},
+                                                        {"observe", "decisions"},
+                                                        {"observe", "connections"},
+                                                        {"completion"}};
+  for (std::vector<std::string> line : kVerbs) {
+    std::string path = "sluicectl";
+    for (const std::string& word : line) path += " " + word;
+    line.push_back("--help");
+    EXPECT_EQ(Ctl(line), 0) << path;
+    EXPECT_TRUE(Contains(out(), "Usage: " + path + " [OPTIONS]")) << out();
+    EXPECT_TRUE(Contains(out(), "\nExamples:\n")) << out();
+    EXPECT_EQ(err(), "");
+  }
+}
+
+TEST_F(RunTest, CompletionScripts) {
+  for (const std::string shell : {"bash", "zsh", "fish"}) {
+    EXPECT_EQ(Ctl({"completion", shell}), 0);
+    EXPECT_TRUE(Contains(out(), "__complete")) << out();
+    EXPECT_TRUE(Contains(out(), shell + " completion for sluicectl")) << out();
+  }
+}
+
+TEST_F(RunTest, CompletesItself) {
+  EXPECT_EQ(Ctl({"__complete", "--", "mode", "gw"}), 0);
+  EXPECT_EQ(out(), "words\ngw1\t\ngw2\t\n");
+  EXPECT_EQ(Ctl({"__complete", "--", "mode", "gw1", "s"}), 0);
+  EXPECT_EQ(out(), "words\nshadow\t\n");
+  EXPECT_EQ(Ctl({"__complete", "--", "observe", "decisions", "--proto=ud"}), 0);
+  EXPECT_EQ(out(), "words\n--proto=udp\t\n--proto=udplite\t\n");
+  EXPECT_EQ(Ctl({"__complete", "--", "policy", "apply", ""}), 0);
+  EXPECT_EQ(out(), "files\n");
+  EXPECT_EQ(Ctl({"__complete", "--", "-s", "unix:/nonexistent/server", "mode", ""}), 0);
+  EXPECT_EQ(out(), "words\n");
+  EXPECT_EQ(Ctl({"__complete", "--", "obs"}), 0);
+  EXPECT_EQ(out(),
+            "words\nobserve\tWatch decisions and connections, as they happen or of the past\n");
+}
+
+}  // namespace
+}  // namespace sluice::cli

@@ -1,0 +1,80 @@
+#include "clients/cli/stat_totals.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+namespace sluice::cli {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+// Adds all 64-bit counters, those of Settled too.
+void AddCounters(const Message& from, Message* to) {
+  const google::protobuf::Descriptor& type = *from.GetDescriptor();
+  const Reflection& reflection = *from.GetReflection();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor* const field = type.field(i);
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_UINT64) {
+      reflection.SetUInt64(to, field,
+                           reflection.GetUInt64(*to, field) + reflection.GetUInt64(from, field));
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+               field->message_type() == v1::Settled::descriptor()) {
+      AddCounters(reflection.GetMessage(from, field), reflection.MutableMessage(to, field));
+    }
+  }
+}
+
+uint64_t Both(const v1::Settled& settled) { return settled.dropped() + settled.accepted(); }
+
+}  // namespace
+
+v1::QueueStats Sum(const v1::GatewayStats& stats) {
+  v1::QueueStats sum;
+  for (const v1::QueueStats& queue : stats.queues()) AddCounters(queue, &sum);
+  return sum;
+}
+
+std::vector<CauseTotals> CausesOf(const v1::QueueStats& queue) {
+  const auto row = [](const char* name, const v1::Settled& settled) {
+    return CauseTotals{name, settled.dropped(), settled.accepted()};
+  };
+  return {
+      {"verdict", queue.dropped(), queue.accepted()},
+      row("stale", queue.stale()),
+      row("table_full", queue.table_full()),
+      row("no_decider", queue.no_decider()),
+      row("family_unasked", queue.family_unasked()),
+      row("badsync", queue.badsync()),
+      row("malformed", queue.malformed()),
+      row("invalid_verdict", queue.invalid_verdict()),
+      row("send_failed", queue.send_failed()),
+      row("flushed", queue.flushed()),
+      row("mode_off", queue.mode_off()),
+  };
+}
+
+ScreenTotals ScreenOf(const v1::QueueStats& queue) {
+  ScreenTotals screen;
+  screen.packets = queue.received() + queue.kernel_queue_full();
+  screen.nobuffer = queue.kernel_queue_full() + Both(queue.table_full());
+  screen.accept = queue.accepted();
+  screen.reject = queue.dropped();
+  screen.badsync = Both(queue.badsync());
+  screen.stale = Both(queue.stale());
+  screen.queued = queue.pending();
+  screen.other = queue.requeued() + queue.repeated_hook() + Both(queue.no_decider()) +
+                 Both(queue.family_unasked()) + Both(queue.malformed()) +
+                 Both(queue.invalid_verdict()) + Both(queue.send_failed()) + Both(queue.flushed()) +
+                 Both(queue.mode_off());
+  return screen;
+}
+
+uint64_t AccountedFor(const v1::QueueStats& queue) {
+  uint64_t sum = queue.requeued() + queue.repeated_hook() + queue.pending();
+  for (const CauseTotals& cause : CausesOf(queue)) sum += cause.dropped + cause.accepted;
+  return sum;
+}
+
+}  // namespace sluice::cli

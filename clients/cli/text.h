@@ -1,0 +1,37 @@
+#pragma once
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace sluice::cli {
+
+// Safe to show on a terminal: control characters, escapes among them, become '?'. Reasons and
+// interface names come from other machines.
+std::string Printable(std::string_view text);
+
+// How many columns of a terminal it takes; every character is taken for one.
+size_t DisplayWidth(std::string_view text);
+
+// "850us", "12.3ms", "1.50s".
+std::string FormatMicroseconds(uint64_t us);
+
+// "4s", "3m20s", "5h07m", "12d04h".
+std::string FormatAge(std::chrono::seconds age);
+
+// "917", "12.3k", "4.56M": at most five characters.
+std::string FormatCount(uint64_t count);
+
+// By the local clock: "14:03:59.123" if that was within half a day of `now`, else
+// "11-21 14:03:59"; "-" for none.
+std::string FormatTime(const google::protobuf::Timestamp& time,
+                       std::chrono::system_clock::time_point now);
+
+// Time between; 0 where `from` is later or not set.
+std::chrono::seconds Age(const google::protobuf::Timestamp& from,
+                         std::chrono::system_clock::time_point now);
+
+}  // namespace sluice::cli

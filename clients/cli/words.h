@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/v1/decision.pb.h"
+#include "sluice/v1/event.pb.h"
+#include "sluice/v1/packet.pb.h"
+#include "sluice/v1/stats.pb.h"
+
+namespace sluice::cli {
+
+// The wire's names as people read and type them: MODE_ON is "on", CAUSE_TABLE_FULL
+// "table_full". Numbers this program does not know come out as numbers.
+std::string ModeWord(v1::Mode mode);
+std::string ActionWord(v1::Action action);
+std::string CauseWord(v1::Cause cause);
+std::string NotifyWord(v1::Notify notify);
+std::string EventTypeWord(v1::EventType type);
+std::string GapCauseWord(v1::GapCause cause);
+// conntrack's name of a TCP state, "ESTABLISHED".
+std::string TcpStateWord(uint32_t state);
+// "tcp" or, where there is no name, the number.
+std::string ProtocolWord(uint32_t protocol);
+// "SYN,ACK"; "" for none.
+std::string TcpFlagsWord(uint32_t flags);
+
+// What may be typed for each, for help, completion and errors.
+std::vector<std::string> ModeWords();
+std::vector<std::string> CauseWords();
+std::vector<std::string> EventTypeWords();
+std::vector<std::string> ProtocolWords();
+// Only what a filter can ask for.
+std::vector<std::string> ActionWords();
+
+// The other way; none for a word there is not. Dashes do for underscores, large letters for
+// small.
+std::optional<v1::Mode> ParseMode(std::string_view word);
+std::optional<v1::Action> ParseAction(std::string_view word);
+std::optional<v1::Cause> ParseCause(std::string_view word);
+std::optional<v1::EventType> ParseEventType(std::string_view word);
+// A name or a number from 0 to 255.
+std::optional<uint32_t> ParseProtocol(std::string_view word);
+
+}  // namespace sluice::cli

@@ -1,0 +1,9 @@
+#!/bin/bash
+# Makes the stubs anew and runs decider_test.py with Debian's Python, which has Debian's grpcio.
+set -euo pipefail
+# Bazel runs a link to this file: protoc and Python want the files it leads to.
+cd "$(dirname "$(readlink -f "$0")")"
+stubs=$(mktemp -d)
+trap 'rm -r "$stubs"' EXIT
+./generate "$stubs"
+PYTHONPATH=$stubs /usr/bin/python3 decider_test.py
