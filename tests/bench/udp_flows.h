@@ -1,0 +1,64 @@
+#pragma once
+
+#include <netinet/in.h>
+#include <poll.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace sluice::bench {
+
+// Nanoseconds of CLOCK_MONOTONIC.
+int64_t NowNs();
+
+// What a datagram carries: enough to know it again when the echo brings it back.
+struct Probe {
+  uint64_t sequence = 0;
+  int64_t sent_ns = 0;
+  uint32_t flow = 0;  // Index of the socket it goes out by.
+  uint32_t slot = 0;  // The sender's own; comes back unchanged.
+};
+
+// Parses "10.0.0.1:9000".
+absl::StatusOr<sockaddr_in> ParseAddress(std::string_view text);
+
+// Connected UDP sockets to one address, each with its own source port, so that a kernel that
+// spreads flows over several queues has something to spread. One thread may Send while another
+// calls Receive.
+class UdpFlows final {
+ public:
+  // `payload` is the UDP payload in bytes, at least sizeof(Probe), at most kMaxPayload.
+  static absl::StatusOr<UdpFlows> Open(const sockaddr_in& to, size_t flows, size_t payload);
+  ~UdpFlows();
+  UdpFlows(UdpFlows&& other) noexcept;
+  UdpFlows(const UdpFlows&) = delete;
+
+  static constexpr size_t kMaxPayload = 1472;
+
+  // Sends all on flow `flow`, many to a system call, blocking while the socket's buffer is full.
+  // Stamps sent_ns and flow, and returns the stamp. Refused ones are lost like any other.
+  int64_t Send(size_t flow, std::span<Probe> probes);
+
+  // Waits up to `timeout` for datagrams, then takes what there is, at most kBatch of each flow.
+  // Valid until the next call. Datagrams too short to be ours are left out.
+  std::span<const Probe> Receive(std::chrono::nanoseconds timeout);
+
+  size_t size() const { return sockets_.size(); }
+
+ private:
+  static constexpr size_t kBatch = 64;
+
+  explicit UdpFlows(size_t payload) : payload_(payload) {}
+
+  const size_t payload_;
+  std::vector<pollfd> sockets_;
+  std::vector<Probe> received_;
+};
+
+}  // namespace sluice::bench

@@ -1,0 +1,88 @@
+"""sluice-agent under test: its configuration, its life, its counters."""
+
+import json
+import time
+
+import grpc
+import stats
+from processes import AGENT, Process
+
+# What every test's agent has unless the test says otherwise. The deadline is long, so that only
+# the tests about deadlines depend on the machine's speed.
+_DEFAULTS = {
+    "gateway": "gw",
+    "deadline": "5s",
+    "mode_at_start": "on",
+    "user": "nobody",
+    "log_level": "debug",
+}
+
+# Settings of an agent that leaves the rules to the operator; it is always asking.
+BY_HAND = {"hook": {"manage": False}, "mode_at_start": "off"}
+
+
+class Agent:
+    """Runs in a namespace; `source` (a Server or Decider) is where its counters are read."""
+
+    def __init__(self, directory, namespace, source, **config):
+        settings = {**_DEFAULTS, "servers": [source.address] if source else [], **config}
+        # JSON is YAML.
+        self.config = directory / f"agent-{settings['gateway']}.yaml"
+        self.config.write_text(json.dumps(settings, indent=1) + "\n")
+        self.gateway = settings["gateway"]
+        self.source = source
+        self._namespace = namespace
+        self.process = None
+        self._last_stats = None
+
+    def start(self):
+        """Starts it and waits until it says it is ready."""
+        self.launch()
+        self.process.wait_for_line(r"\bready\b")
+        return self
+
+    def launch(self):
+        """Starts it and does not wait."""
+        self.process = Process([AGENT, "--config", self.config], self._namespace)
+
+    def stats(self):
+        """Its counters, by way of its source; waits for the connection if need be."""
+        end = time.monotonic() + 10
+        while True:
+            try:
+                return self.source.stats()
+            except grpc.RpcError as error:
+                away = error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE)
+                if not away or time.monotonic() > end:
+                    raise
+
+    def until(self, wanted, timeout=5):
+        """Waits until wanted(stats, total of the queues); the total."""
+        return stats.total(
+            stats.until(self.stats, wanted, timeout, f"counters of {self.gateway}")
+        )
+
+    def wait_for_decider(self):
+        """Until each queue has a decider that has said welcome."""
+        self.until(lambda s, total: s.queues and total.decider_connected, timeout=10)
+        return self
+
+    def settle(self, received, timeout=5):
+        """Until this many packets were received and none is pending; the total."""
+        return self.until(lambda s, t: t.received >= received and t.pending == 0, timeout)
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.running
+
+    def check(self):
+        """What must hold at the end of each test: the identity, and nothing pending."""
+        self.until(lambda s, t: t.pending == 0, timeout=10)
+
+    def stop(self, timeout=10):
+        code = self.process.stop(timeout)
+        assert code == 0, f"the agent ended with {code}:\n{self.process.output}"
+
+    def kill(self):
+        if self.process:
+            self.process.kill()

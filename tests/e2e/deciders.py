@@ -1,0 +1,241 @@
+"""Deciders in the test's own process: whatever a test wants to answer, on a Unix socket.
+
+A Decider also serves the agent's Report and Serve streams, so that a test can read counters and
+set the mode without a sluice-server.
+"""
+
+import concurrent.futures
+import itertools
+import queue
+import threading
+import time
+
+import grpc
+
+from sluice.v1 import (
+    command_pb2,
+    command_pb2_grpc,
+    decision_pb2,
+    decision_pb2_grpc,
+    event_pb2,
+    event_pb2_grpc,
+)
+
+ACCEPT, DROP = decision_pb2.ACTION_ACCEPT, decision_pb2.ACTION_DROP
+
+
+def verdict(packet, action=ACCEPT, **fields):
+    return decision_pb2.Verdict(
+        transaction_id=packet.transaction_id, action=action, **{"reason": "test", **fields}
+    )
+
+
+def accept_all(_stream, packet):
+    return [verdict(packet)]
+
+
+def drop_all(_stream, packet):
+    return [verdict(packet, DROP)]
+
+
+def mute(_stream, _packet):
+    return []
+
+
+def accept_carrying(*tokens):
+    """Accepts packets that carry one of these, drops the rest."""
+    return lambda _stream, packet: [
+        verdict(packet, ACCEPT if any(t in packet.payload for t in tokens) else DROP)
+    ]
+
+
+class Stream:
+    """One Decide stream: what the agent said, and a way to answer at any time."""
+
+    def __init__(self):
+        self.hello = None
+        self.packets = []
+        self.batches = []
+        self.errors = []
+        self.received_batch = 0
+        self.outgoing = queue.SimpleQueue()
+
+    def send(self, **message):
+        self.outgoing.put(decision_pb2.DecideResponse(**message))
+
+    def answer(self, *verdicts):
+        self.send(
+            verdicts=decision_pb2.VerdictBatch(
+                received_batch=self.received_batch, verdicts=verdicts
+            )
+        )
+
+    def retune(self, **wishes):
+        self.send(retune=decision_pb2.Retune(wishes=decision_pb2.Wishes(**wishes)))
+
+
+class Decider:
+    """Answers each packet with the verdicts script(stream, packet) returns.
+
+    `first` is sent in place of the welcome; `wishes` are the welcome's.
+    """
+
+    def __init__(
+        self,
+        path,
+        script=accept_all,
+        wishes=None,
+        services=("decide", "report", "serve"),
+        first=None,
+    ):
+        self.address = f"unix:{path}"
+        self.script = script
+        self.heartbeats = True  # echo them
+        self.streams = []
+        self.events = []
+        self._wishes = decision_pb2.Wishes(**(wishes or {}))
+        self._first = first
+        self._changed = threading.Condition()
+        self._commands = {}
+        self._serving = None
+        self._ids = itertools.count(1)
+        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
+        if "decide" in services:
+            decision_pb2_grpc.add_DecisionServiceServicer_to_server(self, self._server)
+        if "report" in services:
+            event_pb2_grpc.add_EventServiceServicer_to_server(self, self._server)
+        if "serve" in services:
+            command_pb2_grpc.add_CommandServiceServicer_to_server(self, self._server)
+        assert self._server.add_insecure_port(self.address)
+        self._server.start()
+        path.chmod(0o666)
+
+    def stop(self):
+        """Ends every stream, as a decider does that is killed."""
+        self._server.stop(0).wait()
+
+    # The wire.
+
+    def Decide(self, requests, context):
+        stream = Stream()
+        context.add_callback(lambda: stream.outgoing.put(None))
+        threading.Thread(target=self._hear, args=(requests, stream), daemon=True).start()
+        return iter(stream.outgoing.get, None)
+
+    def _hear(self, requests, stream):
+        try:
+            for request in requests:
+                self._take(stream, request)
+        except grpc.RpcError:
+            pass  # the stream ended
+        stream.outgoing.put(None)
+
+    def _take(self, stream, request):
+        kind = request.WhichOneof("message")
+        if kind == "hello":
+            stream.hello = request.hello
+            welcome = decision_pb2.DecideWelcome(wishes=self._wishes)
+            stream.outgoing.put(self._first or decision_pb2.DecideResponse(welcome=welcome))
+        elif kind == "heartbeat" and self.heartbeats:
+            stream.send(heartbeat=request.heartbeat)
+        elif kind == "packets":
+            stream.received_batch = request.packets.batch
+            stream.batches.append(request.packets)
+            stream.packets.extend(request.packets.packets)
+            stream.answer(*(v for p in request.packets.packets for v in self.script(stream, p)))
+        elif kind == "errors":
+            stream.errors.extend(request.errors.entries)
+        with self._changed:
+            if kind == "hello":
+                self.streams.append(stream)
+            self._changed.notify_all()
+
+    def Report(self, requests, _context):
+        for request in requests:
+            kind = request.WhichOneof("message")
+            if kind == "hello":
+                yield event_pb2.ReportResponse(welcome=event_pb2.ReportWelcome())
+            elif kind == "heartbeat":
+                yield event_pb2.ReportResponse(heartbeat=request.heartbeat)
+            elif kind == "events":
+                with self._changed:
+                    self.events.extend(request.events.events)
+                    self._changed.notify_all()
+                yield event_pb2.ReportResponse(ack=event_pb2.EventAck(batch=request.events.batch))
+
+    def Serve(self, requests, context):
+        outgoing = queue.SimpleQueue()
+        context.add_callback(lambda: outgoing.put(None))
+        threading.Thread(target=self._serve, args=(requests, outgoing), daemon=True).start()
+        return iter(outgoing.get, None)
+
+    def _serve(self, requests, outgoing):
+        try:
+            for request in requests:
+                kind = request.WhichOneof("message")
+                if kind == "heartbeat":
+                    outgoing.put(command_pb2.ServeResponse(heartbeat=request.heartbeat))
+                    continue
+                with self._changed:
+                    if kind == "hello":
+                        outgoing.put(
+                            command_pb2.ServeResponse(welcome=command_pb2.ServeWelcome())
+                        )
+                        self._serving = outgoing
+                    else:
+                        self._commands[request.reply.id] = request.reply
+                    self._changed.notify_all()
+        except grpc.RpcError:
+            pass  # the stream ended
+        with self._changed:
+            if self._serving is outgoing:
+                self._serving = None
+            self._changed.notify_all()
+        outgoing.put(None)
+
+    # What tests do.
+
+    def wait(self, wanted, timeout=5, what="it"):
+        """Waits until wanted() is true, looking again at each message; what it returned."""
+        end = time.monotonic() + timeout
+        with self._changed:
+            while not (result := wanted()):
+                left = end - time.monotonic()
+                assert left > 0, f"the decider did not see {what} within {timeout} s"
+                self._changed.wait(left)
+        return result
+
+    def wait_for_streams(self, count=1, timeout=10):
+        return self.wait(
+            lambda: len(self.streams) >= count and self.streams, timeout, f"{count} Decide streams"
+        )
+
+    @property
+    def stream(self):
+        """The latest Decide stream."""
+        return self.wait_for_streams()[-1]
+
+    @property
+    def packets(self):
+        """Those of all streams, in each stream's order."""
+        return [p for stream in self.streams for p in stream.packets]
+
+    def wait_for_packets(self, count, timeout=5):
+        self.wait(lambda: len(self.packets) >= count, timeout, f"{count} packets")
+        return self.packets
+
+    def command(self, timeout=5, **command):
+        """Sends a command to the agent; its reply."""
+        self.wait(lambda: self._serving, 10, "a Serve stream")
+        number = next(self._ids)
+        with self._changed:
+            self._serving.put(
+                command_pb2.ServeResponse(command=command_pb2.Command(id=number, **command))
+            )
+        return self.wait(lambda: self._commands.pop(number, None), timeout, f"a reply to {command}")
+
+    def stats(self):
+        return self.command(get_stats=command_pb2.GetStatsCommand()).stats
+
+    def set_mode(self, mode):
+        return self.command(set_mode=command_pb2.SetModeCommand(mode=mode)).set_mode

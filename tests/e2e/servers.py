@@ -1,0 +1,70 @@
+"""sluice-server under test, and calls to it."""
+
+import grpc
+
+from processes import SERVER, SLUICECTL, Process, run
+from sluice.v1 import control_pb2, control_pb2_grpc, observe_pb2, observe_pb2_grpc
+
+
+class Server:
+    """Listens in a namespace for agents and on a Unix socket for the test."""
+
+    def __init__(self, directory, namespace, address, policy=None):
+        self.address = address
+        self.local = f"unix:{directory}/server.sock"
+        self._argv = [SERVER, "--listen", address, "--listen", self.local]
+        if policy is not None:
+            path = directory / "policy"
+            path.write_text(policy)
+            self._argv += ["--policy", path]
+        self._namespace = namespace
+        self.process = None
+        self._channel = None
+        self.start()
+
+    def start(self):
+        self.process = Process(self._argv, self._namespace)
+        self.process.wait_for_line(r"\bready\b")
+        self._channel = grpc.insecure_channel(self.local)
+        self.control = control_pb2_grpc.ControlServiceStub(self._channel)
+        self.observer = observe_pb2_grpc.ObserveServiceStub(self._channel)
+
+    def stop(self):
+        """Its exit code."""
+        self._channel.close()
+        return self.process.stop()
+
+    def kill(self):
+        self._channel.close()
+        self.process.kill()
+
+    def stats(self, gateway="gw"):
+        request = control_pb2.GetStatsRequest(gateway=gateway)
+        return self.control.GetStats(request, timeout=5).stats
+
+    def set_mode(self, mode, gateway="gw"):
+        request = control_pb2.SetModeRequest(gateway=gateway, mode=mode)
+        return self.control.SetMode(request, timeout=5)
+
+    def apply(self, text):
+        return self.control.ApplyPolicy(control_pb2.ApplyPolicyRequest(text=text), timeout=5)
+
+    def gateways(self):
+        answer = self.control.ListGateways(control_pb2.ListGatewaysRequest(), timeout=5)
+        return {g.name: g for g in answer.gateways}
+
+    def decisions(self, last=10000, follow=False, **fields):
+        """Decisions remembered and, with follow, those to come: a call that can be cancelled."""
+        return self.observer.ObserveDecisions(
+            observe_pb2.ObserveDecisionsRequest(last=last, follow=follow, **fields), timeout=20
+        )
+
+    def connections(self, last=100000, follow=False, **fields):
+        """Connections remembered and, with follow, the events to come."""
+        return self.observer.ObserveConnections(
+            observe_pb2.ObserveConnectionsRequest(last=last, follow=follow, **fields), timeout=20
+        )
+
+    def sluicectl(self, *argv):
+        """(exit code, everything it printed)."""
+        return run(SLUICECTL, "--server", self.local, *argv)
