@@ -13,7 +13,7 @@ ModeSwitch::ModeSwitch(Table* table, std::vector<QueueLoop*> queues)
   if (table_ != nullptr) return;
   MutexLock lock(mutex_);
   mode_ = v1::MODE_ON;
-  SetQueues(true);
+  SetQueues(v1::MODE_ON);
 }
 
 v1::Mode ModeSwitch::mode() const {
@@ -45,23 +45,23 @@ absl::StatusOr<ModeSwitch::Change> ModeSwitch::Set(v1::Mode mode) {
 
 absl::Status ModeSwitch::TurnOn() {
   // The queues first: a packet that comes at once must be asked about, not waved through.
-  SetQueues(true);
+  SetQueues(v1::MODE_ON);
   absl::Status status = table_->Install();
-  if (!status.ok()) SetQueues(false);
+  if (!status.ok()) SetQueues(v1::MODE_OFF);
   return status;
 }
 
 absl::Status ModeSwitch::TurnOff() {
   // Packets that are queued would be dropped with the chains, so they are let go in between.
   if (absl::Status status = table_->StopAsking(); !status.ok()) return status;
-  SetQueues(false);
+  SetQueues(v1::MODE_OFF);
   absl::Status status = table_->Remove();
-  if (!status.ok()) SetQueues(true);
+  if (!status.ok()) SetQueues(v1::MODE_ON);
   return status;
 }
 
-void ModeSwitch::SetQueues(bool on) {
-  for (QueueLoop* queue : queues_) queue->SetMode(on);
+void ModeSwitch::SetQueues(v1::Mode mode) {
+  for (QueueLoop* queue : queues_) queue->SetMode(mode);
 }
 
 absl::StatusOr<bool> ModeSwitch::Restore() {

@@ -36,7 +36,7 @@ class ModeSwitch final {
  private:
   absl::Status TurnOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TurnOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SetQueues(bool on);
+  void SetQueues(v1::Mode mode);
 
   Table* const table_;                    // Not owned.
   const std::vector<QueueLoop*> queues_;  // Not owned.

@@ -81,7 +81,7 @@ void PacketPipeline::OnPacket(const QueuedPacket& queued) {
   packet.deadline_ns = packet.arrival_ns + options_.deadline_ns;
   packet.headers.family = FamilyOf(queued.hw_protocol);
 
-  if (!on_) return GiveFallback(packet, v1::CAUSE_MODE_OFF);
+  if (mode_ == v1::MODE_OFF) return GiveFallback(packet, v1::CAUSE_MODE_OFF);
   if (queued.has_payload || packet.headers.family == v1::FAMILY_UNSPECIFIED) {
     if (ParseHeaders(packet.headers.family, queued.payload, queued.original_length,
                      packet.headers) == Parsed::kMalformed) {
@@ -112,7 +112,7 @@ void PacketPipeline::Accept(uint32_t packet_id, uint32_t mark, v1::Cause cause, 
   mask &= ~options_.mark_mask;
   uint32_t wanted = (mark & ~mask) | (set & mask);
   // With the mode off our rules are gone: nothing would clear our bit on the way out.
-  if (on_) wanted |= DecidedBit(options_.mark_mask);
+  if (mode_ != v1::MODE_OFF) wanted |= DecidedBit(options_.mark_mask);
   Answer(packet_id, KernelVerdict::kAccept,
          wanted == mark ? std::nullopt : std::optional<uint32_t>(wanted), cause, Passed::kAccepted);
 }
@@ -333,9 +333,9 @@ void PacketPipeline::ExpireDeadlines() {
   }
 }
 
-void PacketPipeline::SetMode(bool on) {
-  on_ = on;
-  if (on) return;
+void PacketPipeline::SetMode(v1::Mode mode) {
+  mode_ = mode;
+  if (mode != v1::MODE_OFF) return;
   outbox_.Clear();
   while (const auto packet = pending_.TakeOldest()) GiveFallback(*packet, v1::CAUSE_MODE_OFF);
 }

@@ -64,7 +64,7 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   std::optional<int64_t> NextDeadline() const { return pending_.NextDeadline(); }
 
   // Off: what is pending is accepted, and so is what still comes.
-  void SetMode(bool on);
+  void SetMode(v1::Mode mode);
   // The agent is going: what is pending gets the fallback.
   void SettleAll();
 
@@ -114,7 +114,7 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   HoldTimes hold_times_;
   ArrivalClock clock_;
 
-  bool on_ = false;
+  v1::Mode mode_ = v1::MODE_OFF;
   uint32_t stream_ = 0;  // 0: no decider is connected
   CopyRange copy_range_;
   bool ask_ipv4_ = true;

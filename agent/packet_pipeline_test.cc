@@ -73,7 +73,7 @@ class PacketPipelineTest : public testing::Test {
     options.mark_mask = kMarkMask;
     pipeline_.emplace(options, &queue_, nullptr, &events_);
     At(0);
-    pipeline_->SetMode(true);
+    pipeline_->SetMode(v1::MODE_ON);
   }
   void Connect(v1::Wishes wishes = {}) { ASSERT_TRUE(pipeline_->OnWelcome(kStream, wishes).ok()); }
   void At(int64_t ms) {
@@ -373,7 +373,7 @@ TEST_F(PacketPipelineTest, ChecksCopyWishes) {
 TEST_F(PacketPipelineTest, ModeOffAcceptsWithoutAMark) {
   Connect();
   Push(1, 0x7);
-  pipeline_->SetMode(false);
+  pipeline_->SetMode(v1::MODE_OFF);
   Push(2);
   pipeline_->Flush();
   EXPECT_TRUE(queue_.given.at(1).accepted);

@@ -156,12 +156,12 @@ void QueueLoop::DoPosted() {
   for (const auto& work : posted) work();
 }
 
-void QueueLoop::SetMode(bool on) {
-  Do([this, on] {
-    pipeline_.SetMode(on);
+void QueueLoop::SetMode(v1::Mode mode) {
+  Do([this, mode] {
+    pipeline_.SetMode(mode);
     pipeline_.Flush();
     // Going off, what the kernel has queued by now is let go before this returns.
-    if (on) return;
+    if (mode != v1::MODE_OFF) return;
     do {
       Receive();
       pipeline_.Flush();

@@ -43,7 +43,7 @@ class QueueLoop final {
   void Stop();
 
   // Returns when the loop has done it; going off, what was queued until then is let go.
-  void SetMode(bool on);
+  void SetMode(v1::Mode mode);
   // A consistent reading: the identity of stats.proto holds in it.
   v1::QueueStats Stats();
 
