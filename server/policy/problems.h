@@ -1,10 +1,10 @@
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace sluice::server::policy {
@@ -14,7 +14,10 @@ struct Place {
   uint32_t line = 1;
   uint32_t column = 1;
 
-  auto operator<=>(const Place &) const = default;
+  bool operator==(const Place& other) const = default;
+  bool operator<(const Place& other) const {
+    return std::tie(line, column) < std::tie(other.line, other.column);
+  }
 };
 
 // What is wrong at a place. The message is valid UTF-8, whatever the text was.

@@ -116,7 +116,7 @@ class Conversation : public grpc::ServerBidiReactor<Request, Response>, public T
  protected:
   Conversation(grpc::CallbackServerContext* context, Ticker* ticker)
       : context_(context), ticker_(ticker) {}
-  virtual ~Conversation() = default;
+  ~Conversation() override = default;
 
   // A message has come. An error ends the stream with it. Calls do not overlap.
   virtual grpc::Status Take(const Request& request) = 0;

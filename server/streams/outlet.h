@@ -79,7 +79,7 @@ class Outlet : public grpc::ServerWriteReactor<Response>, public Ticked {
  protected:
   Outlet(grpc::CallbackServerContext* context, Ticker* ticker)
       : context_(context), ticker_(ticker) {}
-  virtual ~Outlet() = default;
+  ~Outlet() override = default;
 
   virtual void Show(const Entry& entry, Response* response) const = 0;
   // Nothing is pushed once it has returned.
