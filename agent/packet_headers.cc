@@ -107,7 +107,7 @@ Parsed ParseTransport(const Reader& reader, size_t offset, PacketHeaders& header
   return Parsed::kPacket;
 }
 
-Parsed ParseIpV4(Reader reader, PacketHeaders& headers) {
+Parsed ParseIpV4(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
   switch (reader.Look(0, 20)) {
     case Part::kMissing:
       return Parsed::kMalformed;
@@ -132,6 +132,8 @@ Parsed ParseIpV4(Reader reader, PacketHeaders& headers) {
   headers.protocol = bytes[9];
   headers.more_fragments = (bytes[6] & 0x20) != 0;
   headers.fragment_offset = static_cast<uint16_t>((Word(bytes + 6) & 0x1fff) * 8);
+  layout.length = reader.length();
+  layout.transport = header;
   return ParseTransport(reader, header, headers);
 }
 
@@ -151,7 +153,16 @@ bool IsExtension(uint8_t next) {
   }
 }
 
-Parsed ParseIpV6(Reader reader, PacketHeaders& headers) {
+// Where the final destination of a packet with this routing header is.
+size_t FinalDestination(const uint8_t* routing, size_t offset, size_t size, size_t destination) {
+  enum RoutingType : uint8_t { kMobileIpV6 = 2, kSegmentRouting = 4 };
+  if (routing[3] == 0) return destination;  // no segments left: it has been put in the header
+  // The home address (RFC 6275), and the last segment, which is listed first (RFC 8754).
+  const bool known = routing[2] == kMobileIpV6 || routing[2] == kSegmentRouting;
+  return known && size >= 24 ? offset + 8 : 0;
+}
+
+Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
   switch (reader.Look(0, 40)) {
     case Part::kMissing:
       return Parsed::kMalformed;
@@ -175,6 +186,7 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers) {
   headers.hop_limit = bytes[7];
   uint8_t next = bytes[6];
   size_t offset = 40;
+  layout.final_destination = 24;
   // Every turn takes at least 8 bytes, so the chain ends with the packet.
   while (IsExtension(next) && headers.fragment_offset == 0) {
     headers.protocol = next;
@@ -198,10 +210,16 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers) {
       size = (extension[1] + size_t{1}) * 8;
     }
     if (reader.Look(offset, size) == Part::kMissing) return Parsed::kMalformed;
+    if (next == kRouting) {
+      layout.final_destination =
+          FinalDestination(extension, offset, size, layout.final_destination);
+    }
     next = extension[0];
     offset += size;
   }
   headers.protocol = next;
+  layout.length = reader.length();
+  layout.transport = offset;
   return ParseTransport(reader, offset, headers);
 }
 
@@ -209,20 +227,28 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers) {
 
 Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t original_length,
                     PacketHeaders& headers) {
+  PacketLayout layout;
+  return ParseHeaders(family, copied, original_length, headers, layout);
+}
+
+Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t original_length,
+                    PacketHeaders& headers, PacketLayout& layout) {
   headers = PacketHeaders{};
+  layout = PacketLayout{};
   headers.family = family;
   const Reader reader(copied, std::max(original_length, copied.size()));
   switch (family) {
     case v1::FAMILY_IPV4:
-      return ParseIpV4(reader, headers);
+      return ParseIpV4(reader, headers, layout);
     case v1::FAMILY_IPV6:
-      return ParseIpV6(reader, headers);
+      return ParseIpV6(reader, headers, layout);
     default:
       return Parsed::kMalformed;
   }
 }
 
 void FillHeaders(const PacketHeaders& headers, v1::Headers& message) {
+  message.Clear();
   const size_t size = headers.family == v1::FAMILY_IPV6 ? 16 : 4;
   message.set_source(headers.source, size);
   message.set_destination(headers.destination, size);

@@ -36,15 +36,27 @@ enum class Parsed {
   kMalformed,  // no sender that means well makes such a packet; headers hold what made sense
 };
 
+// Where things are in a packet, in bytes from its network header on.
+struct PacketLayout {
+  size_t length = 0;     // the datagram's own: what is behind it is padding
+  size_t transport = 0;  // the transport header
+  // IPv6: the address of the host that will check the checksum, which is not in the network header
+  // while a routing header has segments left. 0: this type of routing header is not known.
+  size_t final_destination = 0;
+};
+
 // Reads the headers of an IPv4 (RFC 791) or IPv6 (RFC 8200) packet. Total: any bytes give an
 // answer and none is read outside `copied`.
 //   family: as the kernel says; a packet whose version field disagrees is malformed.
 //   copied: the packet from its network header on, possibly cut by the copy range.
 //   original_length: of the whole packet in bytes, at least copied.size().
+//   layout: filled, where it is asked for, for a packet that is not cut short.
 Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t original_length,
                     PacketHeaders& headers);
+Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t original_length,
+                    PacketHeaders& headers, PacketLayout& layout);
 
-// The same as the wire has them.
+// The same as the wire has them; whatever `message` held is gone.
 void FillHeaders(const PacketHeaders& headers, v1::Headers& message);
 
 }  // namespace sluice::agent
