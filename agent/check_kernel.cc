@@ -99,12 +99,11 @@ void CheckBinding(const AgentConfig& config, CheckReport& report) {
   options.max_length = config.queues().max_length();
   // The buffer is checked where the agent will work: here it might not be granted.
   options.receive_buffer = 64 * 1024;
-  options.gso = config.queues().gso();
-  options.fail_open = config.fail_mode() == FAIL_MODE_OPEN;
+  options.flags = {.gso = config.queues().gso(), .fail_open = config.fail_mode() == FAIL_MODE_OPEN};
   CopyRange range;
   range.bytes = config.copy_range() == 0 ? kLargestCopyRange : config.copy_range();
   Tell(absl::StrCat("a queue can be bound with max_length ", options.max_length,
-                    options.gso ? ", GSO" : "", options.fail_open ? ", fail open" : ""),
+                    options.flags.gso ? ", GSO" : "", options.flags.fail_open ? ", fail open" : ""),
        QueueSocket::Open(options, range).status(), report);
 }
 

@@ -46,6 +46,8 @@ class Conversation final {
     virtual absl::Status OnMessage(Response& response) = 0;
     // The stream that was welcomed is gone.
     virtual void OnLost() = 0;
+    // Every server was dialled in vain since then, or since the start. May be said again.
+    virtual void OnNobody() {}
   };
 
   // `who` begins log lines. Neither pointer is owned.
@@ -110,7 +112,13 @@ class Conversation final {
   Request& outgoing() { return outgoing_; }
   void Write() { stream_->Write(outgoing_); }
 
+  // Ends a stream that was welcomed, and dials the next server.
+  void Leave(int64_t now_ns, const std::string& reason) {
+    Lose(now_ns, absl::StrCat("server ", server_, " ", reason));
+  }
+
   bool welcomed() const { return state_ == State::kWelcomed; }
+  size_t servers() const { return dialer_.servers(); }
   // Smoothed.
   int64_t round_trip_ns() const { return round_trip_ns_; }
   const std::string& server() const { return server_; }
@@ -128,6 +136,9 @@ class Conversation final {
   static constexpr int64_t kSilence = 600 * kMillisecond;
   // Connecting takes up to half a second (dialer.cc); then the server has as long again.
   static constexpr int64_t kWelcomeTimeout = 1000 * kMillisecond;
+  // A stream that is lost leaves packets waiting, so the next server is dialled at once; but not
+  // over and over, should every server end its streams soon.
+  static constexpr int64_t kBetweenJumps = 1000 * kMillisecond;
   // A server without the service will not have it a moment later.
   static constexpr int64_t kUnimplementedDelay = 30'000 * kMillisecond;
 
@@ -224,10 +235,21 @@ class Conversation final {
     state_ = State::kWaiting;
     // Another of the servers may have what this one has not.
     unimplemented_ = code == grpc::StatusCode::UNIMPLEMENTED ? unimplemented_ + 1 : 0;
-    const bool nobody = !Traits::kRequired && unimplemented_ >= dialer_.servers();
-    redial_ns_ =
-        now_ns + (nobody ? kUnimplementedDelay : std::chrono::nanoseconds(dialer_.Delay()).count());
+    failed_ = was_welcomed ? 0 : failed_ + 1;
+    redial_ns_ = now_ns + RedialDelay(now_ns, was_welcomed);
     if (was_welcomed) listener_->OnLost();
+    if (failed_ >= dialer_.servers()) listener_->OnNobody();
+  }
+
+  int64_t RedialDelay(int64_t now_ns, bool was_welcomed) {
+    if (!Traits::kRequired && unimplemented_ >= dialer_.servers()) return kUnimplementedDelay;
+    if (dialer_.servers() > 1) {
+      const bool jump = was_welcomed && now_ns - jumped_ns_ >= kBetweenJumps;
+      if (jump) jumped_ns_ = now_ns;
+      // What follows a jump, round the list, is part of it.
+      if (jump || (failed_ != 0 && failed_ < dialer_.servers())) return 0;
+    }
+    return std::chrono::nanoseconds(dialer_.Delay()).count();
   }
 
   std::string Explain(const grpc::Status& status) const {
@@ -267,7 +289,9 @@ class Conversation final {
   uint64_t heartbeat_sequence_ = 0;
   int64_t round_trip_ns_ = 0;
   uint64_t connects_ = 0;
-  size_t unimplemented_ = 0;  // attempts in a row that ended so
+  size_t unimplemented_ = 0;            // attempts in a row that ended so
+  size_t failed_ = 0;                   // attempts in a row that were not welcomed
+  int64_t jumped_ns_ = -kBetweenJumps;  // when a lost stream was last replaced at once
 };
 
 }  // namespace sluice::agent

@@ -10,6 +10,8 @@ void Counters::Fill(v1::QueueStats& stats) const {
   stats.set_received(received_);
   stats.set_accepted(settled_[v1::CAUSE_VERDICT][Index(Passed::kAccepted)]);
   stats.set_dropped(settled_[v1::CAUSE_VERDICT][Index(Passed::kDropped)]);
+  stats.set_requeued(settled_[v1::CAUSE_VERDICT][Index(Passed::kRequeued)]);
+  stats.set_repeated_hook(settled_[v1::CAUSE_VERDICT][Index(Passed::kRepeated)]);
   fill(v1::CAUSE_STALE, *stats.mutable_stale());
   fill(v1::CAUSE_TABLE_FULL, *stats.mutable_table_full());
   fill(v1::CAUSE_NO_DECIDER, *stats.mutable_no_decider());
@@ -24,6 +26,9 @@ void Counters::Fill(v1::QueueStats& stats) const {
   stats.set_duplicate(duplicate);
   stats.set_unknown(unknown);
   stats.set_wrong_owner(wrong_owner);
+  stats.set_held(held);
+  stats.set_asked_again(asked_again);
+  stats.set_shadow_refused(shadow_refused);
 }
 
 }  // namespace sluice::agent

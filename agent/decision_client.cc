@@ -54,6 +54,12 @@ absl::Status DecisionClient::OnMessage(v1::DecideResponse& response) {
 
 void DecisionClient::OnLost() { listener_->OnLost(); }
 
+void DecisionClient::OnNobody() { listener_->OnNobody(); }
+
+void DecisionClient::Leave(int64_t now_ns, const std::string& reason) {
+  if (connected() && conversation_.servers() > 1) conversation_.Leave(now_ns, reason);
+}
+
 void DecisionClient::Run(int64_t now_ns) {
   conversation_.Run(now_ns);
   // If a heartbeat is on its way, at its end: both come every 200 ms.
@@ -73,8 +79,10 @@ bool DecisionClient::CanSend() {
 
 void DecisionClient::Send(v1::PacketBatch& batch) {
   batch.set_batch(++sent_batch_);
-  conversation_.outgoing().mutable_packets()->Swap(&batch);
+  v1::PacketBatch& outgoing = *conversation_.outgoing().mutable_packets();
+  outgoing.Swap(&batch);
   conversation_.Write();
+  outgoing.Swap(&batch);
 }
 
 }  // namespace sluice::agent

@@ -19,8 +19,10 @@ class DecisionListener {
   virtual absl::Status OnWelcome(uint32_t stream, const v1::Wishes& wishes) = 0;
   virtual absl::Status OnRetune(const v1::Wishes& wishes) = 0;
   virtual void OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) = 0;
-  // The stream is gone; none of its answers will come.
+  // The stream is gone; none of its answers will come. Another is being dialled.
   virtual void OnLost() = 0;
+  // Every server was tried in vain since the stream was lost, or since the start.
+  virtual void OnNobody() = 0;
   // Answers that could not be carried out since the last call, to be told; false for none.
   virtual bool TakeErrors(v1::VerdictErrors& errors) = 0;
 };
@@ -51,8 +53,11 @@ class DecisionClient final : private Conversation<DecideTraits>::Listener {
   // A batch may be sent now: the stream is welcomed, no write is under way and fewer batches than
   // the cap are unacknowledged. If not, the loop will be woken when that changes.
   bool CanSend();
-  // Numbers and sends a batch. Swaps `batch` with an older message whose memory can be used again.
+  // Numbers and sends a batch. `batch` is serialized on return, and otherwise as it was.
   void Send(v1::PacketBatch& batch);
+
+  // Leaves a decider that is of no use, if there is another server to go to. `reason` is logged.
+  void Leave(int64_t now_ns, const std::string& reason);
 
   bool connected() const { return conversation_.welcomed(); }
   // Smoothed.
@@ -65,6 +70,7 @@ class DecisionClient final : private Conversation<DecideTraits>::Listener {
   absl::Status OnWelcome(const v1::DecideResponse& response) override;
   absl::Status OnMessage(v1::DecideResponse& response) override;
   void OnLost() override;
+  void OnNobody() override;
 
   const v1::DecideHello hello_;
   DecisionListener* const listener_;  // Not owned.

@@ -85,9 +85,12 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
       .index = static_cast<uint8_t>(index),
       .queue_count = static_cast<int>(config.queues().count()),
       .deadline_ns = google::protobuf::util::TimeUtil::DurationToNanoseconds(config.deadline()),
+      .hold_limit_ns = google::protobuf::util::TimeUtil::DurationToNanoseconds(config.hold_limit()),
       .max_pending = config.max_pending(),
+      .max_pending_bytes = config.max_pending_bytes(),
       .copy_range = {.meta = false,
                      .bytes = config.copy_range() == 0 ? kLargestCopyRange : config.copy_range()},
+      .gso = config.queues().gso(),
       .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
       .mark_mask = config.hook().manage() ? config.hook().mark_mask() : 0,
   };
@@ -95,22 +98,28 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
       .queue = static_cast<uint16_t>(queue),
       .max_length = config.queues().max_length(),
       .receive_buffer = config.queues().receive_buffer(),
-      .gso = config.queues().gso(),
-      .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
+      .flags = {.gso = config.queues().gso(), .fail_open = config.fail_mode() == FAIL_MODE_OPEN},
   };
   v1::DecideHello& hello = options.hello;
   *hello.mutable_agent() = identity;
   hello.set_queue(queue);
-  hello.mutable_capabilities()->add_actions(v1::ACTION_ACCEPT);
-  hello.mutable_capabilities()->add_actions(v1::ACTION_DROP);
+  v1::Capabilities& capabilities = *hello.mutable_capabilities();
+  for (const v1::Action action :
+       {v1::ACTION_ACCEPT, v1::ACTION_DROP, v1::ACTION_REQUEUE, v1::ACTION_HOLD}) {
+    capabilities.add_actions(action);
+  }
+  capabilities.set_rewrite(true);
   if (config.hook().manage()) {
+    capabilities.add_actions(v1::ACTION_REPEAT);
+    hello.set_repeat_limit(kMostRepeats);
     for (const v1::Notify notify : {v1::NOTIFY_HOST_UNREACHABLE, v1::NOTIFY_ADMIN_PROHIBITED,
                                     v1::NOTIFY_PORT_UNREACHABLE, v1::NOTIFY_TCP_RESET}) {
-      hello.mutable_capabilities()->add_notifies(notify);
+      capabilities.add_notifies(notify);
     }
   }
-  hello.mutable_capabilities()->add_scopes(v1::SCOPE_PACKET);
+  capabilities.add_scopes(v1::SCOPE_PACKET);
   *hello.mutable_deadline() = config.deadline();
+  *hello.mutable_hold_limit() = config.hold_limit();
   hello.set_max_pending(config.max_pending());
   hello.set_fail_open(config.fail_mode() == FAIL_MODE_OPEN);
   return options;

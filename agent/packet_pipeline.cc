@@ -2,8 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,13 +16,8 @@ namespace {
 constexpr uint16_t kEtherIpV4 = 0x0800;
 constexpr uint16_t kEtherIpV6 = 0x86dd;
 
-// A refusal is read behind at most what the kernel had queued for us when the verdict was sent.
-constexpr size_t kToldSize = 65536;
-// decision.proto, VerdictErrors.
-constexpr int kErrorsAtMost = 16;
-// event.proto, PacketNotice.
-constexpr int kNoticesASecond = 100;
 constexpr int64_t kSecond = 1'000'000'000;
+constexpr uint32_t kHighestQueue = 65535;
 
 v1::Family FamilyOf(uint16_t hw_protocol) {
   switch (hw_protocol) {
@@ -34,19 +30,21 @@ v1::Family FamilyOf(uint16_t hw_protocol) {
   }
 }
 
-Notification NotificationOf(v1::Notify notify) {
-  switch (notify) {
-    case v1::NOTIFY_HOST_UNREACHABLE:
-      return Notification::kHostUnreachable;
-    case v1::NOTIFY_ADMIN_PROHIBITED:
-      return Notification::kAdminProhibited;
-    case v1::NOTIFY_PORT_UNREACHABLE:
-      return Notification::kPortUnreachable;
-    case v1::NOTIFY_TCP_RESET:
-      return Notification::kTcpReset;
-    default:
-      return Notification::kNone;
-  }
+AnswerOptions AnswerOptionsOf(const PipelineOptions& options) {
+  return {.queue = options.queue,
+          .first_queue = static_cast<uint16_t>(options.queue - options.index),
+          .queue_count = static_cast<uint16_t>(options.queue_count),
+          .fail_open = options.fail_open,
+          .mark_mask = options.mark_mask};
+}
+
+// Neither longer nor shorter than its headers say, so that the kernel can go on with it.
+bool IsWholePacket(v1::Family family, std::string_view payload) {
+  const auto bytes = std::span(reinterpret_cast<const uint8_t*>(payload.data()), payload.size());
+  PacketHeaders headers;
+  PacketLayout layout;
+  return ParseHeaders(family, bytes, bytes.size(), headers, layout) == Parsed::kPacket &&
+         layout.length == bytes.size();
 }
 
 }  // namespace
@@ -55,22 +53,18 @@ PacketPipeline::PacketPipeline(const PipelineOptions& options, PacketQueue* queu
                                const Links* links, EventSink* events)
     : options_(options),
       queue_(queue),
-      events_(events),
-      pending_(options.index, options.max_pending),
-      outbox_(links),
-      verdicts_(options.queue),
+      messages_(links),
+      notices_(options.queue, &messages_, events),
+      pending_(options.index, options.max_pending, options.max_pending_bytes),
+      answers_(AnswerOptionsOf(options), queue),
       copy_range_(options.copy_range),
-      told_(kToldSize) {}
+      flags_{.gso = options.gso, .fail_open = options.fail_open} {}
 
 void PacketPipeline::BeginTurn(int64_t monotonic_ns, int64_t realtime_ns) {
   clock_.BeginTurn(monotonic_ns, realtime_ns);
 }
 
-void PacketPipeline::OnPacket(const QueuedPacket& queued) {
-  counters_.Received();
-  missed_ += static_cast<uint32_t>(queued.packet_id - last_packet_id_ - 1);
-  last_packet_id_ = queued.packet_id;
-
+PendingPacket PacketPipeline::Begin(const QueuedPacket& queued) {
   PendingPacket packet;
   packet.packet_id = queued.packet_id;
   packet.mark = queued.mark;
@@ -79,104 +73,54 @@ void PacketPipeline::OnPacket(const QueuedPacket& queued) {
   packet.output_ifindex = queued.output_ifindex;
   packet.arrival_ns = clock_.Arrival(queued.timestamp_ns);
   packet.deadline_ns = packet.arrival_ns + options_.deadline_ns;
+  packet.bytes = static_cast<uint32_t>(queued.payload.size());
+  packet.whole = queued.has_payload && queued.payload.size() == queued.original_length &&
+                 (queued.skb_info & (kSkbGso | kSkbChecksumNotReady)) == 0;
   packet.headers.family = FamilyOf(queued.hw_protocol);
+  return packet;
+}
 
-  if (mode_ == v1::MODE_OFF) return GiveFallback(packet, v1::CAUSE_MODE_OFF);
+void PacketPipeline::OnPacket(const QueuedPacket& queued) {
+  answers_.counters().Received();
+  missed_ += static_cast<uint32_t>(queued.packet_id - last_packet_id_ - 1);
+  last_packet_id_ = queued.packet_id;
+
+  PendingPacket packet = Begin(queued);
+  if (mode_ == v1::MODE_OFF) return GiveFallback(std::move(packet), v1::CAUSE_MODE_OFF);
   if (queued.has_payload || packet.headers.family == v1::FAMILY_UNSPECIFIED) {
     if (ParseHeaders(packet.headers.family, queued.payload, queued.original_length,
                      packet.headers) == Parsed::kMalformed) {
-      return GiveFallback(packet, v1::CAUSE_MALFORMED);
+      return GiveFallback(std::move(packet), v1::CAUSE_MALFORMED);
     }
   }
-  if (stream_ == 0) return GiveFallback(packet, v1::CAUSE_NO_DECIDER);
-  if (!Asked(packet.headers.family)) return GiveFallback(packet, v1::CAUSE_FAMILY_UNASKED);
-  if (packet.deadline_ns <= clock_.monotonic_ns()) return GiveFallback(packet, v1::CAUSE_STALE);
-  if (pending_.Full()) return GiveFallback(packet, v1::CAUSE_TABLE_FULL);
+  if (stream_ == 0 && !hopeful_) return GiveFallback(std::move(packet), v1::CAUSE_NO_DECIDER);
+  if (stream_ != 0 && !Asked(packet.headers.family)) {
+    return GiveFallback(std::move(packet), v1::CAUSE_FAMILY_UNASKED);
+  }
+  if (packet.deadline_ns <= clock_.monotonic_ns()) {
+    return GiveFallback(std::move(packet), v1::CAUSE_STALE);
+  }
+  if (!pending_.HasRoom(packet.bytes)) {
+    return GiveFallback(std::move(packet), v1::CAUSE_TABLE_FULL);
+  }
 
-  const int64_t arrival_realtime_ns = queued.timestamp_ns.value_or(clock_.realtime_ns());
-  PendingPacket shown;
-  shown.arrival_ns = packet.arrival_ns;
-  shown.deadline_ns = packet.deadline_ns;
-  shown.headers = packet.headers;
-  shown.transaction_id = pending_.Insert(std::move(packet));
-  outbox_.Add(queued, shown, queued.mark & ~options_.mark_mask, arrival_realtime_ns,
-              queued.timestamp_ns.has_value());
+  if (mode_ == v1::MODE_SHADOW) answers_.Release(packet);
+  packet.message = messages_.Make(queued, packet.headers, queued.mark & ~options_.mark_mask,
+                                  queued.timestamp_ns.value_or(clock_.realtime_ns()));
+  const uint64_t transaction_id = pending_.Insert(std::move(packet));
+  if (stream_ != 0) outbox_.Add(transaction_id);
 }
 
 bool PacketPipeline::Asked(v1::Family family) const {
   return family == v1::FAMILY_IPV4 ? ask_ipv4_ : ask_ipv6_;
 }
 
-void PacketPipeline::Accept(uint32_t packet_id, uint32_t mark, v1::Cause cause, uint32_t set,
-                            uint32_t mask) {
-  mask &= ~options_.mark_mask;
-  uint32_t wanted = (mark & ~mask) | (set & mask);
-  // With the mode off our rules are gone: nothing would clear our bit on the way out.
-  if (mode_ != v1::MODE_OFF) wanted |= DecidedBit(options_.mark_mask);
-  Answer(packet_id, KernelVerdict::kAccept,
-         wanted == mark ? std::nullopt : std::optional<uint32_t>(wanted), cause, Passed::kAccepted);
-}
-
-void PacketPipeline::Drop(uint32_t packet_id, v1::Cause cause) {
-  Answer(packet_id, KernelVerdict::kDrop, std::nullopt, cause, Passed::kDropped);
-}
-
-void PacketPipeline::Refuse(uint32_t packet_id, uint32_t mark, v1::Notify notify) {
-  const Notification notification = NotificationOf(notify);
-  if (options_.mark_mask == 0 || notification == Notification::kNone) {
-    return Drop(packet_id, v1::CAUSE_VERDICT);
+void PacketPipeline::GiveFallback(PendingPacket packet, v1::Cause cause) {
+  const Passed passed = answers_.GiveFallback(packet, cause);
+  if (cause != v1::CAUSE_MODE_OFF) {
+    notices_.Post(packet, cause, passed, clock_.monotonic_ns(), clock_.realtime_ns());
   }
-  // The queue lets it go on to the chain that rejects it, undecided: so the guard would have it
-  // if that chain had not.
-  Answer(packet_id, KernelVerdict::kAccept, mark | NotifyMark(options_.mark_mask, notification),
-         v1::CAUSE_VERDICT, Passed::kDropped);
-}
-
-void PacketPipeline::Answer(uint32_t packet_id, KernelVerdict verdict, std::optional<uint32_t> mark,
-                            v1::Cause cause, Passed passed) {
-  verdicts_.Add(packet_id, verdict, mark);
-  unsent_.push_back(packet_id);
-  counters_.Settle(cause, passed);
-  told_[packet_id % kToldSize] = {packet_id, static_cast<uint8_t>(cause), passed};
-  if (verdicts_.full()) Flush();
-}
-
-void PacketPipeline::GiveFallback(const PendingPacket& packet, v1::Cause cause) {
-  const Passed passed = Fallback(cause, options_.fail_open);
-  if (passed == Passed::kAccepted) {
-    Accept(packet.packet_id, packet.mark, cause);
-  } else {
-    Drop(packet.packet_id, cause);
-  }
-  if (cause != v1::CAUSE_MODE_OFF) Notice(packet, cause, passed);
-}
-
-void PacketPipeline::Notice(const PendingPacket& packet, v1::Cause cause, Passed passed) {
-  if (events_ == nullptr) return;
-  if (clock_.monotonic_ns() - notice_second_ns_ >= kSecond) {
-    notice_second_ns_ = clock_.monotonic_ns();
-    notices_ = 0;
-  }
-  if (notices_ == kNoticesASecond) {
-    ++suppressed_;
-    return;
-  }
-  ++notices_;
-  v1::Event event;
-  event.mutable_time()->set_seconds(clock_.realtime_ns() / kSecond);
-  event.mutable_time()->set_nanos(static_cast<int32_t>(clock_.realtime_ns() % kSecond));
-  v1::PacketNotice& notice = *event.mutable_packet();
-  FillHeaders(packet.headers, *notice.mutable_headers());
-  notice.set_family(packet.headers.family);
-  notice.set_cause(cause);
-  notice.set_action(passed == Passed::kAccepted ? v1::ACTION_ACCEPT : v1::ACTION_DROP);
-  notice.set_input_interface(std::string(outbox_.LinkName(packet.input_ifindex)));
-  notice.set_output_interface(std::string(outbox_.LinkName(packet.output_ifindex)));
-  notice.set_waited_us(static_cast<uint64_t>(clock_.monotonic_ns() - packet.arrival_ns) / 1000);
-  notice.set_queue(options_.queue);
-  notice.set_transaction_id(packet.transaction_id);
-  notice.set_suppressed(std::exchange(suppressed_, 0));
-  events_->Post(std::move(event));
+  messages_.Recycle(std::move(packet.message));
 }
 
 void PacketPipeline::OnKernelError(uint32_t sequence, int error) {
@@ -185,12 +129,9 @@ void PacketPipeline::OnKernelError(uint32_t sequence, int error) {
                   std::strerror(error));
     return;
   }
-  Told& told = told_[sequence % kToldSize];
-  if (told.packet_id != sequence) return;
-  // ENOENT: the kernel gave the packet up first, as its device went down for one.
-  const v1::Cause cause = error == ENOENT ? v1::CAUSE_FLUSHED : v1::CAUSE_SEND_FAILED;
-  counters_.Resettle(static_cast<v1::Cause>(told.cause), told.passed, cause);
-  told.packet_id = 0;
+  const auto transaction_id = answers_.OnKernelError(sequence, error);
+  if (!transaction_id || *transaction_id == 0 || stream_ == 0) return;
+  errors_.Add(*transaction_id, v1::VERDICT_ERROR_KERNEL, std::strerror(error), error);
 }
 
 void PacketPipeline::OnUnreadable() {
@@ -199,7 +140,6 @@ void PacketPipeline::OnUnreadable() {
 }
 
 absl::Status PacketPipeline::SetWishes(const v1::Wishes& wishes) {
-  if (wishes.rewrite()) return absl::UnimplementedError("rewriting payload");
   if (wishes.copy_range() > kLargestCopyRange) {
     return absl::InvalidArgumentError(absl::StrCat("a copy range of ", wishes.copy_range(),
                                                    " bytes; at most ", kLargestCopyRange));
@@ -208,6 +148,8 @@ absl::Status PacketPipeline::SetWishes(const v1::Wishes& wishes) {
   switch (wishes.copy_mode()) {
     case v1::COPY_MODE_UNSPECIFIED:
     case v1::COPY_MODE_PACKET:
+      // Only what was copied whole can be rewritten.
+      if (wishes.rewrite()) range = {.meta = false, .bytes = kLargestCopyRange};
       if (wishes.copy_range() != 0) range = {.meta = false, .bytes = wishes.copy_range()};
       break;
     case v1::COPY_MODE_META:
@@ -228,15 +170,37 @@ absl::Status PacketPipeline::SetWishes(const v1::Wishes& wishes) {
     if (absl::Status status = queue_->SetCopyRange(range); !status.ok()) return status;
     copy_range_ = range;
   }
+  rewrite_ = wishes.rewrite();
+  if (absl::Status status = SetFlags(); !status.ok()) return status;
   ask_ipv4_ = ipv4;
   ask_ipv6_ = ipv6;
   strict_ = wishes.ordering() == v1::ORDERING_STRICT;
   return absl::OkStatus();
 }
 
+absl::Status PacketPipeline::SetFlags() {
+  const QueueFlags flags{.gso = options_.gso && !rewrite_,
+                         .fail_open = options_.fail_open || mode_ == v1::MODE_SHADOW};
+  if (flags == flags_) return absl::OkStatus();
+  if (absl::Status status = queue_->SetFlags(flags); !status.ok()) return status;
+  flags_ = flags;
+  return absl::OkStatus();
+}
+
 absl::Status PacketPipeline::OnWelcome(uint32_t stream, const v1::Wishes& wishes) {
   if (absl::Status status = SetWishes(wishes); !status.ok()) return status;
   stream_ = stream;
+  unanswered_since_ns_ = 0;
+  for (const uint64_t id : pending_.Ids()) {
+    PendingPacket& packet = *pending_.Find(id);
+    if (packet.stream != 0) ++answers_.counters().asked_again;
+    packet.stream = stream;
+    if (Asked(packet.headers.family)) {
+      outbox_.Add(id);
+    } else {
+      GiveFallback(*pending_.Take(id, stream).packet, v1::CAUSE_FAMILY_UNASKED);
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -247,124 +211,167 @@ void PacketPipeline::OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) 
 }
 
 void PacketPipeline::Apply(const v1::Verdict& verdict, uint32_t stream) {
+  if (verdict.action() == v1::ACTION_HOLD) return Hold(verdict, stream);
   auto taken = pending_.Take(verdict.transaction_id(), stream);
   if (!taken.packet) return CountAbsent(taken.absent, verdict.transaction_id());
-  const PendingPacket& packet = *taken.packet;
+  PendingPacket& packet = *taken.packet;
+  unanswered_since_ns_ = 0;
   if (strict_) ApplyOrder(packet.transaction_id, stream);
   hold_times_.Add(clock_.monotonic_ns() - packet.arrival_ns);
+  if (verdict.action() == v1::ACTION_UNSPECIFIED || verdict.action() == v1::ACTION_DROP) {
+    answers_.Refuse(packet, verdict.notify());
+  } else if (std::string why_not; !Forward(packet, verdict, why_not)) {
+    return Invalid(std::move(packet), why_not);
+  }
+  messages_.Recycle(std::move(packet.message));
+}
+
+bool PacketPipeline::Forward(const PendingPacket& packet, const v1::Verdict& verdict,
+                             std::string& why_not) {
+  PacketChange change{
+      .set = verdict.mark(), .mask = verdict.mark_mask(), .fix_checksums = verdict.fix_checksums()};
   if (verdict.has_payload()) {
-    AddError(packet.transaction_id, v1::VERDICT_ERROR_INVALID,
-             "payload: this agent does not rewrite packets");
-    return GiveFallback(packet, v1::CAUSE_INVALID_VERDICT);
+    if (!rewrite_) {
+      why_not = "payload: the wishes did not announce it (rewrite)";
+    } else if (!packet.whole) {
+      why_not = "payload: the packet was not copied whole, or is several segments";
+    } else if (verdict.payload().size() > VerdictBuffer::kLargestPayload) {
+      why_not = absl::StrCat("payload: of ", verdict.payload().size(), " bytes; at most ",
+                             VerdictBuffer::kLargestPayload);
+    } else if (!IsWholePacket(packet.headers.family, verdict.payload())) {
+      why_not = "payload: not a whole packet of the same family, as long as its header says";
+    }
+    if (!why_not.empty()) return false;
+    change.payload = verdict.payload();
   }
-  switch (verdict.action()) {
-    case v1::ACTION_ACCEPT:
-      return Accept(packet.packet_id, packet.mark, v1::CAUSE_VERDICT, verdict.mark(),
-                    verdict.mark_mask());
-    case v1::ACTION_UNSPECIFIED:
-    case v1::ACTION_DROP:
-      return Refuse(packet.packet_id, packet.mark, verdict.notify());
-    default:
-      AddError(packet.transaction_id, v1::VERDICT_ERROR_INVALID,
-               absl::StrCat("action ", static_cast<int>(verdict.action()),
-                            ": not among the capabilities of the hello"));
-      return GiveFallback(packet, v1::CAUSE_INVALID_VERDICT);
+  const bool repeats = verdict.action() == v1::ACTION_REPEAT;
+  if (verdict.action() == v1::ACTION_ACCEPT) {
+    answers_.Accept(packet, v1::CAUSE_VERDICT, change);
+    return true;
   }
+  if (!repeats && verdict.action() != v1::ACTION_REQUEUE) {
+    why_not = absl::StrCat("action ", static_cast<int>(verdict.action()),
+                           ": not among the capabilities of the hello");
+    return false;
+  }
+  if (verdict.requeue_to() > kHighestQueue) {
+    why_not = absl::StrCat("requeue_to: ", verdict.requeue_to(), "; numbers end at 65535");
+  } else if ((repeats || answers_.Ours(static_cast<uint16_t>(verdict.requeue_to()))) &&
+             options_.mark_mask == 0) {
+    why_not = "cannot be counted, and so not ended, where the rules are the operator's";
+  } else if (Repeats(options_.mark_mask, packet.mark) == kMostRepeats) {
+    why_not = absl::StrCat("the packet has been repeated or requeued ", kMostRepeats, " times");
+  }
+  if (!why_not.empty()) return false;
+  if (repeats) {
+    answers_.Repeat(packet, change);
+  } else {
+    answers_.Requeue(packet, static_cast<uint16_t>(verdict.requeue_to()), change);
+  }
+  return true;
+}
+
+void PacketPipeline::Invalid(PendingPacket packet, std::string_view why) {
+  errors_.Add(packet.transaction_id, v1::VERDICT_ERROR_INVALID, why);
+  GiveFallback(std::move(packet), v1::CAUSE_INVALID_VERDICT);
+}
+
+void PacketPipeline::Hold(const v1::Verdict& verdict, uint32_t stream) {
+  const auto& wanted = verdict.hold_for();
+  // The limit is at most a minute, so that longer wishes need not be told apart.
+  const int64_t more_ns =
+      std::clamp<int64_t>(wanted.seconds(), -1, 3600) * kSecond + wanted.nanos();
+  if (more_ns <= 0 || options_.hold_limit_ns == 0) {
+    auto taken = pending_.Take(verdict.transaction_id(), stream);
+    if (!taken.packet) return CountAbsent(taken.absent, verdict.transaction_id());
+    return Invalid(*std::move(taken.packet),
+                   more_ns <= 0 ? "hold_for: must be more than 0" : "this agent holds no packets");
+  }
+  const auto absent =
+      pending_.Defer(verdict.transaction_id(), stream, more_ns, options_.hold_limit_ns);
+  if (absent) return CountAbsent(*absent, verdict.transaction_id());
+  ++answers_.counters().held;
+  unanswered_since_ns_ = 0;
 }
 
 void PacketPipeline::ApplyOrder(uint64_t transaction_id, uint32_t stream) {
-  while (const auto older = pending_.TakeOlder(transaction_id, stream)) {
-    GiveFallback(*older, v1::CAUSE_BADSYNC);
+  while (auto older = pending_.TakeOlder(transaction_id, stream)) {
+    GiveFallback(*std::move(older), v1::CAUSE_BADSYNC);
   }
 }
 
 void PacketPipeline::CountAbsent(PendingTable::Absent absent, uint64_t transaction_id) {
+  Counters& counters = answers_.counters();
   switch (absent) {
     case PendingTable::Absent::kLate:
-      ++counters_.late;
-      return AddError(transaction_id, v1::VERDICT_ERROR_LATE, "it had got the fallback");
+      ++counters.late;
+      return errors_.Add(transaction_id, v1::VERDICT_ERROR_LATE, "it had got the fallback");
     case PendingTable::Absent::kDuplicate:
-      ++counters_.duplicate;
-      return AddError(transaction_id, v1::VERDICT_ERROR_DUPLICATE, "it had been answered");
+      ++counters.duplicate;
+      return errors_.Add(transaction_id, v1::VERDICT_ERROR_DUPLICATE, "it had been answered");
     case PendingTable::Absent::kUnknown:
       // The top byte is the queue's: another queue of ours has a stream of its own.
       if (const uint64_t index = transaction_id >> 56;
           index == options_.index || index >= static_cast<uint64_t>(options_.queue_count)) {
-        ++counters_.unknown;
-        return AddError(transaction_id, v1::VERDICT_ERROR_UNKNOWN, "no packet had this id");
+        ++counters.unknown;
+        return errors_.Add(transaction_id, v1::VERDICT_ERROR_UNKNOWN, "no packet had this id");
       }
       [[fallthrough]];
     case PendingTable::Absent::kWrongOwner:
-      ++counters_.wrong_owner;
-      return AddError(transaction_id, v1::VERDICT_ERROR_WRONG_OWNER,
-                      "it belongs to another stream");
+      ++counters.wrong_owner;
+      return errors_.Add(transaction_id, v1::VERDICT_ERROR_WRONG_OWNER,
+                         "it belongs to another stream");
   }
-}
-
-void PacketPipeline::AddError(uint64_t transaction_id, v1::VerdictError error,
-                              std::string_view text) {
-  if (errors_.entries_size() == kErrorsAtMost) {
-    errors_.set_suppressed(errors_.suppressed() + 1);
-    return;
-  }
-  v1::VerdictErrors::Entry& entry = *errors_.add_entries();
-  entry.set_transaction_id(transaction_id);
-  entry.set_error(error);
-  entry.set_text(text.data(), text.size());
-}
-
-bool PacketPipeline::TakeErrors(v1::VerdictErrors& errors) {
-  if (errors_.entries_size() == 0) return false;
-  errors.Swap(&errors_);
-  errors_.Clear();
-  return true;
 }
 
 void PacketPipeline::OnLost() {
   stream_ = 0;
+  hopeful_ = true;
+  unanswered_since_ns_ = 0;
   errors_.Clear();
   outbox_.Clear();
-  while (const auto packet = pending_.TakeOldest()) GiveFallback(*packet, v1::CAUSE_NO_DECIDER);
+}
+
+void PacketPipeline::OnNobody() {
+  hopeful_ = false;
+  while (auto packet = pending_.TakeAny()) {
+    GiveFallback(*std::move(packet), v1::CAUSE_NO_DECIDER);
+  }
 }
 
 void PacketPipeline::ExpireDeadlines() {
-  while (const auto packet = pending_.TakeExpired(clock_.monotonic_ns())) {
-    GiveFallback(*packet, v1::CAUSE_STALE);
+  while (auto packet = pending_.TakeExpired(clock_.monotonic_ns())) {
+    if (stream_ != 0 && unanswered_since_ns_ == 0) unanswered_since_ns_ = clock_.monotonic_ns();
+    GiveFallback(*std::move(packet), stream_ == 0 ? v1::CAUSE_NO_DECIDER : v1::CAUSE_STALE);
   }
 }
 
 void PacketPipeline::SetMode(v1::Mode mode) {
   mode_ = mode;
+  answers_.SetMode(mode);
+  if (const absl::Status status = SetFlags(); !status.ok()) {
+    spdlog::error("queue {}: {}", options_.queue, std::string(status.message()));
+  }
+  if (mode == v1::MODE_SHADOW) {
+    for (const uint64_t id : pending_.Ids()) answers_.Release(*pending_.Find(id));
+  }
   if (mode != v1::MODE_OFF) return;
   outbox_.Clear();
-  while (const auto packet = pending_.TakeOldest()) GiveFallback(*packet, v1::CAUSE_MODE_OFF);
+  while (auto packet = pending_.TakeAny()) GiveFallback(*std::move(packet), v1::CAUSE_MODE_OFF);
 }
 
 void PacketPipeline::SettleAll() {
+  OnNobody();
   outbox_.Clear();
-  while (const auto packet = pending_.TakeOldest()) GiveFallback(*packet, v1::CAUSE_NO_DECIDER);
   Flush();
-}
-
-void PacketPipeline::Flush() {
-  if (verdicts_.empty()) return;
-  if (const absl::Status status = queue_->Send(verdicts_); !status.ok()) {
-    spdlog::error("{} packets: {}", unsent_.size(), std::string(status.message()));
-    for (const uint32_t packet_id : unsent_) OnKernelError(packet_id, EIO);
-  }
-  verdicts_.Clear();
-  unsent_.clear();
-}
-
-v1::PacketBatch* PacketPipeline::NextBatch(int64_t travel_ns) {
-  return outbox_.Next(clock_.monotonic_ns(), travel_ns, pending_);
 }
 
 void PacketPipeline::FillStats(v1::QueueStats& stats) const {
   stats.set_queue(options_.queue);
-  counters_.Fill(stats);
+  answers_.counters().Fill(stats);
   stats.set_pending(pending_.size());
   stats.set_pending_peak(pending_.peak());
+  stats.set_pending_bytes(pending_.bytes());
   hold_times_.Fill(*stats.mutable_hold_time());
 }
 

@@ -2,10 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "agent/packet_headers.h"
+#include "sluice/v1/packet.pb.h"
 
 namespace sluice::agent {
 
@@ -23,33 +27,41 @@ struct PendingPacket {
   int64_t deadline_ns = 0;  // monotonic clock
   uint32_t packet_id = 0;   // the kernel's
   uint32_t mark = 0;        // as it came
-  uint32_t stream = 0;      // Decide stream it was, or is to be, presented on
+  uint32_t stream = 0;      // Decide stream it was, or is to be, presented on; 0: none yet
   uint32_t input_ifindex = 0;
   uint32_t output_ifindex = 0;
+  uint32_t bytes = 0;     // copied of it
+  bool whole = false;     // all of it was copied, one segment with its checksums filled in
+  bool released = false;  // the kernel was told to let it go; the verdict is for the record
   PacketHeaders headers;
+  // As a decider is shown it; kept, as another may have to be asked.
+  std::unique_ptr<v1::Packet> message;
 };
 
 // All packets of one queue that wait for a verdict: sole owner of the right to answer them. One
-// thread. Bounded: Full() says when the fallback must be given instead of inserting. Finding a
-// packet, inserting and taking cost the same however many are pending.
+// thread. Bounded in packets and in bytes copied of them: without HasRoom() the fallback must be
+// given instead of inserting. Finding a packet, inserting and taking cost the same however many
+// are pending, but for packets on hold, whose deadlines are kept in a tree.
 class PendingTable final {
  public:
-  // `tag` becomes the top byte of every transaction id. `capacity` is at least 1.
-  PendingTable(uint8_t tag, size_t capacity);
+  // `tag` becomes the top byte of every transaction id. The capacities are at least 1.
+  PendingTable(uint8_t tag, size_t capacity, size_t byte_capacity);
 
-  // The packet is given its transaction id and kept. Not when Full(). Deadlines may come in any
-  // order, but one earlier than those before it costs a walk past them.
+  // The packet is given its transaction id and kept. Only when HasRoom(). Deadlines may come in
+  // any order, but one earlier than those before it costs a walk past them.
   uint64_t Insert(PendingPacket packet);
+  // A single packet always fits.
+  bool HasRoom(size_t bytes) const {
+    return size_ == 0 || (size_ < capacity_ && bytes_ + bytes <= byte_capacity_);
+  }
 
   // Why there was nothing to take.
   enum class Absent {
-    kLate,        // it had got the fallback
-    kDuplicate,   // it had been answered
     kUnknown,     // no packet ever had this id
+    kDuplicate,   // it was answered before
+    kLate,        // it had got the fallback
     kWrongOwner,  // it is pending, but was presented on another stream
   };
-  // How a packet left: what a later answer to it is called.
-  enum class Ending : uint8_t { kAnswered, kFallback };
 
   struct Taken {
     std::optional<PendingPacket> packet;
@@ -58,24 +70,35 @@ class PendingTable final {
   // Takes a packet that a stream answers.
   Taken Take(uint64_t transaction_id, uint32_t stream);
 
+  // The packet a stream asks more time for gets `more_ns`, up to `limit_ns` after its arrival, and
+  // never less than it had. Absent as for Take.
+  std::optional<Absent> Defer(uint64_t transaction_id, uint32_t stream, int64_t more_ns,
+                              int64_t limit_ns);
+
   // Takes the packet whose deadline is earliest if that is not after `now_ns`.
   std::optional<PendingPacket> TakeExpired(int64_t now_ns);
 
-  // Takes the packet that has waited longest, whatever its deadline; nothing if empty.
-  std::optional<PendingPacket> TakeOldest();
+  // Takes some packet, whatever its deadline; nothing if empty.
+  std::optional<PendingPacket> TakeAny();
 
-  // Strict order: takes the oldest packet of `stream` that is older than `transaction_id`.
+  // Strict order: takes a packet of `stream` that is older than `transaction_id`.
   std::optional<PendingPacket> TakeOlder(uint64_t transaction_id, uint32_t stream);
 
-  bool Contains(uint64_t transaction_id) const;
+  // A pending packet, to look at or to note something in; null if it is not, or no longer, there.
+  PendingPacket* Find(uint64_t transaction_id);
+  // All that are pending, in order of arrival.
+  std::vector<uint64_t> Ids() const;
+
   // Earliest deadline, if any packet is pending.
   std::optional<int64_t> NextDeadline() const;
   size_t size() const { return size_; }
   size_t peak() const { return peak_; }
-  bool Full() const { return size_ == capacity_; }
+  size_t bytes() const { return bytes_; }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+
+  enum class Ending : uint8_t { kAnswered, kFallback };
 
   // The slot of a transaction is its sequence number modulo the number of slots. A sequence
   // number whose slot is still in use is passed over, so ids may have gaps but never clash.
@@ -84,23 +107,34 @@ class PendingTable final {
     uint32_t earlier = kNone;
     uint32_t later = kNone;
     bool pending = false;
+    bool held = false;
     Ending ending = Ending::kAnswered;
   };
 
-  Slot& SlotOf(uint64_t transaction_id) { return slots_[transaction_id & mask_]; }
-  const Slot& SlotOf(uint64_t transaction_id) const { return slots_[transaction_id & mask_]; }
-  PendingPacket Remove(Slot& slot, Ending ending);
+  uint32_t IndexOf(uint64_t transaction_id) const {
+    return static_cast<uint32_t>(transaction_id & mask_);
+  }
+  // The slot of a packet that `stream` may answer; null, and why, if there is none.
+  Slot* Look(uint64_t transaction_id, uint32_t stream, Absent& absent);
+  // Index of the packet with the earliest deadline, kNone if empty.
+  uint32_t First() const;
+  void Link(uint32_t index);
+  void Unlink(uint32_t index);
+  PendingPacket Remove(uint32_t index, Ending ending);
 
   const uint64_t tag_;
   const size_t capacity_;
+  const size_t byte_capacity_;
   const uint64_t mask_;
   std::vector<Slot> slots_;
-  // By deadline.
+  // Those not on hold, by deadline: as they all wait equally long, that is by arrival.
   uint32_t first_ = kNone;
   uint32_t last_ = kNone;
+  std::set<std::pair<int64_t, uint32_t>> held_;  // deadline and index
   uint64_t sequence_ = 0;
   size_t size_ = 0;
   size_t peak_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace sluice::agent

@@ -10,6 +10,7 @@ namespace sluice::agent {
 namespace {
 
 constexpr uint32_t kStream = 7;
+constexpr size_t kBytes = 1 << 20;
 
 PendingPacket Packet(uint32_t packet_id, int64_t deadline_ns, uint32_t stream = kStream) {
   PendingPacket packet;
@@ -20,7 +21,7 @@ PendingPacket Packet(uint32_t packet_id, int64_t deadline_ns, uint32_t stream = 
 }
 
 TEST(PendingTable, GivesIdsWithTheTagOnTopAndTakesOnce) {
-  PendingTable table(3, 4);
+  PendingTable table(3, 4, kBytes);
   const uint64_t first = table.Insert(Packet(11, 100));
   const uint64_t second = table.Insert(Packet(12, 100));
   EXPECT_EQ(first >> 56, 3u);
@@ -37,7 +38,7 @@ TEST(PendingTable, GivesIdsWithTheTagOnTopAndTakesOnce) {
 }
 
 TEST(PendingTable, SaysWhyThereIsNothingToTake) {
-  PendingTable table(1, 4);
+  PendingTable table(1, 4, kBytes);
   const uint64_t id = table.Insert(Packet(1, 100));
   EXPECT_EQ(table.Take(id + 1, kStream).absent, PendingTable::Absent::kUnknown);
   EXPECT_EQ(table.Take(0, kStream).absent, PendingTable::Absent::kUnknown);
@@ -49,7 +50,7 @@ TEST(PendingTable, SaysWhyThereIsNothingToTake) {
 }
 
 TEST(PendingTable, ExpiresByDeadlineNotByArrival) {
-  PendingTable table(0, 8);
+  PendingTable table(0, 8, kBytes);
   table.Insert(Packet(1, 300));
   table.Insert(Packet(2, 100));
   table.Insert(Packet(3, 200));
@@ -57,26 +58,79 @@ TEST(PendingTable, ExpiresByDeadlineNotByArrival) {
   EXPECT_FALSE(table.TakeExpired(99));
   EXPECT_EQ(table.TakeExpired(100)->packet_id, 2u);
   EXPECT_EQ(table.TakeExpired(1000)->packet_id, 3u);
-  EXPECT_EQ(table.TakeOldest()->packet_id, 1u);
-  EXPECT_FALSE(table.TakeOldest());
+  EXPECT_EQ(table.TakeAny()->packet_id, 1u);
+  EXPECT_FALSE(table.TakeAny());
   EXPECT_FALSE(table.NextDeadline());
 }
 
 TEST(PendingTable, HeldPacketsKeepTheirSlotWhileOthersPass) {
-  PendingTable table(0, 2);
+  PendingTable table(0, 2, kBytes);
   const uint64_t held = table.Insert(Packet(1, 1'000'000));
   for (uint32_t i = 0; i < 1000; ++i) {
-    ASSERT_FALSE(table.Full());
+    ASSERT_TRUE(table.HasRoom(0));
     const uint64_t id = table.Insert(Packet(100 + i, 500));
-    EXPECT_TRUE(table.Full());
+    EXPECT_FALSE(table.HasRoom(0));
     ASSERT_TRUE(table.Take(id, kStream).packet);
   }
-  ASSERT_TRUE(table.Contains(held));
+  ASSERT_TRUE(table.Find(held));
   EXPECT_EQ(table.Take(held, kStream).packet->packet_id, 1u);
 }
 
+TEST(PendingTable, DefersWithinTheLimitAndKeepsTheOrderOfDeadlines) {
+  PendingTable table(0, 8, kBytes);
+  const uint64_t first = table.Insert(Packet(1, 100));
+  const uint64_t second = table.Insert(Packet(2, 100));
+  table.Insert(Packet(3, 120));
+  EXPECT_EQ(table.Defer(first, kStream, 500, 300), std::nullopt);
+  EXPECT_EQ(table.Defer(second, kStream, 10, 300), std::nullopt);
+  EXPECT_EQ(table.Defer(second, kStream + 1, 10, 300), PendingTable::Absent::kWrongOwner);
+  EXPECT_EQ(table.Defer(second + 9, kStream, 10, 300), PendingTable::Absent::kUnknown);
+  EXPECT_EQ(table.NextDeadline(), 110);
+  EXPECT_EQ(table.TakeExpired(110)->packet_id, 2u);
+  EXPECT_EQ(table.Defer(second, kStream, 10, 300), PendingTable::Absent::kLate);
+  EXPECT_EQ(table.TakeExpired(299)->packet_id, 3u);
+  EXPECT_FALSE(table.TakeExpired(299));
+  EXPECT_EQ(table.TakeExpired(300)->packet_id, 1u);
+}
+
+TEST(PendingTable, ADeferredPacketNeverLosesTime) {
+  PendingTable table(0, 8, kBytes);
+  const uint64_t id = table.Insert(Packet(1, 100));
+  EXPECT_EQ(table.Defer(id, kStream, 500, 50), std::nullopt);
+  EXPECT_EQ(table.NextDeadline(), 100);
+}
+
+TEST(PendingTable, StrictOrderReachesPacketsOnHold) {
+  PendingTable table(0, 8, kBytes);
+  const uint64_t held = table.Insert(Packet(1, 100));
+  EXPECT_EQ(table.Defer(held, kStream, 500, 1000), std::nullopt);
+  const uint64_t answered = table.Insert(Packet(2, 100));
+  EXPECT_EQ(table.TakeOlder(answered, kStream)->packet_id, 1u);
+}
+
+TEST(PendingTable, BoundsTheBytesButNeverRefusesASinglePacket) {
+  PendingTable table(0, 8, 100);
+  PendingPacket large = Packet(1, 100);
+  large.bytes = 1000;
+  EXPECT_TRUE(table.HasRoom(1000));
+  const uint64_t id = table.Insert(std::move(large));
+  EXPECT_EQ(table.bytes(), 1000u);
+  EXPECT_FALSE(table.HasRoom(1));
+  ASSERT_TRUE(table.Take(id, kStream).packet);
+  EXPECT_EQ(table.bytes(), 0u);
+}
+
+TEST(PendingTable, ListsAllInOrderOfArrival) {
+  PendingTable table(0, 8, kBytes);
+  const uint64_t first = table.Insert(Packet(1, 300));
+  const uint64_t second = table.Insert(Packet(2, 100));
+  const uint64_t third = table.Insert(Packet(3, 200));
+  EXPECT_EQ(table.Defer(second, kStream, 500, 1000), std::nullopt);
+  EXPECT_EQ(table.Ids(), (std::vector<uint64_t>{first, second, third}));
+}
+
 TEST(PendingTable, TakesOlderOfOneStreamOnly) {
-  PendingTable table(0, 8);
+  PendingTable table(0, 8, kBytes);
   table.Insert(Packet(1, 100));
   table.Insert(Packet(2, 100, kStream + 1));
   table.Insert(Packet(3, 100));
@@ -91,7 +145,7 @@ TEST(PendingTable, TakesOlderOfOneStreamOnly) {
 TEST(PendingTable, AgreesWithANaiveTableOnRandomWork) {
   std::minstd_rand random(20240601);
   constexpr size_t kCapacity = 16;
-  PendingTable table(2, kCapacity);
+  PendingTable table(2, kCapacity, kBytes);
   struct Known {
     uint32_t packet_id;
     int64_t deadline;
@@ -104,8 +158,8 @@ TEST(PendingTable, AgreesWithANaiveTableOnRandomWork) {
     switch (random() % 4) {
       case 0:
       case 1: {
-        ASSERT_EQ(table.Full(), naive.size() == kCapacity);
-        if (table.Full()) break;
+        ASSERT_EQ(table.HasRoom(0), naive.size() < kCapacity);
+        if (!table.HasRoom(0)) break;
         const Known known{++next_packet, now + static_cast<int64_t>(random() % 100),
                           static_cast<uint32_t>(random() % 2)};
         naive.emplace(table.Insert(Packet(known.packet_id, known.deadline, known.stream)), known);

@@ -16,6 +16,9 @@
 namespace sluice::agent {
 namespace {
 
+// A decider that is there but decides nothing in time, for as long as this, is left for the next.
+constexpr int64_t kUnansweredAtMost = 2'000'000'000;
+
 // Between two looks at verdicts and deadlines, at most this many reads of 64 packets.
 constexpr int kReceivesATurn = 16;
 
@@ -80,6 +83,9 @@ void QueueLoop::Turn() {
   if (posted_flag_.exchange(false)) DoPosted();
   client_.Run(now);
   pipeline_.ExpireDeadlines();
+  if (pipeline_.unanswered_ns() >= kUnansweredAtMost) {
+    client_.Leave(now, "answered nothing in time for two seconds");
+  }
   // Verdicts first: what they release need not wait for what is still to be read.
   pipeline_.Flush();
   Receive();

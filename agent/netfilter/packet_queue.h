@@ -15,6 +15,16 @@ struct CopyRange {
   bool operator==(const CopyRange&) const = default;
 };
 
+// How the kernel queues (NFQA_CFG_F_*, linux/netfilter/nfnetlink_queue.h).
+struct QueueFlags {
+  // Merged segments come whole; else one by one, their checksums filled in.
+  bool gso = true;
+  // What does not fit the queue is accepted instead of dropped.
+  bool fail_open = false;
+
+  bool operator==(const QueueFlags&) const = default;
+};
+
 inline constexpr uint32_t kLargestCopyRange = 65531;
 
 // What the pipeline needs of an NFQUEUE; QueueSocket is the real one. One thread.
@@ -27,6 +37,9 @@ class PacketQueue {
 
   // Has the kernel copy more or less from the next packet on.
   virtual absl::Status SetCopyRange(CopyRange range) = 0;
+
+  // From the next packet on.
+  virtual absl::Status SetFlags(QueueFlags flags) = 0;
 };
 
 }  // namespace sluice::agent

@@ -36,7 +36,9 @@ struct QueuedPacket {
   std::optional<uint16_t> vlan_protocol;
 };
 
-// skb_info: the packet is several segments merged.
+// skb_info (linux/netfilter/nfnetlink_queue.h): the checksum is not filled in yet; the packet is
+// several segments merged.
+inline constexpr uint32_t kSkbChecksumNotReady = 1;
 inline constexpr uint32_t kSkbGso = 2;
 
 // Takes what is decoded. Called on the thread that decodes.
@@ -56,15 +58,33 @@ inline constexpr uint32_t kConfigSequence = 0;
 // Decodes one netlink datagram. Total: any bytes are accepted and none is read outside.
 void DecodeQueueDatagram(std::span<const uint8_t> datagram, QueueMessages& messages);
 
-enum class KernelVerdict : uint8_t { kDrop = 0, kAccept = 1 };
+// What the kernel is told to do with a packet (linux/netfilter.h).
+enum class KernelVerdict : uint32_t {
+  kDrop = 0,
+  kAccept = 1,  // goes on at the next chain
+  kRepeat = 4,  // goes through this chain again
+};
+
+// Hands the packet to another queue. If nobody has that open it is dropped, with `bypass` accepted.
+constexpr KernelVerdict ToQueue(uint16_t queue, bool bypass) {
+  constexpr uint32_t kQueueVerdict = 3;
+  constexpr uint32_t kBypass = 0x8000;
+  return static_cast<KernelVerdict>(uint32_t{queue} << 16 | (bypass ? kBypass : 0) | kQueueVerdict);
+}
 
 // Verdict messages in one buffer, to be sent with one system call. They ask for no
 // acknowledgement; a refusal comes back all the same and bears the packet's id.
 class VerdictBuffer final {
  public:
+  // What fits a netlink attribute.
+  static constexpr size_t kLargestPayload = 65531;
+
   explicit VerdictBuffer(uint16_t queue) : queue_(queue) { bytes_.reserve(kLimit + 64); }
 
-  void Add(uint32_t packet_id, KernelVerdict verdict, std::optional<uint32_t> mark);
+  // `payload`, at most kLargestPayload bytes, replaces the packet from its network header on; empty
+  // leaves it. Returns the copy of it that will be sent, to be changed before the next call.
+  std::span<uint8_t> Add(uint32_t packet_id, KernelVerdict verdict, std::optional<uint32_t> mark,
+                         std::span<const uint8_t> payload = {});
   std::span<const uint8_t> bytes() const { return bytes_; }
   bool empty() const { return bytes_.empty(); }
   bool full() const { return bytes_.size() >= kLimit; }

@@ -83,6 +83,16 @@ void PutCopyRange(nlmsghdr* message, CopyRange range) {
                            range.meta ? 0 : static_cast<int>(range.bytes));
 }
 
+void PutFlags(nlmsghdr* message, QueueFlags flags) {
+  // The sender's user and group cost nothing where there are none.
+  uint32_t bits = NFQA_CFG_F_UID_GID;
+  if (flags.gso) bits |= NFQA_CFG_F_GSO;
+  if (flags.fail_open) bits |= NFQA_CFG_F_FAIL_OPEN;
+  mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(bits));
+  mnl_attr_put_u32(message, NFQA_CFG_MASK,
+                   htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_UID_GID));
+}
+
 }  // namespace
 
 // Buffers for one recvmmsg. The memory is mapped, so pages that no packet reaches cost nothing.
@@ -147,16 +157,10 @@ absl::Status QueueSocket::Bind(const QueueSocketOptions& options, CopyRange rang
   ring_ = std::make_unique<Ring>(range.bytes + kOverhead);
   if (ring_->memory == nullptr) return absl::ResourceExhaustedError("no memory to receive packets");
 
-  uint32_t flags = 0;
-  if (options.gso) flags |= NFQA_CFG_F_GSO;
-  if (options.fail_open) flags |= NFQA_CFG_F_FAIL_OPEN;
-  flags |= NFQA_CFG_F_UID_GID;
   ConfigBuffer config(queue_);
   nfq_nlmsg_cfg_put_cmd(config.Next(NLM_F_ACK), AF_UNSPEC, NFQNL_CFG_CMD_BIND);
   nlmsghdr* parameters = config.Next(NLM_F_ACK);
-  mnl_attr_put_u32(parameters, NFQA_CFG_FLAGS, htonl(flags));
-  mnl_attr_put_u32(parameters, NFQA_CFG_MASK,
-                   htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_UID_GID));
+  PutFlags(parameters, options.flags);
   nfq_nlmsg_cfg_put_qmaxlen(parameters, options.max_length);
   const auto bytes = config.Finish();
   if (mnl_socket_sendto(socket_.get(), bytes.data(), bytes.size()) < 0) {
@@ -219,8 +223,17 @@ absl::Status QueueSocket::SetCopyRange(CopyRange range) {
   }
   ConfigBuffer config(queue_);
   PutCopyRange(config.Next(0), range);
-  const auto bytes = config.Finish();
-  if (mnl_socket_sendto(socket_.get(), bytes.data(), bytes.size()) < 0) {
+  return Configure(config.Finish());
+}
+
+absl::Status QueueSocket::SetFlags(QueueFlags flags) {
+  ConfigBuffer config(queue_);
+  PutFlags(config.Next(0), flags);
+  return Configure(config.Finish());
+}
+
+absl::Status QueueSocket::Configure(std::span<const char> messages) {
+  if (mnl_socket_sendto(socket_.get(), messages.data(), messages.size()) < 0) {
     return Refused(queue_, errno);
   }
   return absl::OkStatus();

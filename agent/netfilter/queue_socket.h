@@ -21,10 +21,7 @@ struct QueueSocketOptions {
   uint32_t max_length = 8192;
   // Bytes of the receive buffer, beyond net.core.rmem_max with CAP_NET_ADMIN.
   size_t receive_buffer = 64 * 1024 * 1024;
-  // Take merged segments whole instead of having the kernel cut them up first.
-  bool gso = true;
-  // The kernel accepts what does not fit the queue instead of dropping it.
-  bool fail_open = false;
+  QueueFlags flags = {};
 };
 
 // An NFQUEUE and the netlink socket that owns it. Closing drops what is pending in the kernel.
@@ -54,6 +51,7 @@ class QueueSocket final : public PacketQueue {
 
   absl::Status Send(const VerdictBuffer& verdicts) override;
   absl::Status SetCopyRange(CopyRange range) override;
+  absl::Status SetFlags(QueueFlags flags) override;
 
   // Bytes of receive buffer the kernel granted.
   size_t receive_buffer() const { return receive_buffer_; }
@@ -66,6 +64,8 @@ class QueueSocket final : public PacketQueue {
 
   QueueSocket(std::unique_ptr<mnl_socket, Close> socket, uint16_t queue);
   absl::Status Bind(const QueueSocketOptions& options, CopyRange range);
+  // A refusal comes back as a kernel error of kConfigSequence.
+  absl::Status Configure(std::span<const char> messages);
 
   std::unique_ptr<mnl_socket, Close> socket_;
   const uint16_t queue_;

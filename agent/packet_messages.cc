@@ -1,0 +1,107 @@
+#include "agent/packet_messages.h"
+
+#include <span>
+#include <utility>
+
+namespace sluice::agent {
+namespace {
+
+// Enough for a burst; the rest of the memory is given back.
+constexpr size_t kMaxSpare = 1024;
+// A message that held a large packet is not worth its memory.
+constexpr size_t kMaxSparePayload = 4096;
+
+v1::Hook HookOf(uint8_t hook) {
+  // NF_INET_PRE_ROUTING is 0; the wire counts from 1.
+  return hook < v1::HOOK_POSTROUTING ? static_cast<v1::Hook>(hook + 1) : v1::HOOK_UNSPECIFIED;
+}
+
+const char* Chars(std::span<const uint8_t> bytes) {
+  return reinterpret_cast<const char*>(bytes.data());
+}
+
+// What the kernel sends of few packets only.
+void FillRarities(const QueuedPacket& packet, v1::Packet& message) {
+  message.clear_uid();
+  message.clear_gid();
+  message.clear_priority();
+  message.clear_vlan_tci();
+  message.clear_vlan_protocol();
+  if (packet.uid) message.set_uid(*packet.uid);
+  if (packet.gid) message.set_gid(*packet.gid);
+  if (packet.priority) message.set_priority(*packet.priority);
+  if (packet.vlan_tci) message.set_vlan_tci(*packet.vlan_tci);
+  if (packet.vlan_protocol) message.set_vlan_protocol(*packet.vlan_protocol);
+  message.set_l2_header(Chars(packet.l2_header), packet.l2_header.size());
+  message.set_security_context(packet.security_context.data(), packet.security_context.size());
+}
+
+}  // namespace
+
+const PacketMessages::Interface& PacketMessages::Look(uint32_t ifindex) {
+  static constexpr Interface kNone;
+  if (ifindex == 0 || links_ == nullptr) return kNone;
+  if (const uint64_t generation = links_->generation(); generation != generation_) {
+    snapshot_ = links_->Snapshot();
+    generation_ = generation;
+    interfaces_.clear();
+    for (const auto& [index, link] : *snapshot_) {
+      interfaces_[index] = {link.name, link.type};
+    }
+  }
+  const auto found = interfaces_.find(ifindex);
+  return found == interfaces_.end() ? kNone : found->second;
+}
+
+// A recycled message still holds its last packet, so every field is set, or cleared, here.
+std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
+                                                 const PacketHeaders& headers, uint32_t mark,
+                                                 int64_t arrival_realtime_ns) {
+  std::unique_ptr<v1::Packet> made;
+  if (spare_.empty()) {
+    made = std::make_unique<v1::Packet>();
+  } else {
+    made = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  v1::Packet& message = *made;
+  message.set_family(headers.family);
+  message.set_payload(Chars(packet.payload), packet.payload.size());
+  message.set_original_length(packet.original_length);
+  if (packet.has_payload) {
+    FillHeaders(headers, *message.mutable_headers());
+  } else {
+    message.clear_headers();
+  }
+  message.set_arrival_time_ns(arrival_realtime_ns);
+  message.set_arrival_clock(packet.timestamp_ns ? v1::ARRIVAL_CLOCK_KERNEL
+                                                : v1::ARRIVAL_CLOCK_AGENT);
+  message.set_hook(HookOf(packet.hook));
+  message.set_mark(mark);
+
+  const auto set = [](std::string_view text, std::string* field) { field->assign(text); };
+  const Interface& input = Look(packet.input_ifindex);
+  message.set_input_ifindex(packet.input_ifindex);
+  set(input.name, message.mutable_input_interface());
+  message.set_hw_type(input.type);
+  const Interface& output = Look(packet.output_ifindex);
+  message.set_output_ifindex(packet.output_ifindex);
+  set(output.name, message.mutable_output_interface());
+  set(Look(packet.physical_input_ifindex).name, message.mutable_physical_input_interface());
+  set(Look(packet.physical_output_ifindex).name, message.mutable_physical_output_interface());
+
+  message.set_hw_protocol(packet.hw_protocol);
+  message.set_hw_address(Chars(packet.hw_address), packet.hw_address.size());
+  message.set_skb_info(packet.skb_info);
+  message.set_gso((packet.skb_info & kSkbGso) != 0);
+  FillRarities(packet, message);
+  return made;
+}
+
+void PacketMessages::Recycle(std::unique_ptr<v1::Packet> message) {
+  if (message == nullptr || spare_.size() >= kMaxSpare) return;
+  if (message->payload().size() > kMaxSparePayload) return;
+  spare_.push_back(std::move(message));
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "agent/netfilter/links.h"
+#include "agent/netfilter/queue_codec.h"
+#include "agent/packet_headers.h"
+#include "sluice/v1/packet.pb.h"
+
+namespace sluice::agent {
+
+// Makes of the kernel's packets what deciders are shown. Messages are used again, so in the steady
+// state nothing is allocated. One thread.
+class PacketMessages final {
+ public:
+  // `links` names the interfaces. Not owned; may be null in tests.
+  explicit PacketMessages(const Links* links) : links_(links) {}
+
+  // Complete but for the transaction id and how long it has waited. `mark` is what the decider is
+  // to see.
+  std::unique_ptr<v1::Packet> Make(const QueuedPacket& packet, const PacketHeaders& headers,
+                                   uint32_t mark, int64_t arrival_realtime_ns);
+  // Takes back what Make made; null does nothing.
+  void Recycle(std::unique_ptr<v1::Packet> message);
+
+  // Name of an interface; empty if there is none. Valid until the next call.
+  std::string_view LinkName(uint32_t ifindex) { return Look(ifindex).name; }
+
+ private:
+  struct Interface {
+    std::string_view name;  // in snapshot_
+    uint16_t type = 0;      // ARPHRD_*
+  };
+
+  const Interface& Look(uint32_t ifindex);
+
+  const Links* const links_;  // Not owned.
+  std::shared_ptr<const LinkMap> snapshot_;
+  uint64_t generation_ = UINT64_MAX;
+  absl::flat_hash_map<uint32_t, Interface> interfaces_;
+  std::vector<std::unique_ptr<v1::Packet>> spare_;
+};
+
+}  // namespace sluice::agent
