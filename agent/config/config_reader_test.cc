@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
 namespace sluice::agent {
@@ -27,6 +28,26 @@ std::string Error(const std::string& text) {
   const auto errors = Errors(text);
   EXPECT_LE(errors.size(), 1u) << text;
   return errors.empty() ? "" : errors.front();
+}
+
+TEST(ConfigReaderTest, ReadsListsOfMaps) {
+  const auto config = ReadConfig(absl::StrCat(kServers,
+                                              "groups:\n"
+                                              "  - name: inside\n"
+                                              "    interfaces: [eth1, \"wg*\"]\n"
+                                              "  - {name: outside, interfaces: [eth0]}\n"),
+                                 "f");
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(config->groups_size(), 2);
+  EXPECT_EQ(config->groups(0).interfaces(1), "wg*");
+  EXPECT_EQ(config->groups(1).name(), "outside");
+  EXPECT_EQ(config->exempt_size(), 0);
+  EXPECT_EQ(Error("groups: inside"),
+            "f:2:9: groups: a list is wanted, each item beginning with `- `");
+  EXPECT_EQ(Error("groups: [inside]"), "f:2:10: groups[0]: keys must follow, indented, one a line");
+  EXPECT_EQ(Error("exempt: [{port: 70000}]"),
+            "f:2:17: exempt[0].port: `70000` is not allowed, allowed is a whole number from 0 to "
+            "65535");
 }
 
 TEST(ConfigReaderTest, FillsPresets) {

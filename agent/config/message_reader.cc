@@ -179,7 +179,9 @@ class Walk final {
   void ReadField(const YamlValue& value, const std::string& path, const FieldDescriptor& field,
                  Message& message) {
     if (value.kind == YamlValue::Kind::kRefused) return;
-    if (IsMessage(field)) {
+    if (IsMessage(field) && field.is_repeated()) {
+      ReadMaps(value, path, field, message);
+    } else if (IsMessage(field)) {
       // A key whose sub-keys are all commented out is a null.
       if (value.kind == YamlValue::Kind::kNull) return;
       if (value.kind != YamlValue::Kind::kMap) {
@@ -191,6 +193,29 @@ class Walk final {
       ReadList(value, path, field, message);
     } else {
       ReadScalar(value, path, field, message);
+    }
+  }
+
+  // The items' paths are groups[0], groups[1] …
+  void ReadMaps(const YamlValue& value, const std::string& path, const FieldDescriptor& field,
+                Message& message) {
+    if (value.kind == YamlValue::Kind::kNull) return;
+    if (value.kind != YamlValue::Kind::kList) {
+      Add(value.place, path, "a list is wanted, each item beginning with `- `");
+      return;
+    }
+    for (size_t i = 0; i < value.items.size(); ++i) {
+      const YamlValue& item = value.items[i];
+      const std::string item_path = absl::StrCat(path, "[", i, "]");
+      if (item.kind == YamlValue::Kind::kRefused) continue;
+      if (item.kind != YamlValue::Kind::kMap) {
+        Add(item.place, item_path, "keys must follow, indented, one a line");
+        continue;
+      }
+      places_.try_emplace(item_path, item.place);
+      Message& added = *message.GetReflection()->AddMessage(&message, &field);
+      FillPresets(added);
+      Read(item, item_path + ".", added);
     }
   }
 
@@ -255,6 +280,7 @@ void FillPresets(Message& message) {
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     if (IsMessage(field)) {
+      if (field.is_repeated()) continue;
       FillPresets(*message.GetReflection()->MutableMessage(&message, &field));
     } else if (const ConfigKey& key = field.options().GetExtension(config_key);
                !key.preset().empty()) {
