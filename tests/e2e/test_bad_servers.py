@@ -109,7 +109,7 @@ def test_a_server_that_is_killed_and_back(rig):
     assert rig.pinger().ping()
     before = agent.process.line_count()
     server.kill()
-    agent.process.wait_for_line(HERE, after=before)
+    agent.process.wait_for_line("queue 0: .*Connection refused", after=before)
     lost = [rig.pinger().send() for _ in range(3)]
     rig.fence()
     server.start()
