@@ -1,6 +1,11 @@
 #include "agent/commands.h"
 
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
@@ -24,12 +29,26 @@ v1::CommandReply Failed(const absl::Status& status) {
   return reply;
 }
 
+// Those that are far out of range stay out of it.
+int64_t Nanoseconds(const google::protobuf::Duration& duration) {
+  constexpr int64_t kDay = 24 * 3600;
+  return std::clamp<int64_t>(duration.seconds(), -kDay, 2 * kDay) * 1'000'000'000 +
+         duration.nanos();
+}
+
 v1::CommandReply SetMode(const v1::SetModeCommand& command, ModeSwitch& mode) {
-  const auto change = mode.Set(command.mode());
+  std::optional<int64_t> confirm_within;
+  if (command.has_confirm_within()) confirm_within = Nanoseconds(command.confirm_within());
+  const auto change = mode.Set(command.mode(), confirm_within);
   if (!change.ok()) return Failed(change.status());
   v1::CommandReply reply;
-  reply.mutable_set_mode()->set_previous(change->previous);
-  reply.mutable_set_mode()->set_current(change->current);
+  v1::SetModeReply& set = *reply.mutable_set_mode();
+  set.set_previous(change->previous);
+  set.set_current(change->current.mode);
+  if (change->current.reverts_in_ns) {
+    *set.mutable_reverts_in() =
+        google::protobuf::util::TimeUtil::NanosecondsToDuration(*change->current.reverts_in_ns);
+  }
   return reply;
 }
 

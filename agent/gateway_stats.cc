@@ -9,12 +9,18 @@ v1::GatewayStats ReadStats(const StatsSources& sources) {
   stats.set_gateway(sources.gateway);
   *stats.mutable_started() = sources.started;
   *stats.mutable_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
-  stats.set_mode(sources.mode->mode());
+  const ModeSwitch::State mode = sources.mode->state();
+  stats.set_mode(mode.mode);
+  if (mode.reverts_in_ns) {
+    *stats.mutable_mode_reverts_in() =
+        google::protobuf::util::TimeUtil::NanosecondsToDuration(*mode.reverts_in_ns);
+  }
   for (QueueLoop* queue : sources.queues) *stats.add_queues() = queue->Stats();
   if (sources.table != nullptr) {
     if (const auto counters = sources.table->ReadCounters(); counters.ok()) {
       stats.set_asked(counters->asked);
       stats.set_guard_dropped(counters->guard_dropped);
+      stats.set_exempted(counters->exempted);
     }
   }
   if (sources.hook_guard != nullptr) stats.set_hook_lost(sources.hook_guard->lost());

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -206,16 +207,27 @@ int Run(const AgentConfig& config) {
     sources.conntrack = conntrack.get();
   }
 
-  for (const auto& queue : queues) queue->Start();
+  std::optional<v1::Mode> start;
   if (table != nullptr) {
-    // A table that is there already was left by an agent in mode on: taking it out because the
-    // configuration says so would open a gateway that an operator has closed.
-    const absl::StatusOr<bool> left = table->Present();
+    // A table that is there already was left by an agent in mode on or shadow: taking it out
+    // because the configuration says so would open a gateway that an operator has closed.
+    const absl::StatusOr<std::optional<TableMode>> left = table->Found();
     if (!left.ok()) return Fail(left.status());
-    if (*left) spdlog::info("table inet sluice was there already: staying in mode on");
-    if (*left || config.mode_at_start() == MODE_AT_START_ON) {
-      if (const auto set = mode.Set(v1::MODE_ON); !set.ok()) return Fail(set.status());
+    if (left->has_value()) {
+      start = **left == TableMode::kShadow ? v1::MODE_SHADOW : v1::MODE_ON;
+      spdlog::info("table inet sluice was there already: staying in mode {}",
+                   std::string(ModeName(*start)));
+    } else if (config.mode_at_start() == MODE_AT_START_ON) {
+      start = v1::MODE_ON;
     }
+  }
+  for (const auto& queue : queues) {
+    // What that table has queued by now is asked about, not waved through as in mode off.
+    if (start) queue->SetMode(*start);
+    queue->Start();
+  }
+  if (start) {
+    if (const auto set = mode.Set(*start); !set.ok()) return Fail(set.status());
   }
   std::unique_ptr<HookGuard> hook_guard;
   if (table != nullptr) {
@@ -231,7 +243,7 @@ int Run(const AgentConfig& config) {
       [&] {
         v1::ServeHello hello;
         *hello.mutable_agent() = identity;
-        hello.set_mode(mode.mode());
+        hello.set_mode(mode.state().mode);
         for (uint32_t i = 0; i < config.queues().count(); ++i) {
           hello.add_queues(config.queues().first() + i);
         }
@@ -241,7 +253,7 @@ int Run(const AgentConfig& config) {
   commands.Start();
 
   spdlog::info("gateway {}: ready, mode {}", config.gateway(),
-               mode.mode() == v1::MODE_ON ? "on" : "off");
+               std::string(ModeName(mode.state().mode)));
   TellReady();
 
   std::array<pollfd, 2> fds{pollfd{signals, POLLIN, 0}, pollfd{broken.fd(), POLLIN, 0}};
@@ -254,13 +266,19 @@ int Run(const AgentConfig& config) {
   hook_guard.reset();
   sources.hook_guard = nullptr;
   int exit_code = failed ? kFailed : kOk;
-  if (table != nullptr && !failed && config.on_stop() == ON_STOP_RELEASE) {
-    if (const absl::Status status = table->Remove(); !status.ok()) exit_code = Fail(status);
+  if (!failed && !mode.RevertUnconfirmed().ok()) exit_code = kFailed;
+  const bool release = table != nullptr && !failed && config.on_stop() == ON_STOP_RELEASE;
+  // The kernel drops what is queued with the table, so that gets the fallback in between.
+  if (release) {
+    if (const absl::Status status = table->StopAsking(); !status.ok()) exit_code = Fail(status);
   }
   for (const auto& queue : queues) queue->Stop();
+  if (release) {
+    if (const absl::Status status = table->Remove(); !status.ok()) exit_code = Fail(status);
+  }
   if (conntrack != nullptr) conntrack->Stop();
   LogTotals(ReadStats(sources));
-  if (mode.mode() == v1::MODE_ON && table != nullptr && config.on_stop() == ON_STOP_KEEP) {
+  if (mode.state().mode == v1::MODE_ON && table != nullptr && config.on_stop() == ON_STOP_KEEP) {
     spdlog::warn(
         "stopping in mode on: the rules stay and forwarded packets {} until an agent runs "
         "again; sluice-agent --release takes the rules out",

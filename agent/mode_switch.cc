@@ -1,53 +1,125 @@
 #include "agent/mode_switch.h"
 
 #include <spdlog/spdlog.h>
+#include <time.h>
 
+#include <algorithm>
+#include <chrono>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace sluice::agent {
+namespace {
+
+// If the kernel refuses to let the mode be reverted: how long to wait before trying again.
+constexpr int64_t kRetryNs = 1'000'000'000;
+
+int64_t Now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+}
+
+absl::Status CheckRequest(v1::Mode mode, std::optional<int64_t> confirm_within_ns) {
+  if (confirm_within_ns &&
+      (*confirm_within_ns <= 0 || *confirm_within_ns > ModeSwitch::kMostConfirmWithinNs)) {
+    return absl::InvalidArgumentError("confirm_within: more than 0 is allowed, and at most a day");
+  }
+  if (confirm_within_ns && mode == v1::MODE_UNSPECIFIED) {
+    return absl::InvalidArgumentError("confirm_within: there must be a mode to confirm");
+  }
+  if (mode != v1::MODE_UNSPECIFIED && ModeName(mode).empty()) {
+    return absl::UnimplementedError(absl::StrCat("this agent does not know the mode ",
+                                                 v1::Mode_Name(mode), "; off, on and shadow"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string_view ModeName(v1::Mode mode) {
+  switch (mode) {
+    case v1::MODE_OFF:
+      return "off";
+    case v1::MODE_ON:
+      return "on";
+    case v1::MODE_SHADOW:
+      return "shadow";
+    default:
+      return "";
+  }
+}
 
 ModeSwitch::ModeSwitch(Table* table, std::vector<QueueLoop*> queues)
-    : table_(table), queues_(std::move(queues)) {
+    : table_(table), queues_(std::move(queues)), clock_([this] { RunClock(); }) {
   if (table_ != nullptr) return;
   MutexLock lock(mutex_);
   mode_ = v1::MODE_ON;
   SetQueues(v1::MODE_ON);
 }
 
-v1::Mode ModeSwitch::mode() const {
-  MutexLock lock(mutex_);
-  return mode_;
+ModeSwitch::~ModeSwitch() {
+  {
+    MutexLock lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  clock_.join();
 }
 
-absl::StatusOr<ModeSwitch::Change> ModeSwitch::Set(v1::Mode mode) {
+ModeSwitch::State ModeSwitch::state() const {
+  MutexLock lock(mutex_);
+  return Read();
+}
+
+ModeSwitch::State ModeSwitch::Read() const {
+  State state = {.mode = mode_, .reverts_in_ns = std::nullopt};
+  if (const auto at = confirmation_.reverts_at()) {
+    state.reverts_in_ns = std::max<int64_t>(*at - Now(), 0);
+  }
+  return state;
+}
+
+absl::StatusOr<ModeSwitch::Change> ModeSwitch::Set(v1::Mode mode,
+                                                   std::optional<int64_t> confirm_within_ns) {
+  if (absl::Status status = CheckRequest(mode, confirm_within_ns); !status.ok()) return status;
   MutexLock lock(mutex_);
   const v1::Mode previous = mode_;
-  if (mode == v1::MODE_UNSPECIFIED) return Change{previous, previous};
-  if (mode != v1::MODE_ON && mode != v1::MODE_OFF) {
-    return absl::UnimplementedError(
-        absl::StrCat("this agent does not know the mode ", v1::Mode_Name(mode), "; on or off"));
-  }
+  if (mode == v1::MODE_UNSPECIFIED) return Change{previous, Read()};
   if (table_ == nullptr) {
     return absl::FailedPreconditionError(
         "hook.manage is false: the rules that queue packets are the operator's; change them, or "
         "let the agent manage its own");
   }
-  if (mode == previous) return Change{previous, previous};
-  if (absl::Status status = mode == v1::MODE_ON ? TurnOn() : TurnOff(); !status.ok()) {
-    return status;
+  if (absl::Status status = Apply(mode); !status.ok()) return status;
+  const bool waited = confirmation_.reverts_at().has_value();
+  confirmation_.Set(previous, mode, confirm_within_ns, Now());
+  changed_.notify_all();
+  if (confirmation_.reverts_at()) {
+    spdlog::info("mode {}, to be confirmed within {} s, else {} again", std::string(ModeName(mode)),
+                 static_cast<double>(*confirm_within_ns) / 1e9,
+                 std::string(ModeName(confirmation_.revert_to())));
+  } else if (waited || mode != previous) {
+    spdlog::info("mode {}", std::string(ModeName(mode)));
   }
-  mode_ = mode;
-  spdlog::info("mode {}", mode == v1::MODE_ON ? "on" : "off");
-  return Change{previous, mode};
+  return Change{previous, Read()};
 }
 
-absl::Status ModeSwitch::TurnOn() {
+absl::Status ModeSwitch::Apply(v1::Mode mode) {
+  if (mode == mode_) return absl::OkStatus();
+  absl::Status status = mode == v1::MODE_OFF ? TurnOff() : TurnOn(mode);
+  if (status.ok()) mode_ = mode;
+  return status;
+}
+
+absl::Status ModeSwitch::TurnOn(v1::Mode mode) {
   // The queues first: a packet that comes at once must be asked about, not waved through.
-  SetQueues(v1::MODE_ON);
-  absl::Status status = table_->Install();
-  if (!status.ok()) SetQueues(v1::MODE_OFF);
+  SetQueues(mode);
+  absl::Status status =
+      table_->Install(mode == v1::MODE_SHADOW ? TableMode::kShadow : TableMode::kOn);
+  if (!status.ok()) SetQueues(mode_);
   return status;
 }
 
@@ -56,7 +128,7 @@ absl::Status ModeSwitch::TurnOff() {
   if (absl::Status status = table_->StopAsking(); !status.ok()) return status;
   SetQueues(v1::MODE_OFF);
   absl::Status status = table_->Remove();
-  if (!status.ok()) SetQueues(v1::MODE_ON);
+  if (!status.ok()) SetQueues(mode_);
   return status;
 }
 
@@ -64,13 +136,53 @@ void ModeSwitch::SetQueues(v1::Mode mode) {
   for (QueueLoop* queue : queues_) queue->SetMode(mode);
 }
 
+absl::Status ModeSwitch::RevertUnconfirmed() {
+  MutexLock lock(mutex_);
+  return confirmation_.reverts_at() ? Revert() : absl::OkStatus();
+}
+
+absl::Status ModeSwitch::Revert() {
+  const v1::Mode unconfirmed = mode_;
+  const v1::Mode mode = confirmation_.revert_to();
+  absl::Status status = Apply(mode);
+  if (!status.ok()) {
+    spdlog::error("mode {} was not confirmed, and mode {} cannot be had: {}",
+                  std::string(ModeName(unconfirmed)), std::string(ModeName(mode)),
+                  std::string(status.message()));
+    confirmation_.Postpone(Now() + kRetryNs);
+    return status;
+  }
+  confirmation_.Set(unconfirmed, mode, std::nullopt, Now());
+  spdlog::warn("mode {} was not confirmed: mode {} again", std::string(ModeName(unconfirmed)),
+               std::string(ModeName(mode)));
+  return status;
+}
+
+void ModeSwitch::RunClock() {
+  MutexLock lock(mutex_);
+  while (!stop_) {
+    const std::optional<int64_t> at = confirmation_.reverts_at();
+    const auto other = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return stop_ || confirmation_.reverts_at() != at;
+    };
+    if (!at) {
+      lock.Wait(changed_, other);
+    } else if (!lock.WaitFor(changed_, std::chrono::nanoseconds(*at - Now()), other)) {
+      // What it fails for is logged there, and it comes back here in a second.
+      Revert().IgnoreError();
+    }
+  }
+}
+
 absl::StatusOr<bool> ModeSwitch::Restore() {
   MutexLock lock(mutex_);
-  if (table_ == nullptr || mode_ != v1::MODE_ON) return false;
+  if (table_ == nullptr || mode_ == v1::MODE_OFF) return false;
   const absl::StatusOr<bool> intact = table_->Intact();
   if (!intact.ok()) return intact.status();
   if (*intact) return false;
-  if (absl::Status status = table_->Install(); !status.ok()) return status;
+  absl::Status status =
+      table_->Install(mode_ == v1::MODE_SHADOW ? TableMode::kShadow : TableMode::kOn);
+  if (!status.ok()) return status;
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/table_exemptions.h"
 #include "agent/netfilter/table_reader.h"
 #include "agent/netfilter/table_transaction.h"
 
@@ -63,12 +64,12 @@ absl::StatusOr<std::unique_ptr<Table>> Table::Open(const TableOptions& options) 
 Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
     : options_(options), port_id_(socket->port_id()), socket_(std::move(socket)) {}
 
-absl::Status Table::Build(Intent intent, TableShape& made, TableShape& gone) {
+absl::Status Table::Build(Intent intent, TableMode mode, TableShape& made, TableShape& gone) {
   // What a kernel has of the two is only known by trying, the better one first.
   for (QueueExpression queue : {QueueExpression::kNative, QueueExpression::kXtables}) {
     if (queue_expression_.value_or(queue) != queue) continue;
     TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
-    AddTable(options_, queue, transaction);
+    AddTable(options_, mode, queue, transaction);
     const TableRefusal refusal = intent == Intent::kCheck
                                      ? transaction.Check(*socket_)
                                      : transaction.Commit(*socket_, [&](const nlmsghdr* message) {
@@ -81,20 +82,46 @@ absl::Status Table::Build(Intent intent, TableShape& made, TableShape& gone) {
   return absl::InternalError("unreachable: the last expression always returns");
 }
 
-absl::Status Table::Install() {
+absl::Status Table::Install(TableMode mode) {
   MutexLock lock(mutex_);
+  if (made_.has_value() && mode != mode_ && ChangeMode(mode)) return absl::OkStatus();
   TableShape made, gone;
-  if (absl::Status status = Build(Intent::kInstall, made, gone); !status.ok()) return status;
+  if (absl::Status status = Build(Intent::kInstall, mode, made, gone); !status.ok()) return status;
   SeeCounters(gone);
   FoldCounters();
   made_ = std::move(made);
+  mode_ = mode;
   return absl::OkStatus();
+}
+
+// Replaces the rules that differ from mode to mode; false if the table is not as made, or the
+// kernel would not.
+bool Table::ChangeMode(TableMode mode) {
+  if (!ReadIntact().value_or(false)) return false;
+  TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+  sluice::agent::ChangeMode(options_, mode, *queue_expression_, transaction);
+  TableShape made, gone;
+  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
+    AddToShape(message, IsDeletion(message) ? gone : made);
+  });
+  if (refusal.error != 0) return false;
+  // Rules do not say which table they are of but by its name.
+  gone.handle = made_->handle;
+  SeeCounters(gone);
+  asked_.Fold();
+  guard_dropped_.Fold();
+  for (const char* chain : {kAskChain, kGuardChain}) {
+    const auto changed = made_->chains.find(chain);
+    if (changed != made_->chains.end()) changed->second.rules = made.chains[chain].rules;
+  }
+  mode_ = mode;
+  return true;
 }
 
 absl::Status Table::Check() {
   MutexLock lock(mutex_);
   TableShape made, gone;
-  return Build(Intent::kCheck, made, gone);
+  return Build(Intent::kCheck, TableMode::kOn, made, gone);
 }
 
 absl::Status Table::StopAsking() {
@@ -132,11 +159,17 @@ absl::StatusOr<TableCounters> Table::ReadCounters() {
     if (!now.ok()) return now.status();
     if (now->has_value()) SeeCounters(**now);
   }
-  return TableCounters{.asked = asked_.total(), .guard_dropped = guard_dropped_.total()};
+  return TableCounters{.asked = asked_.total(),
+                       .guard_dropped = guard_dropped_.total(),
+                       .exempted = exempted_.total()};
 }
 
 absl::StatusOr<bool> Table::Intact() {
   MutexLock lock(mutex_);
+  return ReadIntact();
+}
+
+absl::StatusOr<bool> Table::ReadIntact() {
   if (!made_.has_value()) return false;
   absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(*made_, *socket_);
   if (!now.ok()) return now.status();
@@ -145,11 +178,15 @@ absl::StatusOr<bool> Table::Intact() {
   return SameStructure(**now, *made_);
 }
 
-absl::StatusOr<bool> Table::Present() {
+absl::StatusOr<std::optional<TableMode>> Table::Found() {
   MutexLock lock(mutex_);
   const absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(TableShape{}, *socket_);
   if (!now.ok()) return now.status();
-  return now->has_value();
+  if (!now->has_value()) return std::nullopt;
+  const auto ask = (*now)->chains.find(kAskChain);
+  const bool shadow = ask != (*now)->chains.end() && !ask->second.rules.empty() &&
+                      ask->second.rules.back().comment == kShadowComment;
+  return shadow ? TableMode::kShadow : TableMode::kOn;
 }
 
 std::optional<QueueExpression> Table::queue_expression() const {
@@ -161,11 +198,13 @@ void Table::SeeCounters(const TableShape& now) {
   if (!made_.has_value()) return;
   if (auto packets = PacketsOf(now, *made_, kAskChain)) asked_.See(*packets);
   if (auto packets = PacketsOf(now, *made_, kGuardChain)) guard_dropped_.See(*packets);
+  if (auto packets = PacketsOf(now, *made_, kExemptChain)) exempted_.See(*packets);
 }
 
 void Table::FoldCounters() {
   asked_.Fold();
   guard_dropped_.Fold();
+  exempted_.Fold();
 }
 
 }  // namespace sluice::agent

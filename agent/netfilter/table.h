@@ -19,6 +19,7 @@ namespace sluice::agent {
 struct TableCounters {
   uint64_t asked = 0;          // Reached the ask rule.
   uint64_t guard_dropped = 0;  // Dropped by the guard: nobody had let them pass.
+  uint64_t exempted = 0;       // Passed unasked by chain exempt.
 };
 
 // The nftables table `inet sluice`: makes it, takes it out, reads its counters, notices what
@@ -38,8 +39,10 @@ class Table final {
 
   // Puts the table in place, instead of any table of that name, in one transaction. A packet on
   // its way just then meets the old rules or the new ones, or, past the place of both ask rules,
-  // the guard. If it fails, what was there stays.
-  absl::Status Install() ABSL_LOCKS_EXCLUDED(mutex_);
+  // the guard; what is queued, the kernel drops. Where the table of the latest Install is there as
+  // made and only the mode differs, rules are replaced inside it, and what is queued stays. If it
+  // fails, what was there stays.
+  absl::Status Install(TableMode mode) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Has the kernel check what Install would do, and changes nothing.
   absl::Status Check() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -59,8 +62,9 @@ class Table final {
   // after Remove.
   absl::StatusOr<bool> Intact() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether there is a table of that name, whoever made it: an agent before this one, for one.
-  absl::StatusOr<bool> Present() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The mode a table of that name is in, whoever made it, an agent before this one for one. In
+  // doubt it is kOn. Nothing if there is no such table.
+  absl::StatusOr<std::optional<TableMode>> Found() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For TableMonitor, to tell our changes from others'.
   uint32_t port_id() const { return port_id_; }
@@ -72,8 +76,10 @@ class Table final {
   Table(const TableOptions& options, std::unique_ptr<TableSocket> socket);
 
   enum class Intent { kInstall, kCheck };
-  absl::Status Build(Intent intent, TableShape& made, TableShape& gone)
+  absl::Status Build(Intent intent, TableMode mode, TableShape& made, TableShape& gone)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool ChangeMode(TableMode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<bool> ReadIntact() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SeeCounters(const TableShape& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FoldCounters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -83,9 +89,11 @@ class Table final {
   mutable Mutex mutex_;
   const std::unique_ptr<TableSocket> socket_ ABSL_PT_GUARDED_BY(mutex_);
   std::optional<QueueExpression> queue_expression_ ABSL_GUARDED_BY(mutex_);
-  std::optional<TableShape> made_ ABSL_GUARDED_BY(mutex_);  // By the latest Install.
+  std::optional<TableShape> made_ ABSL_GUARDED_BY(mutex_);   // By the latest Install.
+  TableMode mode_ ABSL_GUARDED_BY(mutex_) = TableMode::kOn;  // Of made_.
   TableTally asked_ ABSL_GUARDED_BY(mutex_);
   TableTally guard_dropped_ ABSL_GUARDED_BY(mutex_);
+  TableTally exempted_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice::agent

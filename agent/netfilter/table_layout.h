@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
-#include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/exempt_flow.h"
+#include "agent/netfilter/table_rule.h"
 #include "agent/netfilter/table_transaction.h"
 
 namespace sluice::agent {
@@ -15,31 +17,41 @@ struct TableOptions {
   uint32_t mark_mask = 0xff000000;  // Packet-mark bits of the agent; see mark_bits.h.
   // Have connections tracked though no other rule asks for it; fragments are reassembled then.
   bool track_connections = false;
+  std::vector<ExemptFlow> exempt = {};  // Not asked about; see table_exemptions.h.
 };
 
-// How the ask rule puts a packet into an NFQUEUE.
-enum class QueueExpression {
-  kNative,   // nft's own `queue`.
-  kXtables,  // The iptables target NFQUEUE, revision 3, for kernels without the former.
+// What the table does with packets that nobody decides. Without a table the mode is off.
+enum class TableMode {
+  kOn,      // As fail_open says.
+  kShadow,  // They pass: queue bypass and no guard, whatever fail_open says.
 };
 
-inline constexpr char kTableName[] = "sluice";
 inline constexpr char kPrepareChain[] = "prepare";
 inline constexpr char kAskChain[] = "ask";
 inline constexpr char kNotifyChain[] = "notify";
 inline constexpr char kGuardChain[] = "guard";
 inline constexpr char kFinishChain[] = "finish";
 inline constexpr char kAskRule[] = "rule of chain ask";
+// Of the ask rule in mode shadow: how an agent that finds the table knows the mode.
+inline constexpr char kShadowComment[] = "mode shadow: asks the decider, and everything passes";
 
 // Adds to `transaction` whatever replaces the table that is there, if any, by ours. A forwarded
 // packet meets, in this order:
 //   prepare  mangle - 10  clears our bits of the packet mark: nobody comes in decided; with
 //            track_connections looks at the connection, which is all the kernel needs to track
-//   ask      mangle - 5   counts, queues; a verdict ACCEPT goes on after it
+//   ask      mangle - 5   jumps to chain exempt, which marks decided what is not asked about;
+//                         counts the rest and queues it; a verdict ACCEPT goes on after it
 //   notify   mangle - 4   refuses, and tells the sender, what the verdict's mark says to
-//   guard    mangle + 5   fail_mode closed only: counts and drops what lacks the decided bit
+//   guard    mangle + 5   fail_mode closed only: counts and drops what lacks the decided bit; in
+//                         mode shadow it has no rule
 //   finish   postrouting, mangle - 10  clears our bits before others' rules see them there
-void AddTable(const TableOptions& options, QueueExpression queue, TableTransaction& transaction);
+void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+              TableTransaction& transaction);
+
+// Adds the replacement of the rules that differ from mode to mode, in a table made with these
+// options. All chains stay: what is queued stays queued.
+void ChangeMode(const TableOptions& options, TableMode mode, QueueExpression queue,
+                TableTransaction& transaction);
 
 // Adds the removal of the rules that ask and guard; the chains stay. With the last chain of a hook
 // the kernel drops every packet that is queued, without its rules it only stops to queue.

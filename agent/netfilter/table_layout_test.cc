@@ -13,6 +13,8 @@
 #include <memory>
 #include <string>
 
+#include "agent/netfilter/mark_bits.h"
+
 namespace sluice::agent {
 namespace {
 
@@ -53,7 +55,7 @@ const Queueing kQueueings[] = {
 TEST(TableLayoutTest, NativeQueueSaysWhichQueuesAndWhetherToBypass) {
   for (const Queueing& row : kQueueings) {
     TableTransaction transaction(1);
-    AddTable(row.options, QueueExpression::kNative, transaction);
+    AddTable(row.options, TableMode::kOn, QueueExpression::kNative, transaction);
     std::string names;
     ForEachAskExpression(transaction, [&](const std::string& name, nftnl_expr* expression) {
       names += name + " ";
@@ -63,14 +65,14 @@ TEST(TableLayoutTest, NativeQueueSaysWhichQueuesAndWhetherToBypass) {
       EXPECT_EQ(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_FLAGS),
                 row.bypass ? NFT_QUEUE_FLAG_BYPASS : 0);
     });
-    EXPECT_EQ(names, "counter queue ");
+    EXPECT_EQ(names, "immediate counter queue ");
   }
 }
 
 TEST(TableLayoutTest, XtablesTargetSaysTheSame) {
   for (const Queueing& row : kQueueings) {
     TableTransaction transaction(1);
-    AddTable(row.options, QueueExpression::kXtables, transaction);
+    AddTable(row.options, TableMode::kOn, QueueExpression::kXtables, transaction);
     std::string names;
     ForEachAskExpression(transaction, [&](const std::string& name, nftnl_expr* expression) {
       names += name + " ";
@@ -86,7 +88,21 @@ TEST(TableLayoutTest, XtablesTargetSaysTheSame) {
       EXPECT_EQ(info.queues_total, row.total);
       EXPECT_EQ(info.flags, row.bypass ? NFQ_FLAG_BYPASS : 0);
     });
-    EXPECT_EQ(names, "counter target ");
+    EXPECT_EQ(names, "immediate counter target ");
+  }
+}
+
+TEST(TableLayoutTest, ShadowBypassesWhateverTheFailMode) {
+  for (const bool fail_open : {false, true}) {
+    TableTransaction transaction(1);
+    AddTable({.fail_open = fail_open}, TableMode::kShadow, QueueExpression::kNative, transaction);
+    int queues = 0;
+    ForEachAskExpression(transaction, [&](const std::string& name, nftnl_expr* expression) {
+      if (name != "queue") return;
+      ++queues;
+      EXPECT_EQ(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_FLAGS), NFT_QUEUE_FLAG_BYPASS);
+    });
+    EXPECT_EQ(queues, 1);
   }
 }
 

@@ -38,8 +38,8 @@ class TableMonitorTest : public TableTestbed {
 TEST_F(TableMonitorTest, OurOwnChangesAreNoNews) {
   EXPECT_FALSE(Readable());
   EXPECT_FALSE(Changed());
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   ASSERT_EQ(table_->Check(), absl::OkStatus());
   ASSERT_EQ(table_->Remove(), absl::OkStatus());
   EXPECT_TRUE(Readable());
@@ -58,7 +58,7 @@ TEST_F(TableMonitorTest, OthersChangesToTheTableAre) {
            "nft add table inet sluice '{ flags dormant; }'",
        }) {
     SCOPED_TRACE(change);
-    ASSERT_EQ(table_->Install(), absl::OkStatus());
+    ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
     EXPECT_FALSE(Changed());
     Shell(change);
     EXPECT_TRUE(Readable());
@@ -68,7 +68,7 @@ TEST_F(TableMonitorTest, OthersChangesToTheTableAre) {
 }
 
 TEST_F(TableMonitorTest, OthersTablesAreNot) {
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   Shell(
       "nft add table ip sluice && nft add table inet sluice2 && nft add chain inet sluice2 sluice "
       "&& nft delete table ip sluice");
@@ -77,15 +77,15 @@ TEST_F(TableMonitorTest, OthersTablesAreNot) {
 }
 
 TEST_F(TableMonitorTest, AnotherAgentIsAnother) {
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   auto other = Table::Open({});
   ASSERT_TRUE(other.ok());
-  ASSERT_EQ((*other)->Install(), absl::OkStatus());
+  ASSERT_EQ((*other)->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_TRUE(Changed());
 }
 
 TEST_F(TableMonitorTest, LostNotificationsCountAsAChange) {
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_FALSE(Changed());
   // More than the socket holds, and all of it of no interest.
   Shell(

@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <libmnl/libmnl.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -91,11 +92,31 @@ int AddExpression(const nlattr* element, void* data) {
   return MNL_CB_OK;
 }
 
+// A rule's user data are records of type, length and bytes, of which nft makes one a comment.
+std::string CommentIn(const nlattr* user_data) {
+  if (user_data == nullptr) return "";
+  absl::string_view rest(static_cast<const char*>(mnl_attr_get_payload(user_data)),
+                         mnl_attr_get_payload_len(user_data));
+  while (rest.size() >= 2) {
+    const auto type = static_cast<uint8_t>(rest[0]);
+    const size_t length = static_cast<uint8_t>(rest[1]);
+    rest.remove_prefix(2);
+    if (length > rest.size()) break;
+    if (type == NFTNL_UDATA_RULE_COMMENT) {
+      const absl::string_view text = rest.substr(0, length);
+      return std::string(text.substr(0, text.find('\0')));
+    }
+    rest.remove_prefix(length);
+  }
+  return "";
+}
+
 void AddRuleMessage(const Attributes& parsed, TableShape& shape) {
-  static_assert(NFTA_RULE_EXPRESSIONS < Attributes::kMax);
+  static_assert(NFTA_RULE_USERDATA < Attributes::kMax);
   if (parsed.Text(NFTA_RULE_TABLE) != kTableName) return;
   TableShape::Rule rule;
   rule.handle = parsed.U64(NFTA_RULE_HANDLE);
+  rule.comment = CommentIn(parsed.Nest(NFTA_RULE_USERDATA));
   if (const nlattr* expressions = parsed.Nest(NFTA_RULE_EXPRESSIONS)) {
     mnl_attr_parse_nested(expressions, AddExpression, &rule);
   }
@@ -103,7 +124,7 @@ void AddRuleMessage(const Attributes& parsed, TableShape& shape) {
 }
 
 bool SameRule(const TableShape::Rule& a, const TableShape::Rule& b) {
-  return a.handle == b.handle && a.expressions == b.expressions;
+  return a.handle == b.handle && a.expressions == b.expressions && a.comment == b.comment;
 }
 
 bool SameChain(const TableShape::Chain& a, const TableShape::Chain& b) {

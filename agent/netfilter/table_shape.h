@@ -19,6 +19,7 @@ struct TableShape {
     uint64_t handle = 0;  // Unique in its table; a rule that is replaced gets a new one.
     std::vector<std::string> expressions;
     std::optional<uint64_t> packets;  // Of its first counter.
+    std::string comment = {};         // What `nft list` prints beside it.
   };
   struct Chain {
     uint64_t handle = 0;

@@ -50,6 +50,7 @@ TEST(TableShapeTest, AnyDifferenceButCountersIsOne) {
       [](TableShape& shape) { shape.chains["ask"].rules.push_back({}); },
       [](TableShape& shape) { shape.chains["ask"].rules[0].handle = 4; },
       [](TableShape& shape) { shape.chains["ask"].rules[0].expressions.pop_back(); },
+      [](TableShape& shape) { shape.chains["ask"].rules[0].comment = "more"; },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     TableShape changed = Shape();
@@ -78,26 +79,29 @@ TEST(TableShapeTest, CountsOnlyOurRules) {
 // The messages that make the table, taken as notifications.
 TEST(TableShapeTest, ReadsMessages) {
   TableTransaction transaction(1);
-  AddTable({}, QueueExpression::kXtables, transaction);
+  AddTable({}, TableMode::kOn, QueueExpression::kXtables, transaction);
   TableShape shape;
   int rest = static_cast<int>(transaction.bytes().size());
   for (auto* message = reinterpret_cast<const nlmsghdr*>(transaction.bytes().data());
        mnl_nlmsg_ok(message, rest); message = mnl_nlmsg_next(message, &rest)) {
     AddToShape(message, shape);
   }
-  ASSERT_EQ(shape.chains.size(), 5u);
+  ASSERT_EQ(shape.chains.size(), 6u);
   EXPECT_EQ(shape.chains["notify"].rules.size(), 4u);
   EXPECT_EQ(shape.chains["guard"].priority, -145);
   EXPECT_EQ(shape.chains["guard"].type, "filter");
   ASSERT_EQ(shape.chains["guard"].rules.size(), 1u);
   EXPECT_EQ(shape.chains["guard"].rules[0].expressions,
             (std::vector<std::string>{"meta", "bitwise", "cmp", "counter", "immediate"}));
+  EXPECT_EQ(shape.chains["guard"].rules[0].comment,
+            "fail_mode closed: what no agent has let pass ends here");
+  EXPECT_EQ(shape.chains["exempt"].type, "");
 }
 
 // Every message, cut short everywhere, and with every byte changed.
 TEST(TableShapeTest, BrokenMessagesDoNoHarm) {
   TableTransaction transaction(1);
-  AddTable({}, QueueExpression::kXtables, transaction);
+  AddTable({}, TableMode::kOn, QueueExpression::kXtables, transaction);
   int rest = static_cast<int>(transaction.bytes().size());
   for (auto* message = reinterpret_cast<const nlmsghdr*>(transaction.bytes().data());
        mnl_nlmsg_ok(message, rest); message = mnl_nlmsg_next(message, &rest)) {

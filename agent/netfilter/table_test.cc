@@ -46,7 +46,7 @@ class TableTest : public TableTestbed {
 TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
   auto table = Open({.first_queue = 4, .queue_count = 2});
   EXPECT_FALSE(table->queue_expression().has_value());
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_TRUE(table->queue_expression().has_value());
   ExpectIntact(*table, true);
   const std::string listing = Listing();
@@ -80,22 +80,60 @@ TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
 
 TEST_F(TableTest, HasConnectionsTracked) {
   auto table = Open({.track_connections = true});
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_THAT(Listing(), HasSubstr("ct state == 0x0"));
   ExpectIntact(*table, true);
 }
 
 TEST_F(TableTest, OpenModeHasNoGuard) {
   auto table = Open({.fail_open = true});
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_THAT(Listing(), Not(HasSubstr("guard")));
   EXPECT_THAT(Listing(), HasSubstr("passes unasked if no agent listens"));
   ExpectIntact(*table, true);
 }
 
+TEST_F(TableTest, ShadowHasNoGuardAndSaysWhatItIs) {
+  auto table = Open();
+  ASSERT_EQ(table->Install(TableMode::kShadow), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("mode shadow: asks the decider, and everything passes"));
+  EXPECT_THAT(Listing(), Not(HasSubstr("fail_mode closed")));
+  ExpectIntact(*table, true);
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("fail_mode closed"));
+  EXPECT_THAT(Listing(), Not(HasSubstr("mode shadow")));
+  ExpectIntact(*table, true);
+}
+
+TEST_F(TableTest, AChangeOfModeRepairsWhatOthersDid) {
+  auto table = Open();
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
+  Shell("nft flush chain inet sluice prepare");
+  ASSERT_EQ(table->Install(TableMode::kShadow), absl::OkStatus());
+  ExpectIntact(*table, true);
+  EXPECT_THAT(Listing(), HasSubstr("the mark bits of the agent are not for others to set"));
+}
+
+TEST_F(TableTest, FindsTheModeATableWasLeftIn) {
+  const auto found = [] {
+    auto mode = Open()->Found();
+    EXPECT_TRUE(mode.ok()) << mode.status();
+    return mode.value_or(std::nullopt);
+  };
+  EXPECT_EQ(found(), std::nullopt);
+  for (const bool fail_open : {false, true}) {
+    for (const TableMode mode : {TableMode::kOn, TableMode::kShadow}) {
+      ASSERT_EQ(Open({.fail_open = fail_open})->Install(mode), absl::OkStatus());
+      EXPECT_EQ(found(), mode);
+    }
+  }
+  Shell("nft flush chain inet sluice ask");
+  EXPECT_EQ(found(), TableMode::kOn);
+}
+
 TEST_F(TableTest, UsesTheMarkBitsItIsGiven) {
   auto table = Open({.mark_mask = 0x00000ff0});
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_THAT(Listing(), HasSubstr("meta mark set meta mark & 0xfffff00f"));
   EXPECT_THAT(Listing(), HasSubstr("meta mark & 0x00000010 == 0x00000000"));
 }
@@ -112,7 +150,7 @@ TEST_F(TableTest, CheckChangesNothing) {
   auto table = Open();
   EXPECT_EQ(table->Check(), absl::OkStatus());
   EXPECT_EQ(Shell("nft list ruleset"), "");
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_EQ(table->Check(), absl::OkStatus());
   ExpectIntact(*table, true);
 }
@@ -120,7 +158,7 @@ TEST_F(TableTest, CheckChangesNothing) {
 TEST_F(TableTest, StopsAskingBeforeItGoes) {
   auto table = Open({});
   EXPECT_EQ(table->StopAsking(), absl::OkStatus()) << "without a table";
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   ASSERT_EQ(table->StopAsking(), absl::OkStatus());
   EXPECT_THAT(Listing(), HasSubstr("chain ask"));
   EXPECT_THAT(Listing(), Not(HasSubstr("asks the decider")));
@@ -131,7 +169,7 @@ TEST_F(TableTest, StopsAskingBeforeItGoes) {
 TEST_F(TableTest, RemoveIsWellWithoutATable) {
   auto table = Open();
   EXPECT_EQ(table->Remove(), absl::OkStatus());
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_EQ(table->Remove(), absl::OkStatus());
   EXPECT_EQ(Shell("nft list ruleset"), "");
   ExpectIntact(*table, false);
@@ -139,11 +177,11 @@ TEST_F(TableTest, RemoveIsWellWithoutATable) {
 }
 
 TEST_F(TableTest, OutlivesTheObjectAndIsTakenOver) {
-  ASSERT_EQ(Open()->Install(), absl::OkStatus());
+  ASSERT_EQ(Open()->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_THAT(Listing(), HasSubstr("guard"));
   auto successor = Open({.fail_open = true});
   ExpectIntact(*successor, false);
-  ASSERT_EQ(successor->Install(), absl::OkStatus());
+  ASSERT_EQ(successor->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_THAT(Listing(), Not(HasSubstr("guard")));
   ExpectIntact(*successor, true);
   EXPECT_EQ(Open()->Remove(), absl::OkStatus());
@@ -170,8 +208,8 @@ TEST_F(TableTest, ForeignRulesStayByteForByte) {
       "END");
   const std::string before = Shell("nft -a list ruleset");
   auto table = Open();
-  ASSERT_EQ(table->Install(), absl::OkStatus());
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_EQ(table->Check(), absl::OkStatus());
   const std::string during = Shell("nft -a list ruleset");
   EXPECT_EQ(during.substr(0, before.size()), before);
@@ -202,12 +240,12 @@ TEST_F(TableTest, NoticesWhatOthersDoToIt) {
   ExpectIntact(*table, false);
   for (const std::string& change : changes) {
     SCOPED_TRACE(change);
-    ASSERT_EQ(table->Install(), absl::OkStatus());
+    ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
     ExpectIntact(*table, true);
     Shell(change);
     ExpectIntact(*table, false);
   }
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   ExpectIntact(*table, true);
   Shell("nft add table inet other && nft add chain inet other sluice");
   ExpectIntact(*table, true);
@@ -215,9 +253,9 @@ TEST_F(TableTest, NoticesWhatOthersDoToIt) {
 
 TEST_F(TableTest, ATableMadeAnewIsNotOurs) {
   auto table = Open();
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   auto other = Open();
-  ASSERT_EQ(other->Install(), absl::OkStatus());
+  ASSERT_EQ(other->Install(TableMode::kOn), absl::OkStatus());
   ExpectIntact(*other, true);
   ExpectIntact(*table, false);
 }
@@ -235,7 +273,7 @@ TEST_F(TableTest, WithoutPrivilegeSaysWhatIsNeeded) {
         said = table.status().ToString();
       } else {
         for (const absl::Status& status :
-             {(*table)->Install(), (*table)->Check(), (*table)->Remove()}) {
+             {(*table)->Install(TableMode::kOn), (*table)->Check(), (*table)->Remove()}) {
           said += std::string(status.message()) + "\n";
           if (!absl::IsPermissionDenied(status)) said += "wrong code\n";
           if (status.GetPayload(kErrnoPayload) != absl::Cord(std::to_string(EPERM))) {
@@ -275,14 +313,15 @@ TEST_F(TableTest, ARefusalLeavesWhatWasThere) {
   EXPECT_THAT(before, HasSubstr("owner"));
 
   auto table = Open();
-  for (const absl::Status& status : {table->Install(), table->Check(), table->Remove()}) {
+  for (const absl::Status& status :
+       {table->Install(TableMode::kOn), table->Check(), table->Remove()}) {
     EXPECT_EQ(status.message(),
               "nftables table inet sluice: Operation not permitted: another program holds this "
               "table as its own (flag owner): end that program");
   }
   EXPECT_EQ(Shell("nft list ruleset"), before);
   *holder = nullptr;
-  ASSERT_EQ(table->Install(), absl::OkStatus());
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   ExpectIntact(*table, true);
 }
 

@@ -19,12 +19,44 @@ namespace {
 constexpr uint8_t kUdp = 17;
 constexpr uint8_t kHopLimit = 64;
 constexpr std::array<uint8_t, 8> kUdpHeader = {0x30, 0x39, 0x00, 0x35, 0, 8, 0, 0};
+constexpr std::array<uint8_t, 8> kUdpAnswer = {0x00, 0x35, 0x30, 0x39, 0, 8, 0, 0};
 
 uint16_t HeaderChecksum(const uint8_t* header) {
   uint32_t sum = 0;
   for (int i = 0; i < 20; i += 2) sum += static_cast<uint32_t>(header[i] << 8 | header[i + 1]);
   while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
   return static_cast<uint16_t>(~sum);
+}
+
+using Ipv4Packet = std::array<uint8_t, 28>;
+
+Ipv4Packet Ipv4(std::array<uint8_t, 4> source, std::array<uint8_t, 4> destination,
+                std::array<uint8_t, 8> udp) {
+  Ipv4Packet packet = {0x45, 0, 0, 28, 0, 0, 0, 0, kHopLimit, kUdp};
+  memcpy(&packet[12], source.data(), source.size());
+  memcpy(&packet[16], destination.data(), destination.size());
+  const uint16_t checksum = HeaderChecksum(packet.data());
+  packet[10] = static_cast<uint8_t>(checksum >> 8);
+  packet[11] = static_cast<uint8_t>(checksum);
+  memcpy(&packet[20], udp.data(), udp.size());
+  return packet;
+}
+
+template <typename Packet>
+void Write(int fd, const Packet& packet) {
+  ASSERT_EQ(write(fd, packet.data(), packet.size()), std::ssize(packet)) << strerror(errno);
+}
+
+// The datagrams that can be read from fd. The gateway itself says things there, too, such as
+// router solicitations.
+int CountDatagrams(int fd) {
+  int count = 0;
+  std::array<uint8_t, 2048> packet;
+  while (read(fd, packet.data(), packet.size()) > 0) {
+    if ((packet[0] >> 4) == 4 ? packet[9] == kUdp : packet[6] == kUdp) ++count;
+  }
+  EXPECT_EQ(errno, EAGAIN) << strerror(errno);
+  return count;
 }
 
 }  // namespace
@@ -55,26 +87,25 @@ void TableTestbed::TearDown() {
 }
 
 void TableTestbed::StartForwarding() {
-  inside_ = OpenTun("inside");
-  outside_ = OpenTun("outside");
+  inside_ = OpenDevice("inside", IFF_TUN);
+  outside_ = OpenDevice("outside", IFF_TUN);
   ASSERT_GE(inside_, 0) << strerror(errno);
   ASSERT_GE(outside_, 0) << strerror(errno);
   Shell(
       "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 "
-      "net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.inside.rp_filter=0 && "
+      "net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.inside.rp_filter=0 "
+      "net.ipv4.conf.outside.rp_filter=0 && "
       "ip link set lo up && ip link set inside up && ip link set outside up && "
       "ip route add 198.51.100.0/24 dev inside && ip route add 203.0.113.0/24 dev outside && "
       "ip route add 2001:db8:1::/64 dev inside && ip route add 2001:db8:2::/64 dev outside");
 }
 
 void TableTestbed::SendIpv4(uint8_t flow) {
-  std::array<uint8_t, 28> packet = {0x45, 0, 0,   28, 0,   0,    0,   0, kHopLimit, kUdp,
-                                    0,    0, 198, 51, 100, flow, 203, 0, 113,       1};
-  const uint16_t checksum = HeaderChecksum(packet.data());
-  packet[10] = static_cast<uint8_t>(checksum >> 8);
-  packet[11] = static_cast<uint8_t>(checksum);
-  memcpy(&packet[20], kUdpHeader.data(), kUdpHeader.size());
-  ASSERT_EQ(write(inside_, packet.data(), packet.size()), std::ssize(packet)) << strerror(errno);
+  Write(inside_, Ipv4({198, 51, 100, flow}, {203, 0, 113, 1}, kUdpHeader));
+}
+
+void TableTestbed::AnswerIpv4(uint8_t flow) {
+  Write(outside_, Ipv4({203, 0, 113, 1}, {198, 51, 100, flow}, kUdpAnswer));
 }
 
 void TableTestbed::SendIpv6(uint8_t flow) {
@@ -85,28 +116,18 @@ void TableTestbed::SendIpv6(uint8_t flow) {
   memcpy(&packet[24], net.data(), net.size());
   packet[39] = 1;
   memcpy(&packet[40], kUdpHeader.data(), kUdpHeader.size());
-  ASSERT_EQ(write(inside_, packet.data(), packet.size()), std::ssize(packet)) << strerror(errno);
+  Write(inside_, packet);
 }
 
-int TableTestbed::Received() {
-  int count = 0;
-  std::array<uint8_t, 2048> packet;
-  ssize_t size;
-  while ((size = read(outside_, packet.data(), packet.size())) > 0) {
-    // The gateway itself says things there, too, such as router solicitations.
-    const bool ours = (packet[0] >> 4) == 4 ? packet[9] == kUdp && packet[12] == 198
-                                            : packet[6] == kUdp && packet[8] == 0x20;
-    if (ours) ++count;
-  }
-  EXPECT_EQ(errno, EAGAIN) << strerror(errno);
-  return count;
-}
+int TableTestbed::Received() { return CountDatagrams(outside_); }
 
-int TableTestbed::OpenTun(const char* name) {
+int TableTestbed::Answered() { return CountDatagrams(inside_); }
+
+int TableTestbed::OpenDevice(const char* name, short kind) {
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return fd;
   ifreq request = {};
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  request.ifr_flags = static_cast<short>(kind | IFF_NO_PI);
   strncpy(request.ifr_name, name, IFNAMSIZ - 1);
   if (ioctl(fd, TUNSETIFF, &request) < 0) {
     close(fd);

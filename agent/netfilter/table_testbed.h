@@ -27,10 +27,19 @@ class TableTestbed : public ::testing::Test {
   void SendIpv6(uint8_t flow = 1);
   // How many of those came out since the last call.
   int Received();
+  // Sends the answer to SendIpv4's datagram the other way.
+  void AnswerIpv4(uint8_t flow = 1);
+  // How many of those came out since the last call.
+  int Answered();
+
+  // The datagrams go from port 12345 to this one.
+  static constexpr uint16_t kPort = 53;
+
+  // Makes an interface of that name, with (IFF_TAP) or without (IFF_TUN) link layer: what is
+  // written to the result comes in by it. Non-blocking; to be closed by the caller.
+  static int OpenDevice(const char* name, short kind);
 
  private:
-  static int OpenTun(const char* name);
-
   int inside_ = -1;
   int outside_ = -1;
 };

@@ -8,6 +8,9 @@
 #include <string>
 #include <thread>
 
+#include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/queue_listing.h"
+#include "agent/netfilter/queue_socket.h"
 #include "agent/netfilter/table.h"
 #include "agent/netfilter/table_testbed.h"
 
@@ -23,11 +26,11 @@ class TableTrafficTest : public TableTestbed {
     ASSERT_EQ(Received(), 3) << "the gateway must forward before there is a table";
   }
 
-  void Install(const TableOptions& options) {
+  void Install(const TableOptions& options, TableMode mode = TableMode::kOn) {
     auto table = Table::Open(options);
     ASSERT_TRUE(table.ok()) << table.status();
     table_ = *std::move(table);
-    ASSERT_EQ(table_->Install(), absl::OkStatus());
+    ASSERT_EQ(table_->Install(mode), absl::OkStatus());
   }
 
   void SendThree() {
@@ -59,6 +62,50 @@ TEST_F(TableTrafficTest, OpenPassesWithoutAListener) {
   SendThree();
   EXPECT_EQ(Received(), 3);
   ExpectCounters(3, 0);
+}
+
+TEST_F(TableTrafficTest, ShadowPassesWhatTheClosedTableDrops) {
+  Install({}, TableMode::kShadow);
+  SendThree();
+  EXPECT_EQ(Received(), 3);
+  ExpectCounters(3, 0);
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
+  ExpectCounters(3, 0);
+  SendThree();
+  EXPECT_EQ(Received(), 0);
+  ExpectCounters(6, 0);
+  Shell("nft flush chain inet sluice ask");  // The next is left to the guard.
+  SendIpv4();
+  ASSERT_EQ(table_->Install(TableMode::kShadow), absl::OkStatus());
+  ExpectCounters(6, 1);
+  SendThree();
+  EXPECT_EQ(Received(), 3);
+  ExpectCounters(9, 1);
+}
+
+TEST_F(TableTrafficTest, WhatIsQueuedOutlivesAChangeOfModeAndNoOther) {
+  auto queue = QueueSocket::Open({.receive_buffer = 1 << 20}, {});
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  const auto waiting = [] { return ReadQueueListing().at(0).waiting; };
+  Install({});
+  SendIpv4(1);
+  ASSERT_EQ(table_->Install(TableMode::kShadow), absl::OkStatus());
+  SendIpv4(2);
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
+  SendIpv4(3);
+  EXPECT_EQ(waiting(), 3u);
+  ExpectCounters(3, 0);
+  VerdictBuffer verdicts(0);
+  for (uint32_t id = 1; id <= 3; ++id) {
+    verdicts.Add(id, KernelVerdict::kAccept, DecidedBit(TableOptions().mark_mask));
+  }
+  ASSERT_EQ((*queue)->Send(verdicts), absl::OkStatus());
+  EXPECT_EQ(Received(), 3);
+
+  SendIpv4();
+  EXPECT_EQ(waiting(), 1u);
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
+  EXPECT_EQ(waiting(), 0u);  // The kernel's doing: the chains were replaced.
 }
 
 TEST_F(TableTrafficTest, RemovedPassesAll) {
@@ -120,16 +167,16 @@ TEST_F(TableTrafficTest, OurMarkBitsEndAtPostroutingAndOthersStay) {
 TEST_F(TableTrafficTest, CountersGoOnOverReplacement) {
   Install({});
   SendThree();
-  ASSERT_EQ(table_->Install(), absl::OkStatus());  // Counters not read before.
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());  // Counters not read before.
   ExpectCounters(3, 0);
   SendThree();
   ExpectCounters(6, 0);
   ASSERT_EQ(table_->Remove(), absl::OkStatus());
   ExpectCounters(6, 0);
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   Shell("nft flush chain inet sluice ask");
   SendThree();
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   ExpectCounters(6, 3);
   SendThree();
   ExpectCounters(9, 3);
@@ -140,7 +187,8 @@ TEST_F(TableTrafficTest, ReplacementUnderTrafficLeavesNoGap) {
   constexpr uint64_t kInstalled = 50;
   std::atomic<bool> done{false};
   std::thread replacer([&] {
-    for (uint64_t i = 0; i < kInstalled; ++i) EXPECT_EQ(table_->Install(), absl::OkStatus());
+    for (uint64_t i = 0; i < kInstalled; ++i)
+      EXPECT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
     done = true;
   });
   uint64_t sent = 0;
@@ -163,16 +211,16 @@ TEST_F(TableTrafficTest, CountersGoOnWhenOthersResetOrFlush) {
   // What was read before a flush is kept.
   Shell("nft flush ruleset");
   ExpectCounters(3, 0);
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   SendIpv4();
   ExpectCounters(4, 0);
   // A table of another's making counts for the other.
   auto other = Table::Open({});
   ASSERT_TRUE(other.ok());
-  ASSERT_EQ((*other)->Install(), absl::OkStatus());
+  ASSERT_EQ((*other)->Install(TableMode::kOn), absl::OkStatus());
   SendThree();
   ExpectCounters(4, 0);
-  ASSERT_EQ(table_->Install(), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
   ExpectCounters(4, 0);
 }
 

@@ -1,0 +1,142 @@
+// The switch with a real table; its queues are tested with the whole agent.
+
+#include "agent/mode_switch.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <memory>
+#include <optional>
+
+#include "agent/netfilter/table_monitor.h"
+#include "agent/netfilter/table_testbed.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr int64_t kHour = int64_t{3600} * 1'000'000'000;
+constexpr int64_t kSoon = 20'000'000;
+
+class ModeSwitchTest : public TableTestbed {
+ protected:
+  void SetUp() override {
+    TableTestbed::SetUp();
+    auto table = Table::Open({});
+    ASSERT_TRUE(table.ok()) << table.status();
+    table_ = *std::move(table);
+    auto monitor = TableMonitor::Open();
+    ASSERT_TRUE(monitor.ok()) << monitor.status();
+    monitor_ = *std::move(monitor);
+    mode_.emplace(table_.get(), std::vector<QueueLoop*>());
+  }
+
+  ModeSwitch::Change Set(v1::Mode mode, std::optional<int64_t> confirm_within = {}) {
+    const auto change = mode_->Set(mode, confirm_within);
+    EXPECT_TRUE(change.ok()) << change.status();
+    return change.value_or(ModeSwitch::Change{});
+  }
+  // The mode the rules are in.
+  std::optional<TableMode> Rules() {
+    const auto found = table_->Found();
+    EXPECT_TRUE(found.ok()) << found.status();
+    return found.value_or(std::nullopt);
+  }
+  // Waits until the mode is this one, looking again when the kernel tells of a change of rules.
+  void Await(v1::Mode mode) {
+    while (mode_->state().mode != mode) {
+      pollfd fd{monitor_->fd(), POLLIN, 0};
+      ASSERT_EQ(poll(&fd, 1, 10'000), 1);
+      monitor_->ChangedByOthers(table_->port_id());
+    }
+  }
+
+  std::unique_ptr<Table> table_;
+  std::unique_ptr<TableMonitor> monitor_;
+  std::optional<ModeSwitch> mode_;
+};
+
+TEST_F(ModeSwitchTest, GoesFromEveryModeToEveryOther) {
+  const v1::Mode modes[] = {v1::MODE_OFF, v1::MODE_ON, v1::MODE_SHADOW};
+  v1::Mode before = v1::MODE_OFF;
+  for (const v1::Mode first : modes) {
+    for (const v1::Mode second : modes) {
+      for (const v1::Mode mode : {first, second}) {
+        const ModeSwitch::Change change = Set(mode);
+        EXPECT_EQ(change.previous, before);
+        EXPECT_EQ(change.current.mode, mode);
+        EXPECT_EQ(change.current.reverts_in_ns, std::nullopt);
+        EXPECT_EQ(mode_->state().mode, mode);
+        EXPECT_EQ(Rules(), mode == v1::MODE_OFF  ? std::nullopt
+                           : mode == v1::MODE_ON ? std::optional(TableMode::kOn)
+                                                 : std::optional(TableMode::kShadow));
+        before = mode;
+      }
+    }
+  }
+}
+
+TEST_F(ModeSwitchTest, RefusesWhatMakesNoSense) {
+  for (const int64_t within : {int64_t{0}, int64_t{-1}, 24 * kHour + 1}) {
+    EXPECT_EQ(mode_->Set(v1::MODE_ON, within).status().code(), absl::StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(mode_->Set(v1::MODE_UNSPECIFIED, kHour).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(mode_->Set(static_cast<v1::Mode>(99)).status().code(),
+            absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(mode_->state().mode, v1::MODE_OFF);
+  Set(v1::MODE_ON, 24 * kHour);
+}
+
+TEST_F(ModeSwitchTest, RevertsWhatNobodyConfirms) {
+  Set(v1::MODE_SHADOW);
+  Set(v1::MODE_ON, kSoon);
+  Await(v1::MODE_SHADOW);
+  EXPECT_EQ(mode_->state().reverts_in_ns, std::nullopt);
+  EXPECT_EQ(Rules(), TableMode::kShadow);
+}
+
+TEST_F(ModeSwitchTest, ReadingDoesNotConfirmAndSettingDoes) {
+  Set(v1::MODE_ON, kHour);
+  const ModeSwitch::Change read = Set(v1::MODE_UNSPECIFIED);
+  EXPECT_EQ(read.current.mode, v1::MODE_ON);
+  EXPECT_GT(read.current.reverts_in_ns, kHour / 2);
+  EXPECT_LE(read.current.reverts_in_ns, kHour);
+  EXPECT_EQ(Set(v1::MODE_ON).current.reverts_in_ns, std::nullopt);
+  EXPECT_EQ(mode_->RevertUnconfirmed(), absl::OkStatus());
+  EXPECT_EQ(mode_->state().mode, v1::MODE_ON);
+}
+
+TEST_F(ModeSwitchTest, AShorterTimeWakesTheClock) {
+  Set(v1::MODE_ON, kHour);
+  Set(v1::MODE_ON, kSoon);
+  Await(v1::MODE_OFF);
+  EXPECT_EQ(Rules(), std::nullopt);
+}
+
+TEST_F(ModeSwitchTest, RevertsAtOnceWhenNobodyWouldKeepTheTime) {
+  Set(v1::MODE_ON, kHour);
+  EXPECT_EQ(mode_->RevertUnconfirmed(), absl::OkStatus());
+  EXPECT_EQ(mode_->state().mode, v1::MODE_OFF);
+  EXPECT_EQ(Rules(), std::nullopt);
+}
+
+TEST_F(ModeSwitchTest, RestoresTheRulesOfTheMode) {
+  for (const v1::Mode mode : {v1::MODE_ON, v1::MODE_SHADOW}) {
+    Set(mode);
+    Shell("nft flush ruleset");
+    const auto restored = mode_->Restore();
+    ASSERT_TRUE(restored.ok()) << restored.status();
+    EXPECT_TRUE(*restored);
+    EXPECT_EQ(Rules() == TableMode::kShadow, mode == v1::MODE_SHADOW);
+    EXPECT_FALSE(*mode_->Restore());
+  }
+}
+
+TEST_F(ModeSwitchTest, WithoutATableTheModeCannotBeSet) {
+  ModeSwitch by_hand(nullptr, {});
+  EXPECT_EQ(by_hand.state().mode, v1::MODE_ON);
+  EXPECT_EQ(by_hand.Set(v1::MODE_OFF).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace sluice::agent

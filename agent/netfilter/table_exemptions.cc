@@ -1,0 +1,65 @@
+#include "agent/netfilter/table_exemptions.h"
+
+#include <linux/netfilter.h>
+
+#include <utility>
+
+#include "agent/netfilter/table_rule.h"
+
+namespace sluice::agent {
+namespace {
+
+using Side = TableRule::Side;
+
+constexpr uint32_t kHopLimitOffset = 7;  // In the IPv6 header.
+constexpr uint8_t kRouterSolicitation = 133;
+constexpr uint8_t kRedirect = 137;
+
+// A rule of one direction of `flow`, as far as both are alike.
+TableRule Begin(const ExemptFlow& flow, bool answers) {
+  const Side connecting = answers ? Side::kDestination : Side::kSource;
+  const Side connected = answers ? Side::kSource : Side::kDestination;
+  TableRule rule(kExemptChain,
+                 answers ? "exempt by configuration: answers" : "exempt by configuration");
+  if (flow.source) rule.IfAddress(connecting, *flow.source);
+  if (flow.destination) rule.IfAddress(connected, *flow.destination);
+  if (flow.protocol != 0) rule.IfProtocol(flow.protocol);
+  if (flow.port != 0) rule.IfPort(connected, flow.port);
+  return rule;
+}
+
+void AddFlow(const ExemptFlow& flow, uint32_t decided_bit, TableTransaction& transaction) {
+  const auto add = [&](TableRule&& rule) {
+    rule.Count().SetMarkBit(decided_bit).Accept().AddTo(transaction);
+  };
+  add(Begin(flow, /*answers=*/false));
+  if (flow.protocol == 0 || flow.protocol == IPPROTO_TCP) {
+    TableRule tcp = Begin(flow, /*answers=*/true);
+    if (flow.protocol == 0) tcp.IfProtocol(IPPROTO_TCP);
+    tcp.IfNotOpening();
+    add(std::move(tcp));
+  }
+  if (flow.protocol != IPPROTO_TCP) {
+    TableRule others = Begin(flow, /*answers=*/true);
+    if (flow.protocol == 0) others.IfNotProtocol(IPPROTO_TCP);
+    add(std::move(others));
+  }
+}
+
+}  // namespace
+
+void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t decided_bit,
+                   TableTransaction& transaction) {
+  TableRule(kExemptChain, "neighbour discovery across a bridge")
+      .IfFamily(NFPROTO_IPV6)
+      .IfProtocol(IPPROTO_ICMPV6)
+      .IfByte(NFT_PAYLOAD_NETWORK_HEADER, kHopLimitOffset, 255, 255)
+      .IfByte(NFT_PAYLOAD_TRANSPORT_HEADER, 0, kRouterSolicitation, kRedirect)
+      .Count()
+      .SetMarkBit(decided_bit)
+      .Accept()
+      .AddTo(transaction);
+  for (const ExemptFlow& flow : flows) AddFlow(flow, decided_bit, transaction);
+}
+
+}  // namespace sluice::agent

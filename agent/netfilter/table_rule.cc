@@ -1,0 +1,209 @@
+#include "agent/netfilter/table_rule.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "agent/netfilter/table_comment.h"
+
+namespace sluice::agent {
+
+void TableRule::Free::operator()(nftnl_rule* rule) const { nftnl_rule_free(rule); }
+
+TableRule::TableRule(const char* chain, const char* comment)
+    : chain_(chain), rule_(nftnl_rule_alloc()) {
+  nftnl_rule_set_u32(rule_.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
+  nftnl_rule_set_str(rule_.get(), NFTNL_RULE_TABLE, kTableName);
+  nftnl_rule_set_str(rule_.get(), NFTNL_RULE_CHAIN, chain);
+  const TableComment text(comment);
+  nftnl_rule_set_data(rule_.get(), NFTNL_RULE_USERDATA, text.data(), text.size());
+}
+
+TableRule& TableRule::LoadMark(uint32_t mask) {
+  const uint32_t zero = 0;
+  return LoadMeta(NFT_META_MARK).Mask(&mask, &zero, sizeof(mask));
+}
+
+TableRule& TableRule::StoreMark() {
+  nftnl_expr* store = Append("meta");
+  nftnl_expr_set_u32(store, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+  nftnl_expr_set_u32(store, NFTNL_EXPR_META_SREG, NFT_REG_1);
+  return *this;
+}
+
+TableRule& TableRule::SetMarkBit(uint32_t bit) {
+  const uint32_t others = ~bit;
+  return LoadMeta(NFT_META_MARK).Mask(&others, &bit, sizeof(bit)).StoreMark();
+}
+
+TableRule& TableRule::LoadConnectionState() {
+  nftnl_expr* load = Append("ct");
+  nftnl_expr_set_u32(load, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+  return *this;
+}
+
+TableRule& TableRule::IfEqual(uint32_t value) { return Compare(NFT_CMP_EQ, &value, sizeof(value)); }
+
+TableRule& TableRule::IfNotEqual(uint32_t value) {
+  return Compare(NFT_CMP_NEQ, &value, sizeof(value));
+}
+
+TableRule& TableRule::IfFamily(uint8_t family) {
+  return LoadMeta(NFT_META_NFPROTO).Compare(NFT_CMP_EQ, &family, sizeof(family));
+}
+
+TableRule& TableRule::IfProtocol(uint8_t protocol) {
+  return LoadMeta(NFT_META_L4PROTO).Compare(NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+TableRule& TableRule::IfNotProtocol(uint8_t protocol) {
+  return LoadMeta(NFT_META_L4PROTO).Compare(NFT_CMP_NEQ, &protocol, sizeof(protocol));
+}
+
+TableRule& TableRule::IfByte(nft_payload_bases header, uint32_t offset, uint8_t least,
+                             uint8_t greatest) {
+  LoadPayload(header, offset, 1);
+  if (least == greatest) return Compare(NFT_CMP_EQ, &least, sizeof(least));
+  return Compare(NFT_CMP_GTE, &least, sizeof(least))
+      .Compare(NFT_CMP_LTE, &greatest, sizeof(greatest));
+}
+
+TableRule& TableRule::IfPort(Side side, uint16_t port) {
+  // The first four bytes of TCP and of UDP: source, destination. The kernel lets no later
+  // fragment match.
+  const uint16_t value = htons(port);
+  return LoadPayload(NFT_PAYLOAD_TRANSPORT_HEADER, side == Side::kSource ? 0 : 2, sizeof(value))
+      .Compare(NFT_CMP_EQ, &value, sizeof(value));
+}
+
+TableRule& TableRule::IfNotOpening() {
+  constexpr uint32_t kFlagsOffset = 13;
+  const uint8_t syn = 0x02, syn_and_ack = 0x12, zero = 0;
+  return LoadPayload(NFT_PAYLOAD_TRANSPORT_HEADER, kFlagsOffset, 1)
+      .Mask(&syn_and_ack, &zero, 1)
+      .Compare(NFT_CMP_NEQ, &syn, 1);
+}
+
+TableRule& TableRule::IfAddress(Side side, const IpNetwork& network) {
+  const uint32_t size = network.ipv6 ? 16 : 4;
+  const uint32_t first = network.ipv6 ? 8 : 12;  // Where the source stands in the header.
+  IfFamily(network.ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+  LoadPayload(NFT_PAYLOAD_NETWORK_HEADER, side == Side::kSource ? first : first + size, size);
+  if (network.prefix_length < size * 8) {
+    std::array<uint8_t, 16> mask{};
+    const std::array<uint8_t, 16> zero{};
+    for (uint32_t bit = 0; bit < network.prefix_length; ++bit) {
+      mask[bit / 8] = static_cast<uint8_t>(mask[bit / 8] | 0x80 >> bit % 8);
+    }
+    Mask(mask.data(), zero.data(), size);
+  }
+  return Compare(NFT_CMP_EQ, network.address.data(), size);
+}
+
+TableRule& TableRule::Count() {
+  Append("counter");
+  return *this;
+}
+
+TableRule& TableRule::Accept() { return Verdict(NF_ACCEPT, nullptr); }
+
+TableRule& TableRule::Drop() { return Verdict(NF_DROP, nullptr); }
+
+TableRule& TableRule::Jump(const char* chain) { return Verdict(NFT_JUMP, chain); }
+
+TableRule& TableRule::Reject(nft_reject_types type, uint8_t code) {
+  nftnl_expr* reject = Append("reject");
+  nftnl_expr_set_u32(reject, NFTNL_EXPR_REJECT_TYPE, type);
+  nftnl_expr_set_u8(reject, NFTNL_EXPR_REJECT_CODE, code);
+  return *this;
+}
+
+TableRule& TableRule::Queue(const QueueTarget& queues, QueueExpression expression) {
+  if (expression == QueueExpression::kNative) {
+    nftnl_expr* queue = Append("queue");
+    nftnl_expr_set_u16(queue, NFTNL_EXPR_QUEUE_NUM, queues.first);
+    nftnl_expr_set_u16(queue, NFTNL_EXPR_QUEUE_TOTAL, queues.count);
+    nftnl_expr_set_u16(queue, NFTNL_EXPR_QUEUE_FLAGS, queues.bypass ? NFT_QUEUE_FLAG_BYPASS : 0);
+    return *this;
+  }
+  nftnl_expr* target = Append("target");
+  nftnl_expr_set_str(target, NFTNL_EXPR_TG_NAME, "NFQUEUE");
+  nftnl_expr_set_u32(target, NFTNL_EXPR_TG_REV, 3);
+  // The expression keeps and frees the pointer it is given. Targets' data come in multiples
+  // of eight bytes.
+  constexpr size_t kSize = (sizeof(xt_NFQ_info_v3) + 7) / 8 * 8;
+  auto* info = static_cast<xt_NFQ_info_v3*>(calloc(1, kSize));
+  if (info == nullptr) abort();
+  info->queuenum = queues.first;
+  info->queues_total = queues.count;
+  info->flags = queues.bypass ? NFQ_FLAG_BYPASS : 0;
+  nftnl_expr_set(target, NFTNL_EXPR_TG_INFO, info, kSize);
+  return *this;
+}
+
+void TableRule::AddTo(TableTransaction& transaction) const {
+  transaction.Add(absl::StrCat("rule of chain ", chain_), NFT_MSG_NEWRULE,
+                  NLM_F_CREATE | NLM_F_APPEND,
+                  [&](nlmsghdr* message) { nftnl_rule_nlmsg_build_payload(message, rule_.get()); });
+}
+
+TableRule& TableRule::Compare(nft_cmp_ops operation, const void* value, uint32_t size) {
+  nftnl_expr* compare = Append("cmp");
+  nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+  nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_OP, operation);
+  nftnl_expr_set(compare, NFTNL_EXPR_CMP_DATA, value, size);
+  return *this;
+}
+
+TableRule& TableRule::Mask(const void* mask, const void* flip, uint32_t size) {
+  nftnl_expr* bits = Append("bitwise");
+  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_LEN, size);
+  nftnl_expr_set(bits, NFTNL_EXPR_BITWISE_MASK, mask, size);
+  nftnl_expr_set(bits, NFTNL_EXPR_BITWISE_XOR, flip, size);
+  return *this;
+}
+
+TableRule& TableRule::LoadMeta(nft_meta_keys key) {
+  nftnl_expr* load = Append("meta");
+  nftnl_expr_set_u32(load, NFTNL_EXPR_META_KEY, key);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_META_DREG, NFT_REG_1);
+  return *this;
+}
+
+TableRule& TableRule::LoadPayload(nft_payload_bases header, uint32_t offset, uint32_t size) {
+  nftnl_expr* load = Append("payload");
+  nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_BASE, header);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_LEN, size);
+  return *this;
+}
+
+TableRule& TableRule::Verdict(int verdict, const char* chain) {
+  nftnl_expr* end = Append("immediate");
+  nftnl_expr_set_u32(end, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+  nftnl_expr_set_u32(end, NFTNL_EXPR_IMM_VERDICT, static_cast<uint32_t>(verdict));
+  if (chain != nullptr) nftnl_expr_set_str(end, NFTNL_EXPR_IMM_CHAIN, chain);
+  return *this;
+}
+
+nftnl_expr* TableRule::Append(const char* name) {
+  nftnl_expr* expression = nftnl_expr_alloc(name);
+  if (expression == nullptr) abort();  // No memory, or a name libnftnl never heard of.
+  nftnl_rule_add_expr(rule_.get(), expression);
+  return expression;
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <linux/netfilter/nf_tables.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "agent/netfilter/exempt_flow.h"
+#include "agent/netfilter/table_transaction.h"
+
+struct nftnl_expr;
+struct nftnl_rule;
+
+namespace sluice::agent {
+
+inline constexpr char kTableName[] = "sluice";
+
+// How the ask rule puts a packet into an NFQUEUE.
+enum class QueueExpression {
+  kNative,   // nft's own `queue`.
+  kXtables,  // The iptables target NFQUEUE, revision 3, for kernels without the former.
+};
+
+// Which queues, and whether packets pass where nobody listens.
+struct QueueTarget {
+  uint16_t first = 0;
+  uint16_t count = 1;
+  bool bypass = false;
+};
+
+// A rule of table inet sluice under construction, at the end of its chain: each call appends what
+// nft calls an expression. Values are in network order but for marks. One thread.
+class TableRule final {
+ public:
+  // `comment` is what `nft list` prints beside it. Neither is copied.
+  TableRule(const char* chain, const char* comment);
+
+  // Register 1 = packet mark & mask.
+  TableRule& LoadMark(uint32_t mask);
+  // Packet mark = register 1.
+  TableRule& StoreMark();
+  TableRule& SetMarkBit(uint32_t bit);
+  // Register 1 = state of the packet's connection.
+  TableRule& LoadConnectionState();
+
+  // Goes on only if register 1 is `value`.
+  TableRule& IfEqual(uint32_t value);
+  TableRule& IfNotEqual(uint32_t value);
+  // Goes on only with packets of that family, NFPROTO_*, or of (not of) that IANA protocol.
+  TableRule& IfFamily(uint8_t family);
+  TableRule& IfProtocol(uint8_t protocol);
+  TableRule& IfNotProtocol(uint8_t protocol);
+  // Goes on only if that byte of the network or transport header is so.
+  TableRule& IfByte(nft_payload_bases header, uint32_t offset, uint8_t least, uint8_t greatest);
+  // Goes on only if the TCP or UDP port is so.
+  enum class Side { kSource, kDestination };
+  TableRule& IfPort(Side side, uint16_t port);
+  // Goes on unless a TCP packet is one that opens a connection: SYN without ACK.
+  TableRule& IfNotOpening();
+  // Goes on only if the packet is of that network's family and its address lies in it.
+  TableRule& IfAddress(Side side, const IpNetwork& network);
+
+  TableRule& Count();
+  TableRule& Accept();
+  TableRule& Drop();
+  TableRule& Jump(const char* chain);
+  // Drops and tells the sender. `code` is an NFT_REJECT_ICMPX_*: of ICMP or ICMPv6 as the packet
+  // is.
+  TableRule& Reject(nft_reject_types type, uint8_t code);
+  TableRule& Queue(const QueueTarget& target, QueueExpression expression);
+
+  void AddTo(TableTransaction& transaction) const;
+
+ private:
+  struct Free {
+    void operator()(nftnl_rule* rule) const;
+  };
+
+  TableRule& Compare(nft_cmp_ops operation, const void* value, uint32_t size);
+  TableRule& Mask(const void* mask, const void* flip, uint32_t size);
+  TableRule& LoadMeta(nft_meta_keys key);
+  TableRule& LoadPayload(nft_payload_bases header, uint32_t offset, uint32_t size);
+  TableRule& Verdict(int verdict, const char* chain);
+  nftnl_expr* Append(const char* name);  // Belongs to the rule.
+
+  const char* chain_;
+  std::unique_ptr<nftnl_rule, Free> rule_;
+};
+
+}  // namespace sluice::agent
