@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-#include <random>
 #include <utility>
+#include <vector>
 
 namespace sluice::agent {
 namespace {
@@ -139,60 +138,6 @@ TEST(PendingTable, TakesOlderOfOneStreamOnly) {
   EXPECT_EQ(table.TakeOlder(answered, kStream)->packet_id, 3u);
   EXPECT_FALSE(table.TakeOlder(answered, kStream));
   EXPECT_EQ(table.size(), 2u);
-}
-
-// The oracle: a map searched from end to end.
-TEST(PendingTable, AgreesWithANaiveTableOnRandomWork) {
-  std::minstd_rand random(20240601);
-  constexpr size_t kCapacity = 16;
-  PendingTable table(2, kCapacity, kBytes);
-  struct Known {
-    uint32_t packet_id;
-    int64_t deadline;
-    uint32_t stream;
-  };
-  std::map<uint64_t, Known> naive;
-  uint32_t next_packet = 0;
-  for (int step = 0; step < 200'000; ++step) {
-    const int64_t now = step;
-    switch (random() % 4) {
-      case 0:
-      case 1: {
-        ASSERT_EQ(table.HasRoom(0), naive.size() < kCapacity);
-        if (!table.HasRoom(0)) break;
-        const Known known{++next_packet, now + static_cast<int64_t>(random() % 100),
-                          static_cast<uint32_t>(random() % 2)};
-        naive.emplace(table.Insert(Packet(known.packet_id, known.deadline, known.stream)), known);
-        break;
-      }
-      case 2: {
-        if (naive.empty()) break;
-        auto it = naive.begin();
-        std::advance(it, random() % naive.size());
-        const uint32_t stream = random() % 2;
-        auto taken = table.Take(it->first, stream);
-        ASSERT_EQ(taken.packet.has_value(), stream == it->second.stream);
-        if (!taken.packet) {
-          ASSERT_EQ(taken.absent, PendingTable::Absent::kWrongOwner);
-          break;
-        }
-        ASSERT_EQ(taken.packet->packet_id, it->second.packet_id);
-        naive.erase(it);
-        break;
-      }
-      case 3: {
-        while (auto expired = table.TakeExpired(now)) {
-          const auto it = naive.find(expired->transaction_id);
-          ASSERT_NE(it, naive.end());
-          ASSERT_LE(it->second.deadline, now);
-          naive.erase(it);
-        }
-        for (const auto& [id, known] : naive) ASSERT_GT(known.deadline, now);
-        break;
-      }
-    }
-    ASSERT_EQ(table.size(), naive.size());
-  }
 }
 
 }  // namespace
