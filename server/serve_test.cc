@@ -46,6 +46,7 @@ TEST_F(ServeTest, SetsTheModeAndReturnsTheOneBefore) {
   auto result = SetMode("gw", v1::MODE_OFF, &response);
   const v1::Command command = NextCommand(stream.get());
   EXPECT_EQ(command.set_mode().mode(), v1::MODE_OFF);
+  EXPECT_FALSE(command.set_mode().has_confirm_within());
   v1::CommandReply reply;
   reply.mutable_set_mode()->set_previous(v1::MODE_ON);
   reply.mutable_set_mode()->set_current(v1::MODE_OFF);
@@ -58,6 +59,27 @@ TEST_F(ServeTest, SetsTheModeAndReturnsTheOneBefore) {
   EXPECT_EQ(list.gateways(0).mode(), v1::MODE_OFF);
   EXPECT_TRUE(list.gateways(0).connected());
   EXPECT_EQ(list.gateways(0).address(), "unix");
+}
+
+TEST_F(ServeTest, PassesOnWhenTheModeReverts) {
+  Start();
+  auto stream = Serve("gw");
+  v1::SetModeResponse response;
+  auto result = std::async(std::launch::async, [&] {
+    v1::SetModeRequest request;
+    request.set_gateway("gw");
+    request.set_mode(v1::MODE_ON);
+    request.mutable_confirm_within()->set_seconds(60);
+    return Control()->SetMode(Context().get(), request, &response);
+  });
+  const v1::Command command = NextCommand(stream.get());
+  EXPECT_EQ(command.set_mode().confirm_within().seconds(), 60);
+  v1::CommandReply reply;
+  reply.mutable_set_mode()->set_current(v1::MODE_ON);
+  reply.mutable_set_mode()->mutable_reverts_in()->set_seconds(59);
+  Reply(stream.get(), command, reply);
+  EXPECT_TRUE(result.get().ok());
+  EXPECT_EQ(response.reverts_in().seconds(), 59);
 }
 
 TEST_F(ServeTest, AnswersCommandsInAnyOrder) {

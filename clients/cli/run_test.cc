@@ -47,6 +47,25 @@ TEST_F(RunTest, ModeReadsAndSets) {
   EXPECT_EQ(server_.set_mode.mode(), v1::MODE_SHADOW);
 }
 
+TEST_F(RunTest, AModeOnApprovalSaysHowItIsConfirmed) {
+  server_.mode = Parse<v1::SetModeResponse>(
+      "previous: MODE_OFF current: MODE_ON reverts_in { seconds: 59 nanos: 999000000 }");
+  EXPECT_EQ(Ctl({"mode", "gw1", "on", "--confirm-within", "1m"}), 0);
+  EXPECT_EQ(server_.set_mode.confirm_within().seconds(), 60);
+  EXPECT_EQ(out(),
+            "gw1: was off, is now on, reverts in 1m00s unless confirmed by: sluicectl mode gw1 "
+            "on\n");
+  EXPECT_EQ(err(), "");
+  EXPECT_EQ(Ctl({"mode", "gw1"}), 0);
+  EXPECT_FALSE(server_.set_mode.has_confirm_within());
+  EXPECT_EQ(out(), "gw1: on, reverts in 1m00s unless confirmed by: sluicectl mode gw1 on\n");
+  EXPECT_EQ(Ctl({"mode", "gw1", "-o", "json"}), 0);
+  EXPECT_TRUE(Contains(out(), "\"revertsIn\":\"59.999s\"")) << out();
+  server_.mode.clear_reverts_in();
+  EXPECT_EQ(Ctl({"mode", "gw1", "on", "--confirm-within", "1m"}), 0);
+  EXPECT_TRUE(Contains(err(), "it will not revert")) << err();
+}
+
 TEST_F(RunTest, AGatewayMayBeCalledLikeAVerb) {
   EXPECT_EQ(Ctl({"mode", "stat", "on"}), 0);
   EXPECT_EQ(server_.set_mode.gateway(), "stat");
@@ -204,6 +223,10 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
       {{"mode"}, "GATEWAY is required"},
       {{"mode", "gw1", "perhaps"}, "MODE: 'perhaps' is none of off, on, shadow"},
       {{"mode", "gw1", "on", "off"}, "not expected: off"},
+      {{"mode", "gw1", "on", "--confirm-within", "0s"}, "'0s' is no time up to a day"},
+      {{"mode", "gw1", "on", "--confirm-within", "25h"}, "'25h' is no time up to a day"},
+      {{"mode", "gw1", "on", "--confirm-within", "60"}, "'60' is no time up to a day"},
+      {{"mode", "gw1", "--confirm-within", "60s"}, "--confirm-within requires MODE"},
       {{"policy"}, "a verb is missing: check, apply, show"},
       {{"policy", "check"}, "FILE is required"},
       {{"observe", "packets"}, "'packets' is none of decisions, connections"},

@@ -26,6 +26,10 @@ Cell Bad(uint64_t count, Color color = Color::kRed) {
 void PrintTitle(const v1::GatewayStats& stats, bool color, std::ostream& out) {
   out << Colored(Printable(stats.gateway()), Color::kBold, color) << ": mode "
       << ModeWord(stats.mode());
+  if (stats.has_mode_reverts_in()) {
+    out << Colored(" (reverts in " + FormatTimeLeft(stats.mode_reverts_in()) + " unless confirmed)",
+                   Color::kYellow, color);
+  }
   const auto time =
       std::chrono::system_clock::time_point(std::chrono::seconds(stats.time().seconds()));
   if (stats.has_started()) out << ", agent up " << FormatAge(Age(stats.started(), time));
@@ -119,6 +123,7 @@ void PrintRest(const v1::GatewayStats& stats, const v1::QueueStats& sum, bool co
   const uint64_t unheard = stats.asked() > queued ? stats.asked() - queued : 0;
   PrintFacts("kernel",
              {{"asked", stats.asked(), false},
+              {"exempted", stats.exempted(), false},
               {"numbered", sum.numbered(), false},
               {"kernel_queue_full", sum.kernel_queue_full(), true},
               {"receive_overrun", sum.receive_overrun(), true},
@@ -128,6 +133,12 @@ void PrintRest(const v1::GatewayStats& stats, const v1::QueueStats& sum, bool co
       "guard",
       {{"guard_dropped", stats.guard_dropped(), true}, {"hook_lost", stats.hook_lost(), true}},
       color, out);
+  PrintFacts("waiting",
+             {{"held", sum.held(), false},
+              {"asked_again", sum.asked_again(), false},
+              {"pending_bytes", sum.pending_bytes(), false}},
+             color, out);
+  PrintFacts("shadow", {{"shadow_refused", sum.shadow_refused(), false}}, color, out);
   PrintFacts("void answers",
              {{"late", sum.late(), true},
               {"duplicate", sum.duplicate(), true},

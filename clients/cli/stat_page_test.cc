@@ -18,6 +18,7 @@ constexpr char kStats[] = R"pb(
   gateway: "gw1"
   mode: MODE_ON
   asked: 120
+  exempted: 5
   guard_dropped: 1
   hook_lost: 0
   conntrack_events: 30
@@ -34,6 +35,10 @@ constexpr char kStats[] = R"pb(
     pending: 1
     pending_peak: 9
     late: 3
+    held: 2
+    asked_again: 6
+    shadow_refused: 7
+    pending_bytes: 1500
     kernel_queue_full: 4
     numbered: 105
     hold_time { count: 95 p50_us: 210 p90_us: 400 p99_us: 1500 max_us: 20000 }
@@ -73,14 +78,23 @@ mode_off                   0           0
 handed on by verdict: requeued 0, repeated 0
 received 103, all accounted for
 
-kernel           asked 120, numbered 105, kernel_queue_full 4, receive_overrun 0, nobody listened 11
+kernel           asked 120, exempted 5, numbered 105, kernel_queue_full 4, receive_overrun 0, nobody listened 11
 guard            guard_dropped 1, hook_lost 0
+waiting          held 2, asked_again 6, pending_bytes 1500
+shadow           shadow_refused 7
 void answers     late 3, duplicate 0, unknown 0, wrong_owner 0
 conntrack        events 30, lost 0, gaps 0
 
 queue  received  queued  peak  hold p50    p90    p99     max  measured  round trip  connects  decider
     0       103       1     9     210us  400us  1.5ms  20.0ms        95       300us         2  10.0.2.2:7654
 )");
+}
+
+TEST(PrintStatPage, SaysHowLongTheModeStays) {
+  v1::GatewayStats stats = Parse(kStats);
+  stats.mutable_mode_reverts_in()->set_seconds(59);
+  stats.mutable_mode_reverts_in()->set_nanos(1);
+  EXPECT_TRUE(Print(stats).starts_with("gw1: mode on (reverts in 1m00s unless confirmed), agent"));
 }
 
 TEST(PrintStatPage, SaysWhatDoesNotAddUp) {

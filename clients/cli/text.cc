@@ -39,6 +39,10 @@ std::string FormatAge(std::chrono::seconds age) {
   return absl::StrFormat("%dd%02dh", s / 86400, s / 3600 % 24);
 }
 
+std::string FormatTimeLeft(const google::protobuf::Duration& left) {
+  return FormatAge(std::chrono::seconds(left.seconds() + (left.nanos() > 0 ? 1 : 0)));
+}
+
 std::string FormatCount(uint64_t count) {
   if (count < 10'000) return absl::StrFormat("%d", count);
   double scaled = static_cast<double>(count);

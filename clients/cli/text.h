@@ -1,5 +1,6 @@
 #pragma once
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <chrono>
@@ -21,6 +22,9 @@ std::string FormatMicroseconds(uint64_t us);
 
 // "4s", "3m20s", "5h07m", "12d04h".
 std::string FormatAge(std::chrono::seconds age);
+
+// The same of a time to wait for: begun seconds count.
+std::string FormatTimeLeft(const google::protobuf::Duration& left);
 
 // "917", "12.3k", "4.56M": at most five characters.
 std::string FormatCount(uint64_t count);

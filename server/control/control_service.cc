@@ -70,11 +70,17 @@ grpc::ServerUnaryReactor* ControlServiceImpl::SetMode(grpc::CallbackServerContex
   }
   v1::Command command;
   command.mutable_set_mode()->set_mode(request->mode());
+  if (request->has_confirm_within()) {
+    *command.mutable_set_mode()->mutable_confirm_within() = request->confirm_within();
+  }
   auto* call = new Later;  // Deletes itself.
   router_->Send(request->gateway(), std::move(command),
                 [call, response](const grpc::Status& status, const v1::CommandReply& reply) {
                   response->set_previous(reply.set_mode().previous());
                   response->set_current(reply.set_mode().current());
+                  if (reply.set_mode().has_reverts_in()) {
+                    *response->mutable_reverts_in() = reply.set_mode().reverts_in();
+                  }
                   call->Finish(status.ok() && !reply.has_set_mode() ? WrongReply() : status);
                 });
   return call;
