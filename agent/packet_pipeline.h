@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "agent/arrival_clock.h"
-#include "agent/decision_client.h"
+#include "agent/decision_listener.h"
 #include "agent/event_sink.h"
 #include "agent/hold_time.h"
 #include "agent/netfilter/packet_queue.h"

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "sluice/v1/decision.pb.h"
+
+namespace sluice::agent {
+
+// What a Decide stream brings. Called on the loop's thread, from within DecisionClient's calls.
+class DecisionListener {
+ public:
+  virtual ~DecisionListener() = default;
+  // The stream is up. An error refuses the wishes: the stream is ended and its text logged.
+  virtual absl::Status OnWelcome(uint32_t stream, const v1::Wishes& wishes) = 0;
+  virtual absl::Status OnRetune(const v1::Wishes& wishes) = 0;
+  virtual void OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) = 0;
+  // The stream is gone; none of its answers will come. Another is being dialled.
+  virtual void OnLost() = 0;
+  // Every server was tried in vain since the stream was lost, or since the start.
+  virtual void OnNobody() = 0;
+  // Answers that could not be carried out since the last call, to be told; false for none.
+  virtual bool TakeErrors(v1::VerdictErrors& errors) = 0;
+};
+
+}  // namespace sluice::agent
