@@ -86,6 +86,7 @@ class Recorder final : public DecisionListener {
       answered.push_back(verdict.transaction_id());
   }
   void OnLost() override { ++lost; }
+  void OnNobody() override {}
   bool TakeErrors(v1::VerdictErrors&) override { return false; }
 
   absl::Status refusal;
