@@ -7,7 +7,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "agent/checksums.h"
 #include "agent/fallback.h"
 
 namespace sluice::agent {
@@ -113,10 +112,8 @@ void PacketAnswers::Send(const PendingPacket& packet, KernelVerdict verdict, uin
   }
   const auto payload =
       std::span(reinterpret_cast<const uint8_t*>(change.payload.data()), change.payload.size());
-  const std::span<uint8_t> copy =
-      verdicts_.Add(packet.packet_id, verdict,
-                    mark == packet.mark ? std::nullopt : std::optional<uint32_t>(mark), payload);
-  if (change.fix_checksums && !copy.empty()) RepairChecksums(packet.headers.family, copy);
+  verdicts_.Add(packet.packet_id, verdict,
+                mark == packet.mark ? std::nullopt : std::optional<uint32_t>(mark), payload);
   unsent_.push_back(packet.packet_id);
   if (cause != v1::CAUSE_UNSPECIFIED) counters_.Settle(cause, passed);
   told_[packet.packet_id % kToldSize] = {packet.transaction_id, packet.packet_id,

@@ -32,7 +32,6 @@ struct PacketChange {
   uint32_t mask = 0;
   // Replaces the packet from its network header on; empty leaves it.
   std::string_view payload = {};
-  bool fix_checksums = false;
 };
 
 // Tells the kernel what becomes of the packets of one queue, those of a turn in one system call,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/checksums.h"
 
 namespace sluice::agent {
 namespace {
@@ -226,23 +227,34 @@ void PacketPipeline::Apply(const v1::Verdict& verdict, uint32_t stream) {
   messages_.Recycle(std::move(packet.message));
 }
 
+std::string_view PacketPipeline::Rewritten(const PendingPacket& packet, const v1::Verdict& verdict,
+                                           std::string& why_not) {
+  const std::string& payload = verdict.payload();
+  if (!rewrite_) {
+    why_not = "payload: the wishes did not announce it (rewrite)";
+  } else if (!packet.whole) {
+    why_not = "payload: the packet was not copied whole, or is several segments";
+  } else if (payload.size() > VerdictBuffer::kLargestPayload) {
+    why_not = absl::StrCat("payload: of ", payload.size(), " bytes; at most ",
+                           VerdictBuffer::kLargestPayload);
+  } else if (!IsWholePacket(packet.headers.family, payload)) {
+    why_not = "payload: not a whole packet of the same family, as long as its header says";
+  }
+  if (!why_not.empty() || !verdict.fix_checksums()) return payload;
+  repaired_ = payload;
+  if (!RepairChecksums(packet.headers.family,
+                       {reinterpret_cast<uint8_t*>(repaired_.data()), repaired_.size()})) {
+    why_not = "payload: its headers disagree about its length, or hide where it ends up";
+  }
+  return repaired_;
+}
+
 bool PacketPipeline::Forward(const PendingPacket& packet, const v1::Verdict& verdict,
                              std::string& why_not) {
-  PacketChange change{
-      .set = verdict.mark(), .mask = verdict.mark_mask(), .fix_checksums = verdict.fix_checksums()};
+  PacketChange change{.set = verdict.mark(), .mask = verdict.mark_mask()};
   if (verdict.has_payload()) {
-    if (!rewrite_) {
-      why_not = "payload: the wishes did not announce it (rewrite)";
-    } else if (!packet.whole) {
-      why_not = "payload: the packet was not copied whole, or is several segments";
-    } else if (verdict.payload().size() > VerdictBuffer::kLargestPayload) {
-      why_not = absl::StrCat("payload: of ", verdict.payload().size(), " bytes; at most ",
-                             VerdictBuffer::kLargestPayload);
-    } else if (!IsWholePacket(packet.headers.family, verdict.payload())) {
-      why_not = "payload: not a whole packet of the same family, as long as its header says";
-    }
+    change.payload = Rewritten(packet, verdict, why_not);
     if (!why_not.empty()) return false;
-    change.payload = verdict.payload();
   }
   const bool repeats = verdict.action() == v1::ACTION_REPEAT;
   if (verdict.action() == v1::ACTION_ACCEPT) {

@@ -97,6 +97,9 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   absl::Status SetWishes(const v1::Wishes& wishes);
   void Apply(const v1::Verdict& verdict, uint32_t stream);
   void Hold(const v1::Verdict& verdict, uint32_t stream);
+  // What is to replace the packet; on return `why_not` says why it cannot.
+  std::string_view Rewritten(const PendingPacket& packet, const v1::Verdict& verdict,
+                             std::string& why_not);
   // Carries out a verdict that lets the packet go on; false, and why, if that cannot be.
   bool Forward(const PendingPacket& packet, const v1::Verdict& verdict, std::string& why_not);
   void Invalid(PendingPacket packet, std::string_view why);
@@ -130,6 +133,7 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   bool ask_ipv6_ = true;
   bool strict_ = false;
   bool rewrite_ = false;
+  std::string repaired_;  // a payload whose checksums were
 
   uint32_t last_packet_id_ = 0;
   uint64_t missed_ = 0;

@@ -154,9 +154,8 @@ void DecodeQueueDatagram(std::span<const uint8_t> datagram, QueueMessages& messa
   if (!datagram.empty()) messages.OnUnreadable();
 }
 
-std::span<uint8_t> VerdictBuffer::Add(uint32_t packet_id, KernelVerdict verdict,
-                                      std::optional<uint32_t> mark,
-                                      std::span<const uint8_t> payload) {
+void VerdictBuffer::Add(uint32_t packet_id, KernelVerdict verdict, std::optional<uint32_t> mark,
+                        std::span<const uint8_t> payload) {
   // Header 20, verdict 12, mark 8 bytes, the head of the payload 4.
   constexpr size_t kMessageSize = 44;
   const size_t start = bytes_.size();
@@ -166,13 +165,10 @@ std::span<uint8_t> VerdictBuffer::Add(uint32_t packet_id, KernelVerdict verdict,
   message->nlmsg_seq = packet_id;
   nfq_nlmsg_verdict_put(message, static_cast<int>(packet_id), static_cast<int>(verdict));
   if (mark) nfq_nlmsg_verdict_put_mark(message, *mark);
-  size_t at = 0;
   if (!payload.empty()) {
-    at = start + message->nlmsg_len + sizeof(nlattr);
     nfq_nlmsg_verdict_put_pkt(message, payload.data(), static_cast<uint32_t>(payload.size()));
   }
   bytes_.resize(start + message->nlmsg_len);
-  return std::span(bytes_).subspan(at, payload.size());
 }
 
 }  // namespace sluice::agent

@@ -82,9 +82,9 @@ class VerdictBuffer final {
   explicit VerdictBuffer(uint16_t queue) : queue_(queue) { bytes_.reserve(kLimit + 64); }
 
   // `payload`, at most kLargestPayload bytes, replaces the packet from its network header on; empty
-  // leaves it. Returns the copy of it that will be sent, to be changed before the next call.
-  std::span<uint8_t> Add(uint32_t packet_id, KernelVerdict verdict, std::optional<uint32_t> mark,
-                         std::span<const uint8_t> payload = {});
+  // leaves it.
+  void Add(uint32_t packet_id, KernelVerdict verdict, std::optional<uint32_t> mark,
+           std::span<const uint8_t> payload = {});
   std::span<const uint8_t> bytes() const { return bytes_; }
   bool empty() const { return bytes_.empty(); }
   bool full() const { return bytes_.size() >= kLimit; }

@@ -204,12 +204,10 @@ TEST(VerdictBuffer, PutsVerdictsOneBehindTheOther) {
   EXPECT_TRUE(verdicts.empty());
 }
 
-TEST(VerdictBuffer, CarriesAPayloadThatCanStillBeChanged) {
+TEST(VerdictBuffer, CarriesAPayload) {
   VerdictBuffer verdicts(5);
   const std::vector<uint8_t> payload{1, 2, 3, 4, 5};
-  const auto copy = verdicts.Add(7, ToQueue(9, true), 0x1234, payload);
-  ASSERT_EQ(copy.size(), 5u);
-  copy[0] = 99;
+  verdicts.Add(7, ToQueue(9, true), 0x1234, payload);
   verdicts.Add(8, KernelVerdict::kRepeat, std::nullopt);
   const auto bytes = verdicts.bytes();
   ASSERT_EQ(bytes.size(), 20u + 12 + 8 + 4 + 8 + 20 + 12);
@@ -217,8 +215,7 @@ TEST(VerdictBuffer, CarriesAPayloadThatCanStillBeChanged) {
   EXPECT_EQ((std::vector<uint8_t>(bytes.begin() + 24, bytes.begin() + 28)),
             (std::vector<uint8_t>{0, 9, 0x80, 3}))
       << "queue 9, bypass, NF_QUEUE";
-  EXPECT_EQ((std::vector<uint8_t>(bytes.begin() + 44, bytes.begin() + 49)),
-            (std::vector<uint8_t>{99, 2, 3, 4, 5}));
+  EXPECT_EQ((std::vector<uint8_t>(bytes.begin() + 44, bytes.begin() + 49)), payload);
 }
 
 TEST(VerdictBuffer, IsFullLongBeforeASendWouldFail) {

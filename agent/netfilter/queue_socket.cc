@@ -162,11 +162,11 @@ absl::Status QueueSocket::Bind(const QueueSocketOptions& options, CopyRange rang
   nlmsghdr* parameters = config.Next(NLM_F_ACK);
   PutFlags(parameters, options.flags);
   nfq_nlmsg_cfg_put_qmaxlen(parameters, options.max_length);
-  const auto bytes = config.Finish();
-  if (mnl_socket_sendto(socket_.get(), bytes.data(), bytes.size()) < 0) {
-    return Refused(queue_, errno);
-  }
-  // A fresh binding copies nothing, so the acknowledgements are all there is to read.
+  // In the same call: until it is set, the kernel drops what comes and counts it nowhere. It asks
+  // for no acknowledgement, which packets might overtake.
+  PutCopyRange(config.Next(0), range);
+  if (absl::Status status = Configure(config.Finish()); !status.ok()) return status;
+  // Nothing was copied before these two were queued.
   for (int acknowledgements = 0; acknowledgements < 2; ++acknowledgements) {
     alignas(nlmsghdr) std::array<char, 8192> answer;
     const ssize_t length = mnl_socket_recvfrom(socket_.get(), answer.data(), answer.size());
@@ -178,7 +178,7 @@ absl::Status QueueSocket::Bind(const QueueSocketOptions& options, CopyRange rang
     const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
     if (error->error != 0) return Refused(queue_, -error->error);
   }
-  return SetCopyRange(range);
+  return absl::OkStatus();
 }
 
 QueueSocket::Received QueueSocket::Receive(QueueMessages& messages) {
