@@ -89,6 +89,10 @@ class Datagrams:
         """The next datagram's first bytes, a token's length."""
         return self._socket.recv(1 << 16)[:16]
 
+    def set_tos(self, tos):
+        """The type of service byte of what is sent from now on (IPv4)."""
+        self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+
     def receive_and_echo(self):
         """Sends the next datagram back to where it came from; its token."""
         data, sender = self._socket.recvfrom(1 << 16)
