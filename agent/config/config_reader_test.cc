@@ -180,6 +180,51 @@ TEST(ConfigReaderTest, RefusesImpossibleValues) {
             "not the agent's; leave it out");
 }
 
+TEST(ConfigReaderTest, RefusesImpossibleGroups) {
+  EXPECT_EQ(Error("groups:\n  - {name: inside, interfaces: [eth1]}\n  - interfaces: [eth0]\n"),
+            "f:4:5: groups[1].name: `` is not allowed, allowed are 1 to 63 letters, digits, `.`, "
+            "`_`, `-`");
+  EXPECT_EQ(Error("groups:\n  - {name: a, interfaces: [eth1]}\n  - {name: a, interfaces: [b]}\n"),
+            "f:4:12: groups[1].name: `a` is there already");
+  for (const char* text : {"groups: [{name: a}]", "groups: [{name: a, interfaces: []}]"}) {
+    EXPECT_TRUE(absl::StrContains(Error(text), ": groups[0].interfaces: no interface is given"))
+        << Error(text);
+  }
+  EXPECT_TRUE(absl::StartsWith(Error("groups: [{name: a, interfaces: [eth1, \"e*1\"]}]"),
+                               "f:2:32: groups[0].interfaces: `e*1` is not allowed, "));
+  EXPECT_NE(Error("groups: [{name: two words, interfaces: [eth1]}]"), "");
+  EXPECT_NE(Error("groups: [{name: " + std::string(64, 'a') + ", interfaces: [eth1]}]"), "");
+  // One problem is told once.
+  EXPECT_EQ(Error("groups: [{name: a, interfaces: eth1}]"),
+            "f:2:32: groups[0].interfaces: a list is wanted, as in [\"one\", \"two\"]");
+}
+
+TEST(ConfigReaderTest, RefusesImpossibleExemptions) {
+  const auto config = ReadConfig(std::string(kServers) +
+                                     "exempt:\n"
+                                     "  - {source: 192.0.2.0/24, protocol: tcp, port: 22}\n"
+                                     "  - destination: \"2001:db8::1\"\n"
+                                     "  - protocol: 50\n",
+                                 "f");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->exempt_size(), 3);
+  EXPECT_EQ(config->exempt(0).port(), 22u);
+  EXPECT_EQ(config->exempt(2).protocol(), "50");
+  EXPECT_EQ(Error("exempt:\n  - protocol: tcp\n  - {}\n"),
+            "f:4:5: exempt[1]: is empty, which would exempt everything; use mode off");
+  EXPECT_EQ(Error("exempt:\n  - source: 192.0.2.1/24\n"),
+            "f:3:13: exempt[0].source: `192.0.2.1/24` is not allowed, allowed is an address or a "
+            "network with no bits set beyond its length, as in 192.0.2.0/24");
+  EXPECT_EQ(Error("exempt: [{port: 22}]"),
+            "f:2:17: exempt[0].port: is not possible without protocol: tcp or udp");
+  EXPECT_EQ(Error("exempt: [{protocol: tcp}]\nhook: {manage: false}\n"),
+            "f:2:9: exempt: is not possible with hook.manage: false, as the rules are not the "
+            "agent's");
+  std::string many = "exempt:\n";
+  for (int i = 0; i < 65; ++i) many += "  - protocol: tcp\n";
+  EXPECT_EQ(Error(many), "f:3:3: exempt: 65 are too many, at most 64");
+}
+
 TEST(ConfigReaderTest, NeedsAServer) {
   for (const char* text : {"", "gateway: gw1\n", "servers:\n", "servers: []\n"}) {
     const auto config = ReadConfig(text, "f");

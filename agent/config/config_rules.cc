@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "agent/config/exemptions.h"
 #include "agent/config/scalars.h"
+#include "agent/interface_groups.h"
 
 namespace sluice::agent {
 namespace {
@@ -17,9 +21,12 @@ namespace {
 constexpr int kMaxServers = 16;
 constexpr size_t kMaxNameLength = 253;
 constexpr size_t kMaxSocketPath = 107;  // sockaddr_un
+constexpr size_t kMaxGroupName = 63;
+// Each packet passes their rules, three an exemption, one by one.
+constexpr int kMaxExemptions = 64;
 
-bool IsName(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxNameLength &&
+bool IsName(std::string_view text, size_t most = kMaxNameLength) {
+  return !text.empty() && text.size() <= most &&
          std::all_of(text.begin(), text.end(), [](unsigned char c) {
            return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
          });
@@ -48,14 +55,65 @@ class Rules final {
 
   void Require(bool met, const std::string& key, std::string text) {
     if (met) return;
-    const auto place = places_.find(key);
-    problems_.push_back({place == places_.end() ? Place() : place->second, key, std::move(text)});
+    problems_.push_back({PlaceOf(key), key, std::move(text)});
+  }
+
+  // Whether a problem with `key`, or with a key of it, is known already.
+  bool Refused(const std::string& key) const {
+    return std::any_of(problems_.begin(), problems_.end(), [&key](const Problem& problem) {
+      return problem.key == key || problem.key.starts_with(key + ".");
+    });
   }
 
  private:
+  // Of a key that is not there, where the keys beside it are.
+  Place PlaceOf(const std::string& key) const {
+    const auto place = places_.find(key);
+    if (place != places_.end()) return place->second;
+    const size_t dot = key.rfind('.');
+    return dot == std::string::npos ? Place() : PlaceOf(key.substr(0, dot));
+  }
+
   const KeyPlaces& places_;
   std::vector<Problem>& problems_;
 };
+
+void CheckGroups(const AgentConfig& config, Rules& rules) {
+  std::set<std::string> names;
+  for (int i = 0; i < config.groups_size(); ++i) {
+    const InterfaceGroup& group = config.groups(i);
+    const std::string key = absl::StrCat("groups[", i, "]");
+    if (rules.Refused(key)) continue;
+    rules.Require(
+        IsName(group.name(), kMaxGroupName), key + ".name",
+        absl::StrCat("`", group.name().substr(0, 60),
+                     "` is not allowed, allowed are 1 to 63 letters, digits, `.`, `_`, `-`"));
+    rules.Require(names.insert(group.name()).second, key + ".name",
+                  absl::StrCat("`", group.name().substr(0, 60), "` is there already"));
+    rules.Require(group.interfaces_size() > 0, key + ".interfaces",
+                  "no interface is given, at least one is needed, as in [eth1, \"wg*\"]");
+    for (const std::string& interface : group.interfaces()) {
+      rules.Require(IsInterfacePattern(interface), key + ".interfaces",
+                    absl::StrCat("`", interface.substr(0, 60),
+                                 "` is not allowed, allowed are names of interfaces, 15 bytes at "
+                                 "most, with a `*` at the end or without"));
+    }
+  }
+}
+
+void CheckExemptions(const AgentConfig& config, Rules& rules) {
+  rules.Require(config.exempt_size() <= kMaxExemptions, "exempt",
+                absl::StrCat(config.exempt_size(), " are too many, at most ", kMaxExemptions));
+  rules.Require(config.exempt_size() == 0 || config.hook().manage(), "exempt",
+                "is not possible with hook.manage: false, as the rules are not the agent's");
+  for (int i = 0; i < config.exempt_size(); ++i) {
+    const std::string item = absl::StrCat("exempt[", i, "]");
+    if (rules.Refused(item)) continue;
+    ReadExemption(config.exempt(i), [&](std::string_view key, std::string text) {
+      rules.Require(false, key.empty() ? item : item + "." + std::string(key), std::move(text));
+    });
+  }
+}
 
 }  // namespace
 
@@ -81,10 +139,7 @@ void CheckRules(const AgentConfig& config, const KeyPlaces& places,
       absl::StrCat("`", config.gateway().substr(0, 60),
                    "` is not allowed, allowed are 1 to 253 letters, digits, `.`, `_`, `-`",
                    places.contains("gateway") ? "" : " (it is the host name)"));
-  rules.Require(config.servers_size() > 0 ||
-                    std::any_of(problems.begin(), problems.end(),
-                                [](const Problem& problem) { return problem.key == "servers"; }),
-                "servers",
+  rules.Require(config.servers_size() > 0 || rules.Refused("servers"), "servers",
                 "no server is given, at least one is needed, as in [\"192.0.2.1:7654\"]");
   rules.Require(config.servers_size() <= kMaxServers, "servers",
                 absl::StrCat(config.servers_size(), " are too many, at most ", kMaxServers));
@@ -110,6 +165,8 @@ void CheckRules(const AgentConfig& config, const KeyPlaces& places,
       config.user().empty() || IsName(config.user()), "user",
       absl::StrCat("`", config.user().substr(0, 60),
                    "` is not allowed, allowed is the name of a user, or \"\" to stay root"));
+  CheckGroups(config, rules);
+  CheckExemptions(config, rules);
 }
 
 }  // namespace sluice::agent

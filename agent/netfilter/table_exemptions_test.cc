@@ -125,10 +125,7 @@ TEST_F(TableExemptionsTest, CountsOverReplacementChangesOfModeAndRemoval) {
 TEST_F(TableExemptionsTest, TakesAsManyAsAConfigurationMayHave) {
   std::vector<ExemptFlow> exempt;
   for (uint8_t host = 0; host < 64; ++host) {
-    exempt.push_back({.source = Ipv6(1, host, 128),
-                      .destination = Ipv6(2, host, 127),
-                      .protocol = kUdp,
-                      .port = kPort});
+    exempt.push_back({.source = Ipv6(1, host, 128), .destination = Ipv6(2, host, 127)});
     exempt.back().destination->address[15] &= 0xfe;
   }
   Install(exempt);

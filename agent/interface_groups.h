@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::agent {
+
+// Which trust group an interface is in. Constant after construction: any thread.
+class InterfaceGroups final {
+ public:
+  struct Group {
+    std::string name;
+    // Interface names; a `*` at the end stands for any ending.
+    std::vector<std::string> interfaces;
+  };
+  explicit InterfaceGroups(const std::vector<Group>& groups);
+
+  // The name of the first group that names `interface`; "" if none does. Valid as long as this
+  // object. Allocates nothing.
+  std::string_view GroupOf(std::string_view interface) const;
+
+ private:
+  struct Pattern {
+    std::string text;
+    bool prefix;  // of a name; else the whole
+    std::string group;
+  };
+  std::vector<Pattern> patterns_;  // In the groups' order.
+};
+
+// Whether the kernel could have an interface of that name, or one that begins so where a `*` ends
+// it.
+bool IsInterfacePattern(std::string_view text);
+
+}  // namespace sluice::agent
