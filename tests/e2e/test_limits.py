@@ -125,7 +125,7 @@ def test_the_counters_are_the_kernels(rig):
     assert queue["waiting"] == total.pending
     assert queue["id_sequence"] == total.numbered
     assert (queue["copy_mode"], queue["copy_range"]) == (2, 128)
-    decider.stream.answer(*(verdict(p) for p in decider.packets))
+    decider.stream.answer(*(verdict(p) for p in decider.wait_for_packets(3)))
     agent.settle(3)
     assert kernel_queue(rig, 5)["waiting"] == 0
 
