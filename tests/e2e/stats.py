@@ -4,7 +4,7 @@ import time
 
 from sluice.v1 import stats_pb2
 
-_SETTLED = (
+CAUSES = (
     "stale", "table_full", "no_decider", "family_unasked", "badsync", "malformed",
     "invalid_verdict", "send_failed", "flushed", "mode_off",
 )  # fmt: skip
@@ -13,7 +13,7 @@ _SETTLED = (
 def settled(queue):
     """Packets of a queue that got their answer, whatever it was."""
     plain = queue.accepted + queue.dropped + queue.requeued + queue.repeated_hook
-    causes = (getattr(queue, cause) for cause in _SETTLED)
+    causes = (getattr(queue, cause) for cause in CAUSES)
     return plain + sum(cause.accepted + cause.dropped for cause in causes)
 
 
@@ -22,7 +22,7 @@ def total(stats):
     result = stats_pb2.QueueStats()
     for queue in stats.queues:
         for field, value in queue.ListFields():
-            if field.name in _SETTLED:
+            if field.name in CAUSES:
                 into = getattr(result, field.name)
                 into.accepted += value.accepted
                 into.dropped += value.dropped

@@ -1,0 +1,68 @@
+"""The network between agent and server is cut, silently or with a reset, and mended."""
+
+import contextlib
+import time
+
+import pytest
+from steady import ALLOWED, POLICY, REFUSED, Steady
+
+both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
+DEADLINE = 0.1  # seconds
+# A server that says nothing for 600 ms is taken for dead. The agent looks when a heartbeat is due,
+# every 200 ms; the rest is for a busy machine.
+NOTICED_WITHIN = 0.6 + 0.2 + 0.2
+
+
+@contextlib.contextmanager
+def cut(rig, how):
+    """Nothing of the agent's reaches the server and the other way about: each gets this verdict
+    of nftables'."""
+    server = rig.network.server
+    server.nft(
+        f"""
+        table inet cut {{
+          chain in {{ type filter hook input priority 0; tcp dport 7654 {how}; }}
+          chain out {{ type filter hook output priority 0; tcp sport 7654 tcp flags != rst {how}; }}
+        }}
+        """
+    )
+    try:
+        yield
+    finally:
+        server.run("nft", "delete", "table", "inet", "cut")
+
+
+@both_modes
+@pytest.mark.parametrize("how", ("drop", "reject with tcp reset"), ids=("silently", "with_a_reset"))
+def test_network_cut(rig, fail_mode, how):
+    agent = rig.agent(rig.server(POLICY), fail_mode=fail_mode, deadline=f"{DEADLINE}s")
+    steady = Steady(rig)
+    steady.passes(0)
+    said = agent.process.line_count()
+    with cut(rig, how):
+        began = time.monotonic()
+        agent.process.wait_for_line(r"queue 0: server .*; trying again", after=said)
+        noticed = time.monotonic()
+        assert noticed - began < (NOTICED_WITHIN if how == "drop" else 0.2)
+        steady.sends(300)
+        ending = time.monotonic()
+    steady.resumes(time.monotonic())
+    agent.wait_for_decider()
+    welcomed = time.monotonic()
+    steady.passes(welcomed)
+    total = steady.balance(agent, fail_mode == "open")
+    undecided = [steady.sent(port, began, ending - DEADLINE) for port in (ALLOWED, REFUSED)]
+    stale, no_decider = total.stale, total.no_decider
+    if fail_mode == "closed":
+        assert not steady.passed(REFUSED)
+        assert not steady.passed(ALLOWED) & undecided[0]
+        assert stale.dropped + no_decider.dropped >= len(undecided[0]) + len(undecided[1])
+        # From when it was noticed on nothing waits for its deadline.
+        assert no_decider.dropped >= 250
+    else:
+        assert not steady.lost(ALLOWED)
+        assert not undecided[1] - steady.passed(REFUSED)
+        assert not steady.passed(REFUSED) & steady.sent(REFUSED, welcomed)
+        assert stale.accepted + no_decider.accepted >= len(undecided[0]) + len(undecided[1])
+        assert no_decider.accepted >= 250
+    assert bool(stale.dropped + stale.accepted) == (how == "drop")
