@@ -237,5 +237,5 @@ class Decider:
     def stats(self):
         return self.command(get_stats=command_pb2.GetStatsCommand()).stats
 
-    def set_mode(self, mode):
-        return self.command(set_mode=command_pb2.SetModeCommand(mode=mode)).set_mode
+    def set_mode(self, mode, **fields):
+        return self.command(set_mode=command_pb2.SetModeCommand(mode=mode, **fields)).set_mode

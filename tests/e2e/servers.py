@@ -42,8 +42,8 @@ class Server:
         request = control_pb2.GetStatsRequest(gateway=gateway)
         return self.control.GetStats(request, timeout=5).stats
 
-    def set_mode(self, mode, gateway="gw"):
-        request = control_pb2.SetModeRequest(gateway=gateway, mode=mode)
+    def set_mode(self, mode, gateway="gw", **fields):
+        request = control_pb2.SetModeRequest(gateway=gateway, mode=mode, **fields)
         return self.control.SetMode(request, timeout=5)
 
     def apply(self, text):

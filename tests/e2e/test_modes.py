@@ -3,11 +3,13 @@
 import pytest
 from agents import BY_HAND
 from deciders import accept_all, drop_all, mute
+from google.protobuf.duration_pb2 import Duration
 from namespaces import Network
 from processes import AGENT, run
 from sluice.v1 import stats_pb2
 
 OFF, ON, READ = stats_pb2.MODE_OFF, stats_pb2.MODE_ON, stats_pb2.MODE_UNSPECIFIED
+SHADOW = stats_pb2.MODE_SHADOW
 
 
 def test_traffic_to_and_from_the_gateway_itself_is_not_asked_about(rig):
@@ -65,6 +67,82 @@ def test_setting_the_mode_returns_the_one_before(rig):
     assert [(a.previous, a.current) for a in answers] == [
         (OFF, ON), (ON, ON), (ON, OFF), (OFF, OFF),
     ]  # fmt: skip
+
+
+def test_a_mode_nobody_confirms_reverts_though_the_server_is_gone(rig):
+    server = rig.server("default accept;\n")
+    agent = rig.agent(server, mode_at_start="off")
+    answer = server.set_mode(ON, confirm_within=Duration(seconds=4))
+    assert answer.current == ON and 0 < answer.reverts_in.ToSeconds() <= 4
+    assert rig.pinger().ping()
+    server.kill()
+    agent.source = None
+    lost = rig.pinger().send()
+    rig.fence()
+    assert not rig.far.carrying(lost)
+    agent.process.wait_for_line("mode on was not confirmed: mode off again")
+    assert rig.pinger().ping()
+    assert "inet sluice" not in rig.network.gateway.run("nft", "list", "tables")
+
+
+def test_a_mode_that_is_set_again_is_confirmed_and_reading_does_not(rig):
+    server = rig.server("default accept;\n")
+    rig.agent(server, mode_at_start="off")
+    code, said = server.sluicectl("mode", "gw", "on", "--confirm-within", "1h")
+    assert code == 0 and "unless confirmed by: sluicectl mode gw on" in said, said
+    for verb in ("mode", "stat"):
+        code, said = server.sluicectl(verb, "gw")
+        assert code == 0 and "reverts in " in said, said
+    assert server.stats().HasField("mode_reverts_in")
+    code, said = server.sluicectl("mode", "gw", "on")
+    assert code == 0 and "was on, is now on" in said and "reverts" not in said, said
+    assert not server.stats().HasField("mode_reverts_in")
+    assert server.set_mode(READ).current == ON
+
+
+def test_stopped_before_it_is_confirmed_the_mode_is_as_before(rig):
+    agent = rig.agent(decider := rig.decider(drop_all), mode_at_start="off")
+    decider.set_mode(ON, confirm_within=Duration(seconds=3600))
+    agent.stop()
+    assert rig.pinger().ping()
+
+
+def test_mode_shadow_asks_and_forwards_whatever_the_answer(rig):
+    agent = rig.agent(decider := rig.decider(drop_all), mode_at_start="off")
+    assert decider.set_mode(SHADOW).current == SHADOW
+    for version in (4, 6):
+        assert rig.pinger(version).ping()
+    total = agent.settle(4)
+    assert total.shadow_refused == 4
+    assert agent.stats().asked == 4 and agent.stats().guard_dropped == 0
+
+
+def test_mode_shadow_outlives_the_agent_and_its_decider(rig):
+    agent = rig.agent(decider := rig.decider(drop_all), mode_at_start="off")
+    decider.set_mode(SHADOW)
+    agent.kill()
+    assert rig.pinger().ping()
+    agent.start().wait_for_decider()
+    assert agent.stats().mode == SHADOW
+    assert rig.pinger().ping()
+    agent.settle(2)
+
+
+def test_packets_pending_over_a_change_to_shadow_and_back_are_not_lost(rig):
+    agent = rig.agent(decider := rig.decider(mute), deadline="60s")
+    first, second = rig.pinger(), rig.pinger()
+    waiting = first.send()
+    decider.wait_for_packets(1)
+    decider.set_mode(SHADOW)
+    assert first.answered(waiting, 5)
+    decider.set_mode(ON)
+    waiting = second.send()
+    decider.wait_for_packets(3)
+    assert not rig.far.carrying(waiting)
+    decider.set_mode(OFF)
+    assert second.answered(waiting, 5)
+    total = agent.settle(3)
+    assert total.flushed.dropped == 0 and total.mode_off.accepted >= 1
 
 
 def test_nothing_passes_undecided_when_the_agent_starts_before_the_link(rig):

@@ -5,6 +5,7 @@ import json
 import grpc
 import pytest
 from agents import BY_HAND
+from google.protobuf.duration_pb2 import Duration
 from namespaces import Network
 from processes import SLUICECTL, Process, run
 from sluice.v1 import control_pb2, stats_pb2
@@ -123,9 +124,9 @@ def test_help_and_completion():
 
 
 def test_calls_about_gateways_fail_with_the_code_that_says_why(rig, server):
-    def code(call, *args):
+    def code(call, *args, **fields):
         with pytest.raises(grpc.RpcError) as raised:
-            call(*args)
+            call(*args, **fields)
         return raised.value.code()
 
     assert code(server.stats, "no-such-gateway") == grpc.StatusCode.NOT_FOUND
@@ -137,7 +138,11 @@ def test_calls_about_gateways_fail_with_the_code_that_says_why(rig, server):
     assert code(server.set_mode, stats_pb2.MODE_OFF, "by-hand") == (
         grpc.StatusCode.FAILED_PRECONDITION
     )
-    assert code(server.set_mode, stats_pb2.MODE_SHADOW) == grpc.StatusCode.UNIMPLEMENTED
+    for seconds in (0, 86401):
+        within = Duration(seconds=seconds)
+        assert code(server.set_mode, stats_pb2.MODE_OFF, confirm_within=within) == (
+            grpc.StatusCode.INVALID_ARGUMENT
+        )
     by_hand.source = None
     by_hand.stop()
     while server.gateways()["by-hand"].connected:
