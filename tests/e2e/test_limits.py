@@ -31,7 +31,7 @@ def test_a_packet_not_answered_in_time_is_stale_and_its_answer_late(rig):
     sent = [pinger.send() for _ in range(3)]
     total = agent.until(lambda s, t: t.stale.dropped == 3)
     assert time.monotonic() - began >= 0.2
-    decider.stream.answer(*(verdict(p) for p in decider.packets))
+    decider.stream.answer(*(verdict(p) for p in decider.wait_for_packets(3)))
     total = agent.until(lambda s, t: t.late == 3)
     assert (total.received, total.pending, total.accepted) == (3, 0, 0)
     decider.wait(lambda: len(decider.stream.errors) >= 3)

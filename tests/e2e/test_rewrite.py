@@ -78,7 +78,7 @@ def test_a_checksum_that_is_not_repaired_is_the_deciders_business(rig):
     agent = rig.agent(decider)
     receiver = rig.datagrams("server", 4, 4000)
     sender = rig.datagrams()
-    sender.send(Network.SERVER[4], 4000)
+    sender.send(Network.SERVER[4], 4000, size=len(wrong))
     rig.far.wait_for(lambda far: far.carrying(wrong))
     decider.script = accept_all
     second = sender.send(Network.SERVER[4], 4000, size=16)
