@@ -14,6 +14,7 @@
 #include "agent/netfilter/queue_socket.h"
 #include "agent/netfilter/table.h"
 #include "agent/privileges.h"
+#include "agent/table_options.h"
 
 namespace sluice::agent {
 namespace {
@@ -72,12 +73,7 @@ void CheckReceiveBuffer(const std::string& key, size_t bytes, CheckReport& repor
 }
 
 void CheckTable(const AgentConfig& config, CheckReport& report) {
-  TableOptions options;
-  options.first_queue = static_cast<uint16_t>(config.queues().first());
-  options.queue_count = static_cast<uint16_t>(config.queues().count());
-  options.fail_open = config.fail_mode() == FAIL_MODE_OPEN;
-  options.mark_mask = config.hook().mark_mask();
-  const auto table = Table::Open(options);
+  const auto table = Table::Open(TableOptionsOf(config));
   const absl::Status checked = table.ok() ? (*table)->Check() : table.status();
   const bool native = checked.ok() && (*table)->queue_expression() == QueueExpression::kNative;
   Tell(!checked.ok() ? "the agent's rules"

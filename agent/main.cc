@@ -21,7 +21,6 @@
 #include "agent/command_server.h"
 #include "agent/commands.h"
 #include "agent/config/config_reader.h"
-#include "agent/config/exemptions.h"
 #include "agent/conntrack_watcher.h"
 #include "agent/event_reporter.h"
 #include "agent/gateway_stats.h"
@@ -34,6 +33,7 @@
 #include "agent/privileges.h"
 #include "agent/queue_loop.h"
 #include "agent/ready.h"
+#include "agent/table_options.h"
 
 namespace sluice::agent {
 namespace {
@@ -58,25 +58,6 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
 int Fail(const absl::Status& status) {
   spdlog::error("{}", std::string(status.message()));
   return kFailed;
-}
-
-std::vector<ExemptFlow> ExemptFlowsOf(const AgentConfig& config) {
-  std::vector<ExemptFlow> flows;
-  for (const Exemption& exemption : config.exempt()) {
-    // Those that make no sense were refused when the configuration was read.
-    const auto flow = ReadExemption(exemption, [](std::string_view, const std::string&) {});
-    if (flow) flows.push_back(*flow);
-  }
-  return flows;
-}
-
-TableOptions TableOptionsOf(const AgentConfig& config) {
-  return {.first_queue = static_cast<uint16_t>(config.queues().first()),
-          .queue_count = static_cast<uint16_t>(config.queues().count()),
-          .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
-          .mark_mask = config.hook().mark_mask(),
-          .track_connections = config.conntrack().events(),
-          .exempt = ExemptFlowsOf(config)};
 }
 
 v1::AgentIdentity MakeIdentity(const AgentConfig& config) {
