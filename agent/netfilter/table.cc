@@ -1,9 +1,11 @@
 #include "agent/netfilter/table.h"
 
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -45,6 +47,21 @@ absl::Status RefusalStatus(const TableRefusal& refusal, const TableTransaction& 
   return TableError(refusal.error, transaction.ObjectOf(refusal), hint);
 }
 
+// These and nothing else, and they are awake.
+bool HasChains(const TableShape& shape, const std::vector<TableChain>& wanted) {
+  if (shape.flags != 0 || shape.use != wanted.size() || shape.chains.size() != wanted.size()) {
+    return false;
+  }
+  return std::all_of(wanted.begin(), wanted.end(), [&](const TableChain& chain) {
+    const auto found = shape.chains.find(chain.name);
+    if (found == shape.chains.end()) return false;
+    const TableShape::Chain& there = found->second;
+    if (!chain.hook) return there.type.empty();
+    return there.type == "filter" && there.policy == NF_ACCEPT &&
+           there.hook == chain.hook->number && there.priority == chain.hook->priority;
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Table>> Table::Open(const TableOptions& options) {
@@ -69,7 +86,11 @@ absl::Status Table::Build(Intent intent, TableMode mode, TableShape& made, Table
   for (QueueExpression queue : {QueueExpression::kNative, QueueExpression::kXtables}) {
     if (queue_expression_.value_or(queue) != queue) continue;
     TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
-    AddTable(options_, mode, queue, transaction);
+    if (intent == Intent::kRefill) {
+      RefillTable(options_, mode, queue, transaction);
+    } else {
+      AddTable(options_, mode, queue, transaction);
+    }
     const TableRefusal refusal = intent == Intent::kCheck
                                      ? transaction.Check(*socket_)
                                      : transaction.Commit(*socket_, [&](const nlmsghdr* message) {
@@ -84,37 +105,29 @@ absl::Status Table::Build(Intent intent, TableMode mode, TableShape& made, Table
 
 absl::Status Table::Install(TableMode mode) {
   MutexLock lock(mutex_);
-  if (made_.has_value() && mode != mode_ && ChangeMode(mode)) return absl::OkStatus();
+  if (Refill(mode)) return absl::OkStatus();
   TableShape made, gone;
-  if (absl::Status status = Build(Intent::kInstall, mode, made, gone); !status.ok()) return status;
+  if (absl::Status status = Build(Intent::kReplace, mode, made, gone); !status.ok()) return status;
   SeeCounters(gone);
   FoldCounters();
   made_ = std::move(made);
-  mode_ = mode;
   return absl::OkStatus();
 }
 
-// Replaces the rules that differ from mode to mode; false if the table is not as made, or the
-// kernel would not.
-bool Table::ChangeMode(TableMode mode) {
-  if (!ReadIntact().value_or(false)) return false;
-  TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
-  sluice::agent::ChangeMode(options_, mode, *queue_expression_, transaction);
+// Replaces the rules of the table that is there; false if its chains are not ours, or the kernel
+// would not.
+bool Table::Refill(TableMode mode) {
+  const auto found = ReadTableShape(made_.value_or(TableShape{}), *socket_);
+  if (!found.ok() || !found->has_value() || !HasChains(**found, TableChains(options_)))
+    return false;
   TableShape made, gone;
-  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
-    AddToShape(message, IsDeletion(message) ? gone : made);
-  });
-  if (refusal.error != 0) return false;
+  if (!Build(Intent::kRefill, mode, made, gone).ok()) return false;
   // Rules do not say which table they are of but by its name.
-  gone.handle = made_->handle;
+  gone.handle = (*found)->handle;
   SeeCounters(gone);
-  asked_.Fold();
-  guard_dropped_.Fold();
-  for (const char* chain : {kAskChain, kGuardChain}) {
-    const auto changed = made_->chains.find(chain);
-    if (changed != made_->chains.end()) changed->second.rules = made.chains[chain].rules;
-  }
-  mode_ = mode;
+  FoldCounters();
+  made_ = **found;
+  for (auto& [name, chain] : made_->chains) chain.rules = made.chains[name].rules;
   return true;
 }
 

@@ -39,9 +39,8 @@ class Table final {
 
   // Puts the table in place, instead of any table of that name, in one transaction. A packet on
   // its way just then meets the old rules or the new ones, or, past the place of both ask rules,
-  // the guard; what is queued, the kernel drops. Where the table of the latest Install is there as
-  // made and only the mode differs, rules are replaced inside it, and what is queued stays. If it
-  // fails, what was there stays.
+  // the guard. Where a table is there with the same chains, only its rules are replaced, and what
+  // is queued stays; else the kernel drops it. If it fails, what was there stays.
   absl::Status Install(TableMode mode) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Has the kernel check what Install would do, and changes nothing.
@@ -75,10 +74,10 @@ class Table final {
  private:
   Table(const TableOptions& options, std::unique_ptr<TableSocket> socket);
 
-  enum class Intent { kInstall, kCheck };
+  enum class Intent { kReplace, kRefill, kCheck };
   absl::Status Build(Intent intent, TableMode mode, TableShape& made, TableShape& gone)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool ChangeMode(TableMode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Refill(TableMode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<bool> ReadIntact() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SeeCounters(const TableShape& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FoldCounters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -89,8 +88,7 @@ class Table final {
   mutable Mutex mutex_;
   const std::unique_ptr<TableSocket> socket_ ABSL_PT_GUARDED_BY(mutex_);
   std::optional<QueueExpression> queue_expression_ ABSL_GUARDED_BY(mutex_);
-  std::optional<TableShape> made_ ABSL_GUARDED_BY(mutex_);   // By the latest Install.
-  TableMode mode_ ABSL_GUARDED_BY(mutex_) = TableMode::kOn;  // Of made_.
+  std::optional<TableShape> made_ ABSL_GUARDED_BY(mutex_);  // By the latest Install.
   TableTally asked_ ABSL_GUARDED_BY(mutex_);
   TableTally guard_dropped_ ABSL_GUARDED_BY(mutex_);
   TableTally exempted_ ABSL_GUARDED_BY(mutex_);

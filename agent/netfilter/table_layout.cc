@@ -52,24 +52,18 @@ void ChangeTable(TableTransaction& transaction, uint16_t type, uint16_t flags,
   });
 }
 
-// Where the kernel enters a chain; a chain without is only jumped to.
-struct Hook {
-  uint32_t number;
-  int32_t priority;
-};
-
-void AddChain(TableTransaction& transaction, const char* name, std::optional<Hook> hook) {
+void AddChain(TableTransaction& transaction, const TableChain& made) {
   ChainPtr chain(nftnl_chain_alloc());
   nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, kTableName);
-  nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, name);
-  if (hook) {
+  nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, made.name);
+  if (made.hook) {
     nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, "filter");
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, hook->number);
-    nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, hook->priority);
+    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, made.hook->number);
+    nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, made.hook->priority);
     nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_POLICY, NF_ACCEPT);
   }
   transaction.Add(
-      absl::StrCat("chain ", name), NFT_MSG_NEWCHAIN, NLM_F_CREATE,
+      absl::StrCat("chain ", made.name), NFT_MSG_NEWCHAIN, NLM_F_CREATE,
       [&](nlmsghdr* message) { nftnl_chain_nlmsg_build_payload(message, chain.get()); });
 }
 
@@ -97,12 +91,14 @@ void AddNotifyRules(uint32_t mark_mask, TableTransaction& transaction) {
       .AddTo(transaction);
 }
 
+// Without a name, of every chain.
 void FlushChain(const char* name, TableTransaction& transaction) {
   RulePtr rule(nftnl_rule_alloc());
   nftnl_rule_set_u32(rule.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
   nftnl_rule_set_str(rule.get(), NFTNL_RULE_TABLE, kTableName);
-  nftnl_rule_set_str(rule.get(), NFTNL_RULE_CHAIN, name);
-  transaction.Add(absl::StrCat("rules of chain ", name), NFT_MSG_DELRULE, 0,
+  if (name != nullptr) nftnl_rule_set_str(rule.get(), NFTNL_RULE_CHAIN, name);
+  transaction.Add(name == nullptr ? "its rules" : absl::StrCat("rules of chain ", name),
+                  NFT_MSG_DELRULE, 0,
                   [&](nlmsghdr* message) { nftnl_rule_nlmsg_build_payload(message, rule.get()); });
 }
 
@@ -133,25 +129,8 @@ void AddModeRules(const TableOptions& options, TableMode mode, QueueExpression q
       .AddTo(transaction);
 }
 
-}  // namespace
-
-void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+void AddRules(const TableOptions& options, TableMode mode, QueueExpression queue,
               TableTransaction& transaction) {
-  // Deleting what is not there is an error, so it is made first; making what is there is none.
-  ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, nullptr);
-  ChangeTable(transaction, NFT_MSG_DELTABLE, 0, nullptr);
-  ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE,
-              "made and restored by sluice-agent; sluice-agent --release removes it");
-
-  AddChain(transaction, kPrepareChain, Hook{NF_INET_FORWARD, kPreparePriority});
-  AddChain(transaction, kExemptChain, std::nullopt);
-  AddChain(transaction, kAskChain, Hook{NF_INET_FORWARD, kAskPriority});
-  AddChain(transaction, kNotifyChain, Hook{NF_INET_FORWARD, kNotifyPriority});
-  if (!options.fail_open) {
-    AddChain(transaction, kGuardChain, Hook{NF_INET_FORWARD, kGuardPriority});
-  }
-  AddChain(transaction, kFinishChain, Hook{NF_INET_POST_ROUTING, kFinishPriority});
-
   TableRule(kPrepareChain, "the mark bits of the agent are not for others to set")
       .LoadMark(~options.mark_mask)
       .StoreMark()
@@ -172,15 +151,41 @@ void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue
       .AddTo(transaction);
 }
 
+}  // namespace
+
+std::vector<TableChain> TableChains(const TableOptions& options) {
+  std::vector<TableChain> chains{
+      {kPrepareChain, {{NF_INET_FORWARD, kPreparePriority}}},
+      {kExemptChain, std::nullopt},
+      {kAskChain, {{NF_INET_FORWARD, kAskPriority}}},
+      {kNotifyChain, {{NF_INET_FORWARD, kNotifyPriority}}},
+      {kFinishChain, {{NF_INET_POST_ROUTING, kFinishPriority}}},
+  };
+  if (!options.fail_open) chains.push_back({kGuardChain, {{NF_INET_FORWARD, kGuardPriority}}});
+  return chains;
+}
+
+void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+              TableTransaction& transaction) {
+  // Deleting what is not there is an error, so it is made first; making what is there is none.
+  ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, nullptr);
+  ChangeTable(transaction, NFT_MSG_DELTABLE, 0, nullptr);
+  ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE,
+              "made and restored by sluice-agent; sluice-agent --release removes it");
+
+  for (const TableChain& chain : TableChains(options)) AddChain(transaction, chain);
+  AddRules(options, mode, queue, transaction);
+}
+
 void StopAsking(const TableOptions& options, TableTransaction& transaction) {
   FlushChain(kAskChain, transaction);
   if (!options.fail_open) FlushChain(kGuardChain, transaction);
 }
 
-void ChangeMode(const TableOptions& options, TableMode mode, QueueExpression queue,
-                TableTransaction& transaction) {
-  StopAsking(options, transaction);
-  AddModeRules(options, mode, queue, transaction);
+void RefillTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+                 TableTransaction& transaction) {
+  FlushChain(nullptr, transaction);
+  AddRules(options, mode, queue, transaction);
 }
 
 void DeleteTable(TableTransaction& transaction) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "agent/netfilter/exempt_flow.h"
@@ -35,6 +36,19 @@ inline constexpr char kAskRule[] = "rule of chain ask";
 // Of the ask rule in mode shadow: how an agent that finds the table knows the mode.
 inline constexpr char kShadowComment[] = "mode shadow: asks the decider, and everything passes";
 
+// A chain of the table, and where the kernel enters it; one without a hook is only jumped to.
+struct TableChain {
+  struct Hook {
+    uint32_t number;
+    int32_t priority;
+  };
+  const char* name;
+  std::optional<Hook> hook;
+};
+
+// The chains a table made with these options has.
+std::vector<TableChain> TableChains(const TableOptions& options);
+
 // Adds to `transaction` whatever replaces the table that is there, if any, by ours. A forwarded
 // packet meets, in this order:
 //   prepare  mangle - 10  clears our bits of the packet mark: nobody comes in decided; with
@@ -48,10 +62,10 @@ inline constexpr char kShadowComment[] = "mode shadow: asks the decider, and eve
 void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue,
               TableTransaction& transaction);
 
-// Adds the replacement of the rules that differ from mode to mode, in a table made with these
-// options. All chains stay: what is queued stays queued.
-void ChangeMode(const TableOptions& options, TableMode mode, QueueExpression queue,
-                TableTransaction& transaction);
+// Adds the replacement of all rules of a table that has the chains of these options. The chains
+// stay, and so what is queued stays queued.
+void RefillTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+                 TableTransaction& transaction);
 
 // Adds the removal of the rules that ask and guard; the chains stay. With the last chain of a hook
 // the kernel drops every packet that is queued, without its rules it only stops to queue.

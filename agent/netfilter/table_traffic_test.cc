@@ -83,7 +83,7 @@ TEST_F(TableTrafficTest, ShadowPassesWhatTheClosedTableDrops) {
   ExpectCounters(9, 1);
 }
 
-TEST_F(TableTrafficTest, WhatIsQueuedOutlivesAChangeOfModeAndNoOther) {
+TEST_F(TableTrafficTest, WhatIsQueuedStaysAsLongAsTheChainsDo) {
   auto queue = QueueSocket::Open({.receive_buffer = 1 << 20}, {});
   ASSERT_TRUE(queue.ok()) << queue.status();
   const auto waiting = [] { return ReadQueueListing().at(0).waiting; };
@@ -102,10 +102,19 @@ TEST_F(TableTrafficTest, WhatIsQueuedOutlivesAChangeOfModeAndNoOther) {
   ASSERT_EQ((*queue)->Send(verdicts), absl::OkStatus());
   EXPECT_EQ(Received(), 3);
 
-  SendIpv4();
-  EXPECT_EQ(waiting(), 1u);
+  SendIpv4(1);
+  Shell("nft flush chain inet sluice ask");
   ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
-  EXPECT_EQ(waiting(), 0u);  // The kernel's doing: the chains were replaced.
+  EXPECT_EQ(waiting(), 1u) << "rules that others took out are put back";
+  SendIpv4(1);
+  auto next = Table::Open({});
+  ASSERT_EQ((*next)->Install(TableMode::kOn), absl::OkStatus());
+  EXPECT_EQ(waiting(), 2u) << "an agent takes over the table of the one before it";
+  SendIpv4(1);
+  EXPECT_EQ(waiting(), 3u);
+  Shell("nft add chain inet sluice theirs");
+  ASSERT_EQ((*next)->Install(TableMode::kOn), absl::OkStatus());
+  EXPECT_EQ(waiting(), 0u) << "the kernel's doing: the chains were replaced";
 }
 
 TEST_F(TableTrafficTest, RemovedPassesAll) {
