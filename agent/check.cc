@@ -23,6 +23,7 @@ bool Check(const AgentConfig& config, std::ostream& out) {
   CheckQueuesScratch(config, report);
   CheckQueueOwners(config, report);
   CheckForeignRules(config, report);
+  CheckBypasses(report);
   CheckConntrackSettings(config, report);
   CheckForwarding(report);
   // Last: from here on there are gRPC's threads.

@@ -7,7 +7,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/datapath_survey.h"
 #include "agent/netfilter/port_owner.h"
+#include "agent/netfilter/probe.h"
 #include "agent/netfilter/queue_listing.h"
 #include "agent/netfilter/rule_survey.h"
 
@@ -63,6 +65,32 @@ void TellMarkRule(const RuleFinding& rule, const AgentConfig& config, CheckRepor
                            ") to bits that nobody uses"));
 }
 
+void TellProgram(const DatapathFinding& program, CheckReport& report) {
+  const char* kind = program.kind == DatapathFinding::Kind::kXdp ? "an XDP program"
+                     : program.kind == DatapathFinding::Kind::kTcIngress
+                         ? "a tc BPF filter on ingress"
+                         : "a tc BPF filter on egress";
+  report.Note(absl::StrCat(program.interface, " has ", kind,
+                           ": what it forwards by itself (redirects) passes no rules, and the ",
+                           "agent does not see it"));
+}
+
+// Their rules are read by programs of their own only; the kernel tells which tables there are, and
+// which targets any rule of this machine may have.
+void TellLegacyRules(const std::string& family, CheckReport& report) {
+  const std::string names = absl::StrCat("/proc/net/", family, "_tables_names");
+  std::ifstream tables(names);
+  if (tables.peek() == std::ifstream::traits_type::eof()) return;
+  std::ifstream targets(absl::StrCat("/proc/net/", family, "_tables_targets"));
+  bool queues = false;
+  for (std::string target; targets >> target;) queues |= target == "NFQUEUE";
+  const std::string command = family == "ip" ? "iptables-legacy-save" : "ip6tables-legacy-save";
+  report.Note(absl::StrCat(
+      "there are rules of iptables-legacy (", names, "), which are not looked at",
+      queues ? absl::StrCat("; they may queue packets: `", command, " | grep NFQUEUE` tells")
+             : ""));
+}
+
 }  // namespace
 
 void CheckQueueOwners(const AgentConfig& config, CheckReport& report) {
@@ -98,17 +126,28 @@ void CheckForeignRules(const AgentConfig& config, CheckReport& report) {
         TellMarkRule(rule, config, report);
         break;
       case RuleFinding::Kind::kFlowtable:
-        report.Note(absl::StrCat(rule.where, " forwards established connections past all rules: ",
-                                 "the agent sees their first packets only"));
+        report.Note(absl::StrCat(rule.where, " forwards established connections past all rules",
+                                 rule.offload ? ", in hardware" : "",
+                                 ": the agent sees their first packets only; take it out, or ",
+                                 "leave out of it what is to be asked about"));
         break;
     }
   }
-  for (const char* path : {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"}) {
-    std::ifstream file(path);
-    if (file.peek() == std::ifstream::traits_type::eof()) continue;
-    report.Note(
-        absl::StrCat("there are rules of iptables-legacy (", path, "), which are not looked at"));
+  for (const char* family : {"ip", "ip6"}) TellLegacyRules(family, report);
+}
+
+void CheckBypasses(CheckReport& report) {
+  const auto offloaded = ProbeOffloaded();
+  if (offloaded.ok() && *offloaded > 0) {
+    report.Note(absl::StrCat(*offloaded, " connections are offloaded now (`conntrack -L` says ",
+                             "[OFFLOAD]): the agent does not see their packets until they end"));
   }
+  const auto programs = SurveyDatapaths();
+  if (!programs.ok()) {
+    return report.Note(absl::StrCat("eBPF programs on interfaces are not looked at: ",
+                                    std::string(programs.status().message())));
+  }
+  for (const DatapathFinding& program : *programs) TellProgram(program, report);
 }
 
 void CheckConntrackSettings(const AgentConfig& config, CheckReport& report) {

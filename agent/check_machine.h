@@ -14,6 +14,9 @@ void CheckQueueOwners(const AgentConfig& config, CheckReport& report);
 // Other people's nftables rules that collide with the agent's or lead packets past it.
 void CheckForeignRules(const AgentConfig& config, CheckReport& report);
 
+// What forwards packets, or may, without any rule seeing them: offloaded connections, eBPF.
+void CheckBypasses(CheckReport& report);
+
 // The sysctls of connection tracking.
 void CheckConntrackSettings(const AgentConfig& config, CheckReport& report);
 

@@ -105,6 +105,31 @@ TEST_F(CheckTest, ForeignRules) {
             "ok   table ip mangle, chain FORWARD hands packets to queue 3\n");
 }
 
+TEST_F(CheckTest, LegacyRules) {
+  Run("iptables-legacy -t mangle -A FORWARD -j NFQUEUE --queue-num 3");
+  const std::string told = Told(&CheckForeignRules, Config(""));
+  EXPECT_TRUE(absl::StartsWith(told,
+                               "note there are rules of iptables-legacy "
+                               "(/proc/net/ip_tables_names), which are not looked at; they "
+                               "may queue packets: `iptables-legacy-save | grep NFQUEUE`"))
+      << told;
+}
+
+TEST_F(CheckTest, Bypasses) {
+  const auto told = [] {
+    std::ostringstream out;
+    CheckReport report(out);
+    CheckBypasses(report);
+    return out.str();
+  };
+  EXPECT_EQ(told(), "");
+  Run("ip link add left type veth peer name right && tc qdisc add dev left clsact && "
+      "tc filter add dev left ingress bpf bytecode '1,6 0 0 4294967295'");
+  EXPECT_EQ(told(),
+            "note left has a tc BPF filter on ingress: what it forwards by itself (redirects) "
+            "passes no rules, and the agent does not see it\n");
+}
+
 TEST_F(CheckTest, ConntrackSettings) {
   const std::string path = "/proc/sys/net/netfilter/nf_conntrack_events";
   std::ofstream(path) << 0 << std::endl;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -88,6 +89,19 @@ int TakeCount(const nlmsghdr* message, void* data) {
   return mnl_attr_parse(message, sizeof(nfgenmsg), &TakeAttribute, data);
 }
 
+int TakeStatus(const nlattr* attribute, void* data) {
+  if (mnl_attr_get_type(attribute) == CTA_STATUS &&
+      mnl_attr_validate(attribute, MNL_TYPE_U32) == 0 &&
+      ntohl(mnl_attr_get_u32(attribute)) & IPS_OFFLOAD) {
+    ++*static_cast<size_t*>(data);
+  }
+  return MNL_CB_OK;
+}
+
+int TakeOffloaded(const nlmsghdr* message, void* data) {
+  return mnl_attr_parse(message, sizeof(nfgenmsg), &TakeStatus, data);
+}
+
 }  // namespace
 
 absl::Status ProbeQueueing() {
@@ -110,6 +124,21 @@ absl::StatusOr<size_t> ProbeConntrack() {
       Message(buffer, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC);
   size_t count = 0;
   const int error = Ask(socket->get(), message, &TakeCount, &count);
+  if (error != 0) return Refusal(error, "nf_conntrack_netlink");
+  return count;
+}
+
+absl::StatusOr<size_t> ProbeOffloaded() {
+  const auto socket = Open();
+  if (!socket.ok()) return socket.status();
+  alignas(nlmsghdr) std::array<char, 256> buffer;
+  nlmsghdr* message = Message(buffer, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, AF_UNSPEC);
+  message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  // Kernels before 6.0 do not know the mask and show all.
+  mnl_attr_put_u32(message, CTA_STATUS, htonl(IPS_OFFLOAD));
+  mnl_attr_put_u32(message, CTA_STATUS_MASK, htonl(IPS_OFFLOAD));
+  size_t count = 0;
+  const int error = Ask(socket->get(), message, &TakeOffloaded, &count);
   if (error != 0) return Refusal(error, "nf_conntrack_netlink");
   return count;
 }

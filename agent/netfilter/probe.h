@@ -18,6 +18,10 @@ absl::Status ProbeQueueing();
 // Whether conntrack can be asked: reads how many connections there are.
 absl::StatusOr<size_t> ProbeConntrack();
 
+// How many connections are forwarded past the rules now: by a flowtable or tc's connection
+// tracking, in software or hardware.
+absl::StatusOr<size_t> ProbeOffloaded();
+
 // Whether conntrack events can be subscribed to. The kernel tells each new connection of the
 // namespace from then on that somebody may listen; to be asked in a namespace of no traffic.
 absl::Status ProbeConntrackEvents();

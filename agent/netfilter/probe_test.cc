@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 namespace sluice::agent {
 namespace {
 
@@ -22,6 +24,16 @@ TEST_F(ProbeTest, KernelAnswers) {
   const auto granted = ProbeReceiveBuffer(8 << 20);
   ASSERT_TRUE(granted.ok()) << granted.status();
   EXPECT_GE(*granted, size_t{8} << 20);
+}
+
+TEST_F(ProbeTest, ConnectionsThatAreNotOffloadedDoNotCount) {
+  ASSERT_EQ(std::system("conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --sport 1 --dport 2 "
+                        "-t 60 >/dev/null 2>&1"),
+            0);
+  EXPECT_EQ(ProbeConntrack().value_or(0), 1u);
+  const auto offloaded = ProbeOffloaded();
+  ASSERT_TRUE(offloaded.ok()) << offloaded.status();
+  EXPECT_EQ(*offloaded, 0u);
 }
 
 TEST_F(ProbeTest, SaysThatTheCapabilityIsMissing) {

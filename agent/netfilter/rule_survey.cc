@@ -174,15 +174,7 @@ int TakeRule(const nlmsghdr* message, void* data) {
 }
 
 int TakeFlowtable(const nlmsghdr* message, void* data) {
-  const std::unique_ptr<nftnl_flowtable, void (*)(const nftnl_flowtable*)> table(
-      nftnl_flowtable_alloc(), &nftnl_flowtable_free);
-  if (table == nullptr || nftnl_flowtable_nlmsg_parse(message, table.get()) < 0) return MNL_CB_OK;
-  Add({RuleFinding::Kind::kFlowtable,
-       absl::StrCat(
-           "table ", FamilyName(nftnl_flowtable_get_u32(table.get(), NFTNL_FLOWTABLE_FAMILY)), " ",
-           Text(nftnl_flowtable_get_str(table.get(), NFTNL_FLOWTABLE_TABLE)), ", flowtable ",
-           Text(nftnl_flowtable_get_str(table.get(), NFTNL_FLOWTABLE_NAME)))},
-      *static_cast<Findings*>(data));
+  if (auto found = FlowtableIn(message)) Add(*std::move(found), *static_cast<Findings*>(data));
   return MNL_CB_OK;
 }
 
@@ -214,6 +206,23 @@ int SurveyOnce(Findings& findings) {
 }
 
 }  // namespace
+
+std::optional<RuleFinding> FlowtableIn(const nlmsghdr* message) {
+  const std::unique_ptr<nftnl_flowtable, void (*)(const nftnl_flowtable*)> table(
+      nftnl_flowtable_alloc(), &nftnl_flowtable_free);
+  if (table == nullptr || nftnl_flowtable_nlmsg_parse(message, table.get()) < 0) {
+    return std::nullopt;
+  }
+  RuleFinding found;
+  found.kind = RuleFinding::Kind::kFlowtable;
+  found.where = absl::StrCat(
+      "table ", FamilyName(nftnl_flowtable_get_u32(table.get(), NFTNL_FLOWTABLE_FAMILY)), " ",
+      Text(nftnl_flowtable_get_str(table.get(), NFTNL_FLOWTABLE_TABLE)), ", flowtable ",
+      Text(nftnl_flowtable_get_str(table.get(), NFTNL_FLOWTABLE_NAME)));
+  found.offload =
+      nftnl_flowtable_get_u32(table.get(), NFTNL_FLOWTABLE_FLAGS) & NFT_FLOWTABLE_HW_OFFLOAD;
+  return found;
+}
 
 absl::StatusOr<Findings> SurveyRules() {
   constexpr int kAttempts = 5;

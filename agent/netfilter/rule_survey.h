@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+
+struct nlmsghdr;
 
 namespace sluice::agent {
 
@@ -13,13 +16,14 @@ struct RuleFinding {
   enum class Kind {
     kQueue,      // Hands packets to queues first .. last.
     kMark,       // Changes `bits` of the packet mark.
-    kFlowtable,  // Forwards established connections past the rules.
+    kFlowtable,  // Forwards established connections past the rules; in hardware, if `offload`.
   };
   Kind kind = Kind::kQueue;
   std::string where;  // "table ip mangle, chain FORWARD"
   uint32_t first_queue = 0;
   uint32_t last_queue = 0;
   uint32_t bits = 0;
+  bool offload = false;
 
   bool operator==(const RuleFinding&) const = default;
 };
@@ -28,5 +32,8 @@ struct RuleFinding {
 // it finds, each thing once. Our own table is left out; rules of iptables-legacy are not seen.
 // Changes nothing. Any thread, no state.
 absl::StatusOr<std::vector<RuleFinding>> SurveyRules();
+
+// What a message of NFT_MSG_NEWFLOWTABLE says; nothing if it is none.
+std::optional<RuleFinding> FlowtableIn(const nlmsghdr* message);
 
 }  // namespace sluice::agent

@@ -2,9 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/common.h>
+#include <libnftnl/flowtable.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 #include <sched.h>
 
+#include <array>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
 
 namespace sluice::agent {
 namespace {
@@ -63,6 +71,26 @@ TEST_F(RuleSurveyTest, LeavesOutOurTable) {
   const auto findings = SurveyRules();
   ASSERT_TRUE(findings.ok()) << findings.status();
   EXPECT_THAT(*findings, IsEmpty());
+}
+
+// As the kernel would tell of them, had the test's one flowtables.
+TEST_F(RuleSurveyTest, FindsFlowtables) {
+  for (const uint32_t flags : {uint32_t{0}, uint32_t{NFT_FLOWTABLE_HW_OFFLOAD}}) {
+    alignas(nlmsghdr) std::array<char, 4096> buffer{};
+    nlmsghdr* message =
+        nftnl_nlmsg_build_hdr(buffer.data(), NFT_MSG_NEWFLOWTABLE, NFPROTO_IPV6, 0, 1);
+    const std::unique_ptr<nftnl_flowtable, void (*)(const nftnl_flowtable*)> table(
+        nftnl_flowtable_alloc(), &nftnl_flowtable_free);
+    nftnl_flowtable_set_str(table.get(), NFTNL_FLOWTABLE_TABLE, "t");
+    nftnl_flowtable_set_str(table.get(), NFTNL_FLOWTABLE_NAME, "fast");
+    nftnl_flowtable_set_u32(table.get(), NFTNL_FLOWTABLE_FLAGS, flags);
+    nftnl_flowtable_nlmsg_build_payload(message, table.get());
+    const auto found = FlowtableIn(message);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->kind, Kind::kFlowtable);
+    EXPECT_EQ(found->where, "table ip6 t, flowtable fast");
+    EXPECT_EQ(found->offload, flags != 0);
+  }
 }
 
 }  // namespace
