@@ -79,7 +79,10 @@ absl::StatusOr<std::unique_ptr<Table>> Table::Open(const TableOptions& options) 
 }
 
 Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
-    : options_(options), port_id_(socket->port_id()), socket_(std::move(socket)) {}
+    : options_(options),
+      chains_(TableChains(options)),
+      port_id_(socket->port_id()),
+      socket_(std::move(socket)) {}
 
 absl::Status Table::Build(Intent intent, TableMode mode, TableShape& made, TableShape& gone) {
   // What a kernel has of the two is only known by trying, the better one first.
@@ -117,9 +120,8 @@ absl::Status Table::Install(TableMode mode) {
 // Replaces the rules of the table that is there; false if its chains are not ours, or the kernel
 // would not.
 bool Table::Refill(TableMode mode) {
-  const auto found = ReadTableShape(made_.value_or(TableShape{}), *socket_);
-  if (!found.ok() || !found->has_value() || !HasChains(**found, TableChains(options_)))
-    return false;
+  const auto found = ReadTableShape(chains_, *socket_);
+  if (!found.ok() || !found->has_value() || !HasChains(**found, chains_)) return false;
   TableShape made, gone;
   if (!Build(Intent::kRefill, mode, made, gone).ok()) return false;
   // Rules do not say which table they are of but by its name.
@@ -168,7 +170,7 @@ absl::Status Table::Remove() {
 absl::StatusOr<TableCounters> Table::ReadCounters() {
   MutexLock lock(mutex_);
   if (made_.has_value()) {
-    absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(*made_, *socket_);
+    absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
     if (!now.ok()) return now.status();
     if (now->has_value()) SeeCounters(**now);
   }
@@ -184,7 +186,7 @@ absl::StatusOr<bool> Table::Intact() {
 
 absl::StatusOr<bool> Table::ReadIntact() {
   if (!made_.has_value()) return false;
-  absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(*made_, *socket_);
+  absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
   if (!now.ok()) return now.status();
   if (!now->has_value()) return false;
   SeeCounters(**now);
@@ -193,7 +195,7 @@ absl::StatusOr<bool> Table::ReadIntact() {
 
 absl::StatusOr<std::optional<TableMode>> Table::Found() {
   MutexLock lock(mutex_);
-  const absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(TableShape{}, *socket_);
+  const absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
   if (!now.ok()) return now.status();
   if (!now->has_value()) return std::nullopt;
   const auto ask = (*now)->chains.find(kAskChain);

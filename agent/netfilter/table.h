@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -83,6 +84,7 @@ class Table final {
   void FoldCounters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TableOptions options_;
+  const std::vector<TableChain> chains_;
   const uint32_t port_id_;
 
   mutable Mutex mutex_;

@@ -12,7 +12,6 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
-#include "agent/netfilter/table_layout.h"
 
 namespace sluice::agent {
 namespace {
@@ -57,7 +56,7 @@ class Reading {
 
 }  // namespace
 
-absl::StatusOr<std::optional<TableShape>> ReadTableShape(const TableShape& made,
+absl::StatusOr<std::optional<TableShape>> ReadTableShape(const std::vector<TableChain>& chains,
                                                          TableSocket& socket) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Reading reading(socket);
@@ -65,11 +64,11 @@ absl::StatusOr<std::optional<TableShape>> ReadTableShape(const TableShape& made,
       mnl_attr_put_strz(message, NFTA_TABLE_NAME, kTableName);
     });
     if (error == ENOENT) return std::nullopt;
-    for (auto chain = made.chains.begin(); error == 0 && chain != made.chains.end(); ++chain) {
+    for (auto chain = chains.begin(); error == 0 && chain != chains.end(); ++chain) {
       // One by one: a dump would bring every chain of the machine.
       error = reading.Ask(NFT_MSG_GETCHAIN, NLM_F_ACK, [&](nlmsghdr* message) {
         mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, kTableName);
-        mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain->first.c_str());
+        mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain->name);
       });
       if (error == ENOENT) error = 0;  // Gone: it is missing in the shape, then.
     }
