@@ -67,6 +67,16 @@ bool AllCharactersValid(std::string_view text, std::vector<Problem>& problems) {
   return true;
 }
 
+// Blocks and escapes make values of what the file itself must not have, or has elsewhere.
+bool IsLine(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = CharacterLength(text);
+    if (length == 0 || text[0] == '\n' || text[0] == '\r') return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 // Builds the tree from yaml-cpp's events, so that nothing is resolved or expanded on the way and
 // the depth is known before the parser goes deeper.
 class TreeBuilder final : public YAML::EventHandler {
@@ -91,13 +101,18 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     Add(At(mark), "aliases (*name) are not allowed: write the value out");
-    Put(YamlValue{YamlValue::Kind::kRefused, At(mark), "*", {}, {}});
+    Put(YamlValue{YamlValue::Kind::kRefused, At(mark), "", {}, {}});
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     CheckAnchor(mark, anchor);
     CheckTag(mark, tag);
+    if (!IsLine(value)) {
+      Add(At(mark), "must be one line of UTF-8 text, without control characters");
+      Put(YamlValue{YamlValue::Kind::kRefused, At(mark), "", {}, {}});
+      return;
+    }
     Put(YamlValue{YamlValue::Kind::kScalar, At(mark), value, {}, {}});
   }
 
@@ -118,6 +133,7 @@ class TreeBuilder final : public YAML::EventHandler {
   struct Unfinished {
     YamlValue value;
     bool have_key = false;
+    bool key_refused = false;
     std::string key;
     Place key_place;
   };
@@ -142,7 +158,7 @@ class TreeBuilder final : public YAML::EventHandler {
       Add(At(mark), absl::StrCat("nested too deep: at most ", kMaxYamlDepth, " levels"));
       throw GiveUp();
     }
-    open_.push_back({YamlValue{kind, At(mark), "", {}, {}}, false, "", {}});
+    open_.push_back({YamlValue{kind, At(mark), "", {}, {}}, false, false, "", {}});
   }
 
   void Close() {
@@ -161,6 +177,7 @@ class TreeBuilder final : public YAML::EventHandler {
       parent.value.items.push_back(std::move(value));
     } else if (parent.have_key) {
       parent.have_key = false;
+      if (parent.key_refused) return;
       parent.value.entries.push_back({std::move(parent.key), parent.key_place, std::move(value)});
     } else {
       TakeKey(parent, std::move(value));
@@ -170,7 +187,11 @@ class TreeBuilder final : public YAML::EventHandler {
   void TakeKey(Unfinished& map, YamlValue key) {
     if (key.kind == YamlValue::Kind::kList || key.kind == YamlValue::Kind::kMap) {
       Add(key.place, "a key must be a word");
+      key.kind = YamlValue::Kind::kRefused;
     }
+    map.have_key = true;
+    map.key_refused = key.kind == YamlValue::Kind::kRefused;
+    if (map.key_refused) return;
     for (const YamlValue::Entry& entry : map.value.entries) {
       if (entry.key != key.scalar) continue;
       problems_.push_back(
@@ -183,7 +204,6 @@ class TreeBuilder final : public YAML::EventHandler {
       Add(key.place, "too many keys");
       throw GiveUp();
     }
-    map.have_key = true;
     map.key = std::move(key.scalar);
     map.key_place = key.place;
   }

@@ -48,8 +48,9 @@ constexpr int kMaxYamlDepth = 64;
 
 // Parses the one YAML document in `text`, adding to `problems`; nullopt where they leave no whole
 // tree. An empty document is a kNull. Refused, beside what is not YAML: what exceeds the bounds,
-// text that is not UTF-8, control characters, anchors, aliases, tags, keys that are no scalars,
-// keys given twice, and a second document. Total: any bytes will do, and nothing is thrown.
+// text that is not UTF-8, control characters, values of several lines, anchors, aliases, tags, keys
+// that are no scalars, keys given twice, and a second document. Total: any bytes will do, and
+// nothing is thrown.
 std::optional<YamlValue> ParseYaml(std::string_view text, std::vector<Problem>& problems);
 
 }  // namespace sluice::agent

@@ -62,9 +62,21 @@ TEST(YamlTreeTest, RefusesWhatHidesValues) {
   EXPECT_EQ(FirstProblem("a: &x 1\n"), "1:4  anchors (&name) are not allowed: write the value out");
   EXPECT_EQ(FirstProblem("a: !!int 1\n"), "1:4  tags (tag:yaml.org,2002:int) are not allowed");
   EXPECT_EQ(FirstProblem("[a]: 1\n"), "1:1  a key must be a word");
+  EXPECT_EQ(Problems("[a]: 1\n").size(), 1u);
   EXPECT_EQ(Problems("a: &x 1\nb: *x\n").size(), 2u);
   EXPECT_EQ(FirstProblem("a: 1\n---\nb: 2\n"),
             "2:1  a second document begins here: a configuration file has one");
+}
+
+// Each of these would be a value whose text a problem, a log or the system shows wrongly.
+TEST(YamlTreeTest, RefusesValuesThatAreNoLine) {
+  constexpr char kNoLine[] = "must be one line of UTF-8 text, without control characters";
+  for (const char* value : {"|\n  two\n  lines\n", "\"a\\nb\"\n", "\"192.0.2.1\\0\"\n",
+                            "\"\\e[2J\"\n", "\"\\x7f\"\n"}) {
+    EXPECT_EQ(FirstProblem(absl::StrCat("a: ", value)), absl::StrCat("1:4  ", kNoLine)) << value;
+  }
+  EXPECT_EQ(FirstProblem("\"a\\nb\": 1\n"), absl::StrCat("1:1  ", kNoLine));
+  EXPECT_EQ(FirstProblem("a: two\n  lines that are one\n"), "");
 }
 
 TEST(YamlTreeTest, SaysWhereYamlBreaks) {
