@@ -35,15 +35,15 @@ class Agent:
         self.process = None
         self._last_stats = None
 
-    def start(self):
-        """Starts it and waits until it says it is ready."""
-        self.launch()
+    def start(self, env=None):
+        """Starts it, with these variables too, and waits until it says it is ready."""
+        self.launch(env)
         self.process.wait_for_line(r"\bready\b")
         return self
 
-    def launch(self):
+    def launch(self, env=None):
         """Starts it and does not wait."""
-        self.process = Process([AGENT, "--config", self.config], self._namespace)
+        self.process = Process([AGENT, "--config", self.config], self._namespace, env)
 
     def stats(self):
         """Its counters, by way of its source; waits for the connection if need be."""

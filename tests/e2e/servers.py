@@ -22,8 +22,9 @@ class Server:
         self._channel = None
         self.start()
 
-    def start(self):
-        self.process = Process(self._argv, self._namespace)
+    def start(self, env=None):
+        """Starts it, with these variables too, and waits until it says it is ready."""
+        self.process = Process(self._argv, self._namespace, env)
         self.process.wait_for_line(r"\bready\b")
         self._channel = grpc.insecure_channel(self.local)
         self.control = control_pb2_grpc.ControlServiceStub(self._channel)

@@ -31,7 +31,7 @@ class Steady:
         self._rig, self._version, self._interval = rig, version, interval
         rig.datagrams("server", version, REFUSED)  # as for the other port: draws no answer
         self._socket = rig.datagrams(version=version)
-        self._sent = {ALLOWED: {}, REFUSED: {}}  # token: when, on the monotonic clock
+        self._sent = {ALLOWED: [], REFUSED: []}  # (when on the monotonic clock, token)
         self._stopping = threading.Event()
         rig.keep(self)
         self._running = rig.background(self._run)
@@ -40,7 +40,7 @@ class Steady:
         while True:
             for port, sent in self._sent.items():
                 now = time.monotonic()
-                sent[self._socket.send(Network.SERVER[self._version], port)] = now
+                sent.append((now, self._socket.send(Network.SERVER[self._version], port)))
                 if self._stopping.wait(self._interval):
                     return
 
@@ -56,8 +56,8 @@ class Steady:
     # Each of these is a set of tokens.
 
     def sent(self, port, since=0, until=float("inf")):
-        sent = list(self._sent[port].items())
-        return {token for token, when in sent if since <= when < until}
+        sent = self._sent[port][:]
+        return {token for when, token in sent if since <= when < until}
 
     def passed(self, port):
         """What arrived at the server; nothing does twice."""
