@@ -25,6 +25,7 @@
 #include "agent/event_reporter.h"
 #include "agent/gateway_stats.h"
 #include "agent/hook_guard.h"
+#include "agent/interface_groups.h"
 #include "agent/mode_switch.h"
 #include "agent/netfilter/links.h"
 #include "agent/netfilter/packet_timestamps.h"
@@ -69,8 +70,16 @@ v1::AgentIdentity MakeIdentity(const AgentConfig& config) {
   return identity;
 }
 
+InterfaceGroups GroupsOf(const AgentConfig& config) {
+  std::vector<InterfaceGroups::Group> groups;
+  for (const InterfaceGroup& group : config.groups()) {
+    groups.push_back({group.name(), {group.interfaces().begin(), group.interfaces().end()}});
+  }
+  return InterfaceGroups(groups);
+}
+
 QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdentity& identity,
-                                uint32_t index) {
+                                const InterfaceGroups& groups, uint32_t index) {
   const uint32_t queue = config.queues().first() + index;
   QueueLoopOptions options;
   options.servers = {config.servers().begin(), config.servers().end()};
@@ -87,6 +96,7 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
       .gso = config.queues().gso(),
       .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
       .mark_mask = config.hook().manage() ? config.hook().mark_mask() : 0,
+      .groups = &groups,
   };
   options.socket = {
       .queue = static_cast<uint16_t>(queue),
@@ -157,6 +167,7 @@ int Run(const AgentConfig& config) {
   const PacketTimestamps timestamps;
   const auto links = Links::Open();
   if (!links.ok()) return Fail(links.status());
+  const InterfaceGroups groups = GroupsOf(config);
 
   StatsSources sources;
   sources.gateway = config.gateway();
@@ -170,8 +181,8 @@ int Run(const AgentConfig& config) {
   Wakeup broken;
   std::vector<std::unique_ptr<QueueLoop>> queues;
   for (uint32_t i = 0; i < config.queues().count(); ++i) {
-    auto queue = QueueLoop::Open(QueueOptionsOf(config, identity, i), links->get(), &reporter,
-                                 [&broken] { broken.Signal(); });
+    auto queue = QueueLoop::Open(QueueOptionsOf(config, identity, groups, i), links->get(),
+                                 &reporter, [&broken] { broken.Signal(); });
     if (!queue.ok()) return Fail(queue.status());
     queues.push_back(*std::move(queue));
     sources.queues.push_back(queues.back().get());

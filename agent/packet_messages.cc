@@ -46,7 +46,8 @@ const PacketMessages::Interface& PacketMessages::Look(uint32_t ifindex) {
     generation_ = generation;
     interfaces_.clear();
     for (const auto& [index, link] : *snapshot_) {
-      interfaces_[index] = {link.name, link.type};
+      interfaces_[index] = {link.name, groups_ == nullptr ? "" : groups_->GroupOf(link.name),
+                            link.type};
     }
   }
   const auto found = interfaces_.find(ifindex);
@@ -83,10 +84,12 @@ std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
   const Interface& input = Look(packet.input_ifindex);
   message.set_input_ifindex(packet.input_ifindex);
   set(input.name, message.mutable_input_interface());
+  set(input.group, message.mutable_input_group());
   message.set_hw_type(input.type);
   const Interface& output = Look(packet.output_ifindex);
   message.set_output_ifindex(packet.output_ifindex);
   set(output.name, message.mutable_output_interface());
+  set(output.group, message.mutable_output_group());
   set(Look(packet.physical_input_ifindex).name, message.mutable_physical_input_interface());
   set(Look(packet.physical_output_ifindex).name, message.mutable_physical_output_interface());
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "agent/interface_groups.h"
 #include "agent/netfilter/links.h"
 #include "agent/netfilter/queue_codec.h"
 #include "agent/packet_headers.h"
@@ -17,8 +18,9 @@ namespace sluice::agent {
 // state nothing is allocated. One thread.
 class PacketMessages final {
  public:
-  // `links` names the interfaces. Not owned; may be null in tests.
-  explicit PacketMessages(const Links* links) : links_(links) {}
+  // `links` names the interfaces, `groups` says which are trusted alike. Not owned; may be null.
+  PacketMessages(const Links* links, const InterfaceGroups* groups)
+      : links_(links), groups_(groups) {}
 
   // Complete but for the transaction id and how long it has waited. `mark` is what the decider is
   // to see.
@@ -32,13 +34,15 @@ class PacketMessages final {
 
  private:
   struct Interface {
-    std::string_view name;  // in snapshot_
-    uint16_t type = 0;      // ARPHRD_*
+    std::string_view name;   // in snapshot_
+    std::string_view group;  // in groups_
+    uint16_t type = 0;       // ARPHRD_*
   };
 
   const Interface& Look(uint32_t ifindex);
 
-  const Links* const links_;  // Not owned.
+  const Links* const links_;             // Not owned; may be null.
+  const InterfaceGroups* const groups_;  // Not owned; may be null.
   std::shared_ptr<const LinkMap> snapshot_;
   uint64_t generation_ = UINT64_MAX;
   absl::flat_hash_map<uint32_t, Interface> interfaces_;

@@ -54,7 +54,7 @@ PacketPipeline::PacketPipeline(const PipelineOptions& options, PacketQueue* queu
                                const Links* links, EventSink* events)
     : options_(options),
       queue_(queue),
-      messages_(links),
+      messages_(links, options.groups),
       notices_(options.queue, &messages_, events),
       pending_(options.index, options.max_pending, options.max_pending_bytes),
       answers_(AnswerOptionsOf(options), queue),

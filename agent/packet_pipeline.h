@@ -35,6 +35,8 @@ struct PipelineOptions {
   // Packet-mark bits of ours (mark_bits.h): deciders neither see nor set them. 0: we have none, as
   // the rules are the operator's (hook.manage: false), and cannot notify or repeat.
   uint32_t mark_mask = 0;
+  // Trust groups of interfaces, told to deciders. Not owned; null: there are none.
+  const InterfaceGroups* groups = nullptr;
 };
 
 // Where packets, verdicts and deadlines of one queue meet: every packet the kernel hands over is

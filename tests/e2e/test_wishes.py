@@ -124,6 +124,27 @@ def test_bridged_packets_name_their_physical_devices(rig):
     agent.until(lambda s, t: t.pending == 0)
 
 
+def test_packets_name_the_trust_groups_of_their_interfaces(rig):
+    """S23: by name, by the beginning of a name, and none."""
+    groups = [
+        {"name": "inside", "interfaces": ["clien*"]},
+        {"name": "outside", "interfaces": ["eth9", "server"]},
+    ]
+    agent = rig.agent(decider := rig.decider(), groups=groups)
+    assert rig.pinger().ping()
+    agent.settle(2)
+    there, back = decider.packets
+    assert (there.input_group, there.output_group) == ("inside", "outside")
+    assert (back.input_group, back.output_group) == ("outside", "inside")
+    rig.network.gateway.ip("link set server down", "link set server name dmz", "link set dmz up")
+    rig.network.gateway.ip("-6 address replace fd00:2::1/64 dev dmz nodad")
+    pinger = rig.pinger()
+    while not pinger.ping(timeout=0.2):
+        pass  # until the link is up again
+    assert decider.packets[-2].output_interface == "dmz" and not decider.packets[-2].output_group
+    agent.until(lambda s, t: t.pending == 0)
+
+
 def test_the_priority_of_a_packet_is_told_where_the_kernel_sends_it(rig):
     """N7: forwarded packets get theirs from the TOS byte (ip(7), IP_TOS)."""
     agent = rig.agent(decider := rig.decider(accept_all))
