@@ -24,7 +24,10 @@ v1::PacketBatch* PacketOutbox::Next(int64_t now_ns, int64_t travel_ns, PendingTa
     batch_.mutable_packets()->UnsafeArenaAddAllocated(packet->message.get());
     earliest_ns = std::min(earliest_ns, packet->deadline_ns);
   }
-  if (next_ == ids_.size()) Clear();
+  if (next_ > ids_.size() / 2) {
+    ids_.erase(ids_.begin(), ids_.begin() + static_cast<ptrdiff_t>(next_));
+    next_ = 0;
+  }
   if (batch_.packets_size() == 0) return nullptr;
   const int64_t left_ns = earliest_ns - now_ns - travel_ns;
   auto* time_left = batch_.mutable_time_left();

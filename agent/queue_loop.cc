@@ -107,6 +107,8 @@ void QueueLoop::WaitForWork() {
 
 void QueueLoop::Receive() {
   for (int i = 0; i < kReceivesATurn; ++i) {
+    // Anew: if this thread was stopped since the turn began, what is read now may be old.
+    pipeline_.BeginTurn(Now(CLOCK_MONOTONIC), Now(CLOCK_REALTIME));
     switch (socket_->Receive(pipeline_)) {
       case QueueSocket::Received::kSome:
       case QueueSocket::Received::kOverrun:  // the gap in the packet ids counts what was lost
