@@ -12,20 +12,23 @@ namespace sluice::agent {
 // thread.
 class ArrivalClock final {
  public:
-  // A turn of the loop begins.
+  // Packets are about to be read; any number of times a turn.
   void BeginTurn(int64_t monotonic_ns, int64_t realtime_ns) {
     const int64_t offset = realtime_ns - monotonic_ns;
     // Slewing is at most 500 ppm (adjtimex(2)); anything above 1 ‰, and above 5 ms, is a step.
     const int64_t elapsed = monotonic_ns - monotonic_ns_;
-    stepped_ = monotonic_ns_ != 0 &&
-               std::abs(offset - offset_) > std::max<int64_t>(elapsed / 1000, 5'000'000);
+    stepped_ |= monotonic_ns_ != 0 &&
+                std::abs(offset - offset_) > std::max<int64_t>(elapsed / 1000, 5'000'000);
     offset_ = offset;
     monotonic_ns_ = monotonic_ns;
     realtime_ns_ = realtime_ns;
   }
 
-  // The queue was empty in this turn: whatever comes later arrived after now.
-  void Drained() { drained_ns_ = monotonic_ns_; }
+  // The queue was empty in this turn: whatever comes later arrived, and was stamped, after now.
+  void Drained() {
+    drained_ns_ = monotonic_ns_;
+    stepped_ = false;
+  }
 
   // When a packet with this stamp arrived, on the monotonic clock.
   int64_t Arrival(std::optional<int64_t> stamp_ns) const {

@@ -41,7 +41,11 @@ TEST_F(ArrivalClockTest, NoPacketIsOlderThanTheLastEmptyQueueOrYoungerThanNow) {
 TEST_F(ArrivalClockTest, AStepOfTheClockAgesNoPacket) {
   clock_.BeginTurn(1100 * kMs, kEpoch + 3'600'100 * kMs);
   EXPECT_EQ(clock_.Arrival(kEpoch + 90 * kMs), 1100 * kMs);
-  // From the next turn on stamps are of the new time.
+  // Others that were stamped before it may still be queued.
+  clock_.BeginTurn(1101 * kMs, kEpoch + 3'600'101 * kMs);
+  EXPECT_EQ(clock_.Arrival(kEpoch + 95 * kMs), 1101 * kMs);
+  // Once they are read, stamps are of the new time.
+  clock_.Drained();
   clock_.BeginTurn(1200 * kMs, kEpoch + 3'600'200 * kMs);
   EXPECT_EQ(clock_.Arrival(kEpoch + 3'600'150 * kMs), 1150 * kMs);
 }
