@@ -211,27 +211,23 @@ int Run(const AgentConfig& config) {
     sources.conntrack = conntrack.get();
   }
 
-  std::optional<v1::Mode> start;
+  // A table that is there already was left by an agent in mode on or shadow: taking it out because
+  // the configuration says so would open a gateway that an operator has closed.
+  std::optional<TableState> left;
   if (table != nullptr) {
-    // A table that is there already was left by an agent in mode on or shadow: taking it out
-    // because the configuration says so would open a gateway that an operator has closed.
-    const absl::StatusOr<std::optional<TableMode>> left = table->Found();
-    if (!left.ok()) return Fail(left.status());
-    if (left->has_value()) {
-      start = **left == TableMode::kShadow ? v1::MODE_SHADOW : v1::MODE_ON;
-      spdlog::info("table inet sluice was there already: staying in mode {}",
-                   std::string(ModeName(*start)));
-    } else if (config.mode_at_start() == MODE_AT_START_ON) {
-      start = v1::MODE_ON;
-    }
+    const absl::StatusOr<std::optional<TableState>> found = table->Found();
+    if (!found.ok()) return Fail(found.status());
+    left = *found;
   }
   for (const auto& queue : queues) {
     // What that table has queued by now is asked about, not waved through as in mode off.
-    if (start) queue->SetMode(*start);
+    if (left) queue->SetMode(left->mode == TableMode::kOn ? v1::MODE_ON : v1::MODE_SHADOW);
     queue->Start();
   }
-  if (start) {
-    if (const auto set = mode.Set(*start); !set.ok()) return Fail(set.status());
+  if (left) {
+    if (const absl::Status status = mode.Adopt(*left); !status.ok()) return Fail(status);
+  } else if (config.mode_at_start() == MODE_AT_START_ON) {
+    if (const auto set = mode.Set(v1::MODE_ON); !set.ok()) return Fail(set.status());
   }
   std::unique_ptr<HookGuard> hook_guard;
   if (table != nullptr) {

@@ -22,6 +22,22 @@ int64_t Now() {
   return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
 }
 
+TableMode TableModeOf(v1::Mode mode) {
+  return mode == v1::MODE_SHADOW ? TableMode::kShadow : TableMode::kOn;
+}
+
+TableRevert RevertOf(const ModeConfirmation& confirmation) {
+  if (!confirmation.reverts_at()) return TableRevert::kNone;
+  switch (confirmation.revert_to()) {
+    case v1::MODE_ON:
+      return TableRevert::kToOn;
+    case v1::MODE_SHADOW:
+      return TableRevert::kToShadow;
+    default:
+      return TableRevert::kToOff;
+  }
+}
+
 absl::Status CheckRequest(v1::Mode mode, std::optional<int64_t> confirm_within_ns) {
   if (confirm_within_ns &&
       (*confirm_within_ns <= 0 || *confirm_within_ns > ModeSwitch::kMostConfirmWithinNs)) {
@@ -93,9 +109,10 @@ absl::StatusOr<ModeSwitch::Change> ModeSwitch::Set(v1::Mode mode,
         "hook.manage is false: the rules that queue packets are the operator's; change them, or "
         "let the agent manage its own");
   }
-  if (absl::Status status = Apply(mode); !status.ok()) return status;
   const bool waited = confirmation_.reverts_at().has_value();
-  confirmation_.Set(previous, mode, confirm_within_ns, Now());
+  ModeConfirmation confirmation = confirmation_;
+  confirmation.Set(previous, mode, confirm_within_ns, Now());
+  if (absl::Status status = Apply(mode, confirmation); !status.ok()) return status;
   changed_.notify_all();
   if (confirmation_.reverts_at()) {
     spdlog::info("mode {}, to be confirmed within {} s, else {} again", std::string(ModeName(mode)),
@@ -107,19 +124,24 @@ absl::StatusOr<ModeSwitch::Change> ModeSwitch::Set(v1::Mode mode,
   return Change{previous, Read()};
 }
 
-absl::Status ModeSwitch::Apply(v1::Mode mode) {
-  if (mode == mode_) return absl::OkStatus();
-  absl::Status status = mode == v1::MODE_OFF ? TurnOff() : TurnOn(mode);
-  if (status.ok()) mode_ = mode;
+absl::Status ModeSwitch::Apply(v1::Mode mode, const ModeConfirmation& confirmation) {
+  absl::Status status;
+  if (mode == v1::MODE_OFF) {
+    if (mode_ != v1::MODE_OFF) status = TurnOff();
+  } else if (mode != mode_ || RevertOf(confirmation) != RevertOf(confirmation_)) {
+    status = TurnOn(mode, confirmation);
+  }
+  if (!status.ok()) return status;
+  mode_ = mode;
+  confirmation_ = confirmation;
   return status;
 }
 
-absl::Status ModeSwitch::TurnOn(v1::Mode mode) {
+absl::Status ModeSwitch::TurnOn(v1::Mode mode, const ModeConfirmation& confirmation) {
   // The queues first: a packet that comes at once must be asked about, not waved through.
-  SetQueues(mode);
-  absl::Status status =
-      table_->Install(mode == v1::MODE_SHADOW ? TableMode::kShadow : TableMode::kOn);
-  if (!status.ok()) SetQueues(mode_);
+  if (mode != mode_) SetQueues(mode);
+  absl::Status status = table_->Install({TableModeOf(mode), RevertOf(confirmation)});
+  if (!status.ok() && mode != mode_) SetQueues(mode_);
   return status;
 }
 
@@ -144,7 +166,7 @@ absl::Status ModeSwitch::RevertUnconfirmed() {
 absl::Status ModeSwitch::Revert() {
   const v1::Mode unconfirmed = mode_;
   const v1::Mode mode = confirmation_.revert_to();
-  absl::Status status = Apply(mode);
+  absl::Status status = Apply(mode, ModeConfirmation());
   if (!status.ok()) {
     spdlog::error("mode {} was not confirmed, and mode {} cannot be had: {}",
                   std::string(ModeName(unconfirmed)), std::string(ModeName(mode)),
@@ -152,7 +174,6 @@ absl::Status ModeSwitch::Revert() {
     confirmation_.Postpone(Now() + kRetryNs);
     return status;
   }
-  confirmation_.Set(unconfirmed, mode, std::nullopt, Now());
   spdlog::warn("mode {} was not confirmed: mode {} again", std::string(ModeName(unconfirmed)),
                std::string(ModeName(mode)));
   return status;
@@ -174,14 +195,28 @@ void ModeSwitch::RunClock() {
   }
 }
 
+absl::Status ModeSwitch::Adopt(TableState left) {
+  const v1::Mode mode = left.mode == TableMode::kShadow ? v1::MODE_SHADOW : v1::MODE_ON;
+  if (const auto set = Set(mode); !set.ok()) return set.status();
+  if (left.revert == TableRevert::kNone) {
+    spdlog::info("table inet sluice was there already: staying in mode {}",
+                 std::string(ModeName(mode)));
+    return absl::OkStatus();
+  }
+  const v1::Mode before = left.revert == TableRevert::kToOff  ? v1::MODE_OFF
+                          : left.revert == TableRevert::kToOn ? v1::MODE_ON
+                                                              : v1::MODE_SHADOW;
+  spdlog::warn("table inet sluice was there already, of a mode nobody has confirmed");
+  return Set(before).status();
+}
+
 absl::StatusOr<bool> ModeSwitch::Restore() {
   MutexLock lock(mutex_);
   if (table_ == nullptr || mode_ == v1::MODE_OFF) return false;
   const absl::StatusOr<bool> intact = table_->Intact();
   if (!intact.ok()) return intact.status();
   if (*intact) return false;
-  absl::Status status =
-      table_->Install(mode_ == v1::MODE_SHADOW ? TableMode::kShadow : TableMode::kOn);
+  absl::Status status = table_->Install({TableModeOf(mode_), RevertOf(confirmation_)});
   if (!status.ok()) return status;
   return true;
 }

@@ -50,6 +50,10 @@ class ModeSwitch final {
   absl::StatusOr<Change> Set(v1::Mode mode, std::optional<int64_t> confirm_within_ns = {})
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Takes over the table that an agent before this one left: its mode stays, unless nobody had
+  // confirmed it; then the gateway goes back at once, as nobody kept the time.
+  absl::Status Adopt(TableState left) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Goes back at once from a mode that is not confirmed: nobody would keep the time any more.
   absl::Status RevertUnconfirmed() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -58,8 +62,10 @@ class ModeSwitch final {
 
  private:
   State Read() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Apply(v1::Mode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status TurnOn(v1::Mode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Apply(v1::Mode mode, const ModeConfirmation& confirmation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TurnOn(v1::Mode mode, const ModeConfirmation& confirmation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TurnOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Revert() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetQueues(v1::Mode mode);

@@ -35,8 +35,8 @@ class ModeSwitchTest : public TableTestbed {
     EXPECT_TRUE(change.ok()) << change.status();
     return change.value_or(ModeSwitch::Change{});
   }
-  // The mode the rules are in.
-  std::optional<TableMode> Rules() {
+  // How the rules stand.
+  std::optional<TableState> Rules() {
     const auto found = table_->Found();
     EXPECT_TRUE(found.ok()) << found.status();
     return found.value_or(std::nullopt);
@@ -67,8 +67,8 @@ TEST_F(ModeSwitchTest, GoesFromEveryModeToEveryOther) {
         EXPECT_EQ(change.current.reverts_in_ns, std::nullopt);
         EXPECT_EQ(mode_->state().mode, mode);
         EXPECT_EQ(Rules(), mode == v1::MODE_OFF  ? std::nullopt
-                           : mode == v1::MODE_ON ? std::optional(TableMode::kOn)
-                                                 : std::optional(TableMode::kShadow));
+                           : mode == v1::MODE_ON ? std::optional<TableState>(TableMode::kOn)
+                                                 : std::optional<TableState>(TableMode::kShadow));
         before = mode;
       }
     }
@@ -120,6 +120,41 @@ TEST_F(ModeSwitchTest, RevertsAtOnceWhenNobodyWouldKeepTheTime) {
   EXPECT_EQ(Rules(), std::nullopt);
 }
 
+TEST_F(ModeSwitchTest, TheTableSaysWhatIsNotConfirmed) {
+  Set(v1::MODE_ON, kHour);
+  EXPECT_EQ(Rules(), TableState(TableMode::kOn, TableRevert::kToOff));
+  Set(v1::MODE_SHADOW, kHour);
+  EXPECT_EQ(Rules(), TableState(TableMode::kShadow, TableRevert::kToOff));
+  Set(v1::MODE_SHADOW);
+  EXPECT_EQ(Rules(), TableState(TableMode::kShadow));
+  Set(v1::MODE_ON, kHour);
+  EXPECT_EQ(Rules(), TableState(TableMode::kOn, TableRevert::kToShadow));
+  Shell("nft flush ruleset");
+  ASSERT_TRUE(mode_->Restore().value_or(false));
+  EXPECT_EQ(Rules(), TableState(TableMode::kOn, TableRevert::kToShadow));
+}
+
+TEST_F(ModeSwitchTest, AdoptsWhatWasConfirmedAndNothingElse) {
+  const struct {
+    TableState left;
+    v1::Mode mode;
+  } rows[] = {
+      {TableMode::kOn, v1::MODE_ON},
+      {TableMode::kShadow, v1::MODE_SHADOW},
+      {{TableMode::kOn, TableRevert::kToOff}, v1::MODE_OFF},
+      {{TableMode::kOn, TableRevert::kToShadow}, v1::MODE_SHADOW},
+      {{TableMode::kShadow, TableRevert::kToOn}, v1::MODE_ON},
+  };
+  for (const auto& row : rows) {
+    ASSERT_EQ(table_->Install(row.left), absl::OkStatus());
+    mode_.emplace(table_.get(), std::vector<QueueLoop*>());
+    ASSERT_EQ(mode_->Adopt(*Rules()), absl::OkStatus());
+    EXPECT_EQ(mode_->state().mode, row.mode);
+    EXPECT_EQ(mode_->state().reverts_in_ns, std::nullopt);
+    EXPECT_EQ(Rules().has_value(), row.mode != v1::MODE_OFF);
+  }
+}
+
 TEST_F(ModeSwitchTest, RestoresTheRulesOfTheMode) {
   for (const v1::Mode mode : {v1::MODE_ON, v1::MODE_SHADOW}) {
     Set(mode);
@@ -127,7 +162,7 @@ TEST_F(ModeSwitchTest, RestoresTheRulesOfTheMode) {
     const auto restored = mode_->Restore();
     ASSERT_TRUE(restored.ok()) << restored.status();
     EXPECT_TRUE(*restored);
-    EXPECT_EQ(Rules() == TableMode::kShadow, mode == v1::MODE_SHADOW);
+    EXPECT_EQ(Rules(), mode == v1::MODE_ON ? TableMode::kOn : TableMode::kShadow);
     EXPECT_FALSE(*mode_->Restore());
   }
 }

@@ -84,15 +84,15 @@ Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
       port_id_(socket->port_id()),
       socket_(std::move(socket)) {}
 
-absl::Status Table::Build(Intent intent, TableMode mode, TableShape& made, TableShape& gone) {
+absl::Status Table::Build(Intent intent, TableState state, TableShape& made, TableShape& gone) {
   // What a kernel has of the two is only known by trying, the better one first.
   for (QueueExpression queue : {QueueExpression::kNative, QueueExpression::kXtables}) {
     if (queue_expression_.value_or(queue) != queue) continue;
     TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
     if (intent == Intent::kRefill) {
-      RefillTable(options_, mode, queue, transaction);
+      RefillTable(options_, state, queue, transaction);
     } else {
-      AddTable(options_, mode, queue, transaction);
+      AddTable(options_, state, queue, transaction);
     }
     const TableRefusal refusal = intent == Intent::kCheck
                                      ? transaction.Check(*socket_)
@@ -106,11 +106,11 @@ absl::Status Table::Build(Intent intent, TableMode mode, TableShape& made, Table
   return absl::InternalError("unreachable: the last expression always returns");
 }
 
-absl::Status Table::Install(TableMode mode) {
+absl::Status Table::Install(TableState state) {
   MutexLock lock(mutex_);
-  if (Refill(mode)) return absl::OkStatus();
+  if (Refill(state)) return absl::OkStatus();
   TableShape made, gone;
-  if (absl::Status status = Build(Intent::kReplace, mode, made, gone); !status.ok()) return status;
+  if (absl::Status status = Build(Intent::kReplace, state, made, gone); !status.ok()) return status;
   SeeCounters(gone);
   FoldCounters();
   made_ = std::move(made);
@@ -119,11 +119,11 @@ absl::Status Table::Install(TableMode mode) {
 
 // Replaces the rules of the table that is there; false if its chains are not ours, or the kernel
 // would not.
-bool Table::Refill(TableMode mode) {
+bool Table::Refill(TableState state) {
   const auto found = ReadTableShape(chains_, *socket_);
   if (!found.ok() || !found->has_value() || !HasChains(**found, chains_)) return false;
   TableShape made, gone;
-  if (!Build(Intent::kRefill, mode, made, gone).ok()) return false;
+  if (!Build(Intent::kRefill, state, made, gone).ok()) return false;
   // Rules do not say which table they are of but by its name.
   gone.handle = (*found)->handle;
   SeeCounters(gone);
@@ -193,15 +193,14 @@ absl::StatusOr<bool> Table::ReadIntact() {
   return SameStructure(**now, *made_);
 }
 
-absl::StatusOr<std::optional<TableMode>> Table::Found() {
+absl::StatusOr<std::optional<TableState>> Table::Found() {
   MutexLock lock(mutex_);
-  const absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
+  const absl::StatusOr<std::optional<TableShape>> now = ReadTableShape({}, *socket_);
   if (!now.ok()) return now.status();
   if (!now->has_value()) return std::nullopt;
   const auto ask = (*now)->chains.find(kAskChain);
-  const bool shadow = ask != (*now)->chains.end() && !ask->second.rules.empty() &&
-                      ask->second.rules.back().comment == kShadowComment;
-  return shadow ? TableMode::kShadow : TableMode::kOn;
+  const bool asks = ask != (*now)->chains.end() && !ask->second.rules.empty();
+  return StateIn(asks ? ask->second.rules.back().comment : "");
 }
 
 std::optional<QueueExpression> Table::queue_expression() const {

@@ -42,7 +42,7 @@ class Table final {
   // its way just then meets the old rules or the new ones, or, past the place of both ask rules,
   // the guard. Where a table is there with the same chains, only its rules are replaced, and what
   // is queued stays; else the kernel drops it. If it fails, what was there stays.
-  absl::Status Install(TableMode mode) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Install(TableState state) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Has the kernel check what Install would do, and changes nothing.
   absl::Status Check() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -62,9 +62,9 @@ class Table final {
   // after Remove.
   absl::StatusOr<bool> Intact() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The mode a table of that name is in, whoever made it, an agent before this one for one. In
-  // doubt it is kOn. Nothing if there is no such table.
-  absl::StatusOr<std::optional<TableMode>> Found() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The state of a table of that name, whoever made it, an agent before this one for one. Nothing
+  // if there is no such table.
+  absl::StatusOr<std::optional<TableState>> Found() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For TableMonitor, to tell our changes from others'.
   uint32_t port_id() const { return port_id_; }
@@ -76,9 +76,9 @@ class Table final {
   Table(const TableOptions& options, std::unique_ptr<TableSocket> socket);
 
   enum class Intent { kReplace, kRefill, kCheck };
-  absl::Status Build(Intent intent, TableMode mode, TableShape& made, TableShape& gone)
+  absl::Status Build(Intent intent, TableState state, TableShape& made, TableShape& gone)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Refill(TableMode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Refill(TableState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<bool> ReadIntact() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SeeCounters(const TableShape& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FoldCounters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -10,7 +10,9 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/netfilter/mark_bits.h"
 #include "agent/netfilter/table_comment.h"
@@ -102,25 +104,43 @@ void FlushChain(const char* name, TableTransaction& transaction) {
                   [&](nlmsghdr* message) { nftnl_rule_nlmsg_build_payload(message, rule.get()); });
 }
 
-const char* AskComment(const TableOptions& options, TableMode mode) {
-  if (mode == TableMode::kShadow) return kShadowComment;
-  return options.fail_open ? "asks the decider; passes unasked if no agent listens"
-                           : "asks the decider; drops if no agent listens";
+constexpr absl::string_view kShadowComment = "mode shadow: asks the decider, everything passes";
+
+// What the ask rule's comment ends in.
+absl::string_view RevertComment(TableRevert revert) {
+  switch (revert) {
+    case TableRevert::kNone:
+      return "";
+    case TableRevert::kToOff:
+      return "; not confirmed, mode off before";
+    case TableRevert::kToOn:
+      return "; not confirmed, mode on before";
+    case TableRevert::kToShadow:
+      return "; not confirmed, mode shadow before";
+  }
+  return "";
+}
+
+std::string AskComment(const TableOptions& options, TableState state) {
+  const absl::string_view mode = state.mode == TableMode::kShadow ? kShadowComment
+                                 : options.fail_open
+                                     ? "asks the decider; passes unasked if no agent listens"
+                                     : "asks the decider; drops if no agent listens";
+  return absl::StrCat(mode, RevertComment(state.revert));
 }
 
 // The rules that differ from mode to mode.
-void AddModeRules(const TableOptions& options, TableMode mode, QueueExpression queue,
+void AddModeRules(const TableOptions& options, TableState state, QueueExpression queue,
                   TableTransaction& transaction) {
   TableRule(kAskChain, "what is exempt is not asked about").Jump(kExemptChain).AddTo(transaction);
   // Remembered verdicts go between prepare and ask.
-  TableRule(kAskChain, AskComment(options, mode))
+  const bool open = options.fail_open || state.mode == TableMode::kShadow;
+  const std::string comment = AskComment(options, state);
+  TableRule(kAskChain, comment.c_str())
       .Count()
-      .Queue({.first = options.first_queue,
-              .count = options.queue_count,
-              .bypass = options.fail_open || mode == TableMode::kShadow},
-             queue)
+      .Queue({.first = options.first_queue, .count = options.queue_count, .bypass = open}, queue)
       .AddTo(transaction);
-  if (options.fail_open || mode == TableMode::kShadow) return;
+  if (open) return;
   TableRule(kGuardChain, "fail_mode closed: what no agent has let pass ends here")
       .LoadMark(DecidedBit(options.mark_mask))
       .IfEqual(0)
@@ -129,7 +149,7 @@ void AddModeRules(const TableOptions& options, TableMode mode, QueueExpression q
       .AddTo(transaction);
 }
 
-void AddRules(const TableOptions& options, TableMode mode, QueueExpression queue,
+void AddRules(const TableOptions& options, TableState state, QueueExpression queue,
               TableTransaction& transaction) {
   TableRule(kPrepareChain, "the mark bits of the agent are not for others to set")
       .LoadMark(~options.mark_mask)
@@ -143,7 +163,7 @@ void AddRules(const TableOptions& options, TableMode mode, QueueExpression queue
         .AddTo(transaction);
   }
   AddExemptions(options.exempt, DecidedBit(options.mark_mask), transaction);
-  AddModeRules(options, mode, queue, transaction);
+  AddModeRules(options, state, queue, transaction);
   AddNotifyRules(options.mark_mask, transaction);
   TableRule(kFinishChain, "the mark bits of the agent are not for others to see")
       .LoadMark(~options.mark_mask)
@@ -165,7 +185,7 @@ std::vector<TableChain> TableChains(const TableOptions& options) {
   return chains;
 }
 
-void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+void AddTable(const TableOptions& options, TableState state, QueueExpression queue,
               TableTransaction& transaction) {
   // Deleting what is not there is an error, so it is made first; making what is there is none.
   ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, nullptr);
@@ -174,7 +194,17 @@ void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue
               "made and restored by sluice-agent; sluice-agent --release removes it");
 
   for (const TableChain& chain : TableChains(options)) AddChain(transaction, chain);
-  AddRules(options, mode, queue, transaction);
+  AddRules(options, state, queue, transaction);
+}
+
+TableState StateIn(absl::string_view ask_comment) {
+  TableState state(absl::StartsWith(ask_comment, kShadowComment) ? TableMode::kShadow
+                                                                 : TableMode::kOn);
+  for (const TableRevert revert :
+       {TableRevert::kToOff, TableRevert::kToOn, TableRevert::kToShadow}) {
+    if (absl::EndsWith(ask_comment, RevertComment(revert))) state.revert = revert;
+  }
+  return state;
 }
 
 void StopAsking(const TableOptions& options, TableTransaction& transaction) {
@@ -182,10 +212,10 @@ void StopAsking(const TableOptions& options, TableTransaction& transaction) {
   if (!options.fail_open) FlushChain(kGuardChain, transaction);
 }
 
-void RefillTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+void RefillTable(const TableOptions& options, TableState state, QueueExpression queue,
                  TableTransaction& transaction) {
   FlushChain(nullptr, transaction);
-  AddRules(options, mode, queue, transaction);
+  AddRules(options, state, queue, transaction);
 }
 
 void DeleteTable(TableTransaction& transaction) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "agent/netfilter/exempt_flow.h"
 #include "agent/netfilter/table_rule.h"
 #include "agent/netfilter/table_transaction.h"
@@ -27,14 +28,27 @@ enum class TableMode {
   kShadow,  // They pass: queue bypass and no guard, whatever fail_open says.
 };
 
+// What the mode goes back to, as nobody has confirmed it yet. The table only keeps it, in the ask
+// rule's comment: an agent may die and leave it to the next.
+enum class TableRevert { kNone, kToOff, kToOn, kToShadow };
+
+// How a table stands.
+struct TableState {
+  TableState(TableMode its_mode, TableRevert its_revert = TableRevert::kNone)
+      : mode(its_mode), revert(its_revert) {}
+
+  TableMode mode;
+  TableRevert revert;
+
+  bool operator==(const TableState&) const = default;
+};
+
 inline constexpr char kPrepareChain[] = "prepare";
 inline constexpr char kAskChain[] = "ask";
 inline constexpr char kNotifyChain[] = "notify";
 inline constexpr char kGuardChain[] = "guard";
 inline constexpr char kFinishChain[] = "finish";
 inline constexpr char kAskRule[] = "rule of chain ask";
-// Of the ask rule in mode shadow: how an agent that finds the table knows the mode.
-inline constexpr char kShadowComment[] = "mode shadow: asks the decider, and everything passes";
 
 // A chain of the table, and where the kernel enters it; one without a hook is only jumped to.
 struct TableChain {
@@ -59,13 +73,16 @@ std::vector<TableChain> TableChains(const TableOptions& options);
 //   guard    mangle + 5   fail_mode closed only: counts and drops what lacks the decided bit; in
 //                         mode shadow it has no rule
 //   finish   postrouting, mangle - 10  clears our bits before others' rules see them there
-void AddTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+void AddTable(const TableOptions& options, TableState state, QueueExpression queue,
               TableTransaction& transaction);
 
 // Adds the replacement of all rules of a table that has the chains of these options. The chains
 // stay, and so what is queued stays queued.
-void RefillTable(const TableOptions& options, TableMode mode, QueueExpression queue,
+void RefillTable(const TableOptions& options, TableState state, QueueExpression queue,
                  TableTransaction& transaction);
+
+// What the ask rule's comment says of the state. In doubt it is mode on, confirmed.
+TableState StateIn(absl::string_view ask_comment);
 
 // Adds the removal of the rules that ask and guard; the chains stay. With the last chain of a hook
 // the kernel drops every packet that is queued, without its rules it only stops to queue.

@@ -96,7 +96,7 @@ TEST_F(TableTest, OpenModeHasNoGuard) {
 TEST_F(TableTest, ShadowHasNoGuardAndSaysWhatItIs) {
   auto table = Open();
   ASSERT_EQ(table->Install(TableMode::kShadow), absl::OkStatus());
-  EXPECT_THAT(Listing(), HasSubstr("mode shadow: asks the decider, and everything passes"));
+  EXPECT_THAT(Listing(), HasSubstr("mode shadow: asks the decider, everything passes"));
   EXPECT_THAT(Listing(), Not(HasSubstr("fail_mode closed")));
   ExpectIntact(*table, true);
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
@@ -114,17 +114,21 @@ TEST_F(TableTest, AChangeOfModeRepairsWhatOthersDid) {
   EXPECT_THAT(Listing(), HasSubstr("the mark bits of the agent are not for others to set"));
 }
 
-TEST_F(TableTest, FindsTheModeATableWasLeftIn) {
+TEST_F(TableTest, FindsTheStateATableWasLeftIn) {
   const auto found = [] {
-    auto mode = Open()->Found();
-    EXPECT_TRUE(mode.ok()) << mode.status();
-    return mode.value_or(std::nullopt);
+    auto state = Open()->Found();
+    EXPECT_TRUE(state.ok()) << state.status();
+    return state.value_or(std::nullopt);
   };
   EXPECT_EQ(found(), std::nullopt);
   for (const bool fail_open : {false, true}) {
     for (const TableMode mode : {TableMode::kOn, TableMode::kShadow}) {
-      ASSERT_EQ(Open({.fail_open = fail_open})->Install(mode), absl::OkStatus());
-      EXPECT_EQ(found(), mode);
+      for (const TableRevert revert :
+           {TableRevert::kNone, TableRevert::kToOff, TableRevert::kToOn, TableRevert::kToShadow}) {
+        const TableState state(mode, revert);
+        ASSERT_EQ(Open({.fail_open = fail_open})->Install(state), absl::OkStatus());
+        EXPECT_EQ(found(), state);
+      }
     }
   }
   Shell("nft flush chain inet sluice ask");

@@ -107,6 +107,18 @@ def test_stopped_before_it_is_confirmed_the_mode_is_as_before(rig):
     assert rig.pinger().ping()
 
 
+def test_an_agent_that_dies_before_the_mode_is_confirmed_comes_back_in_the_one_before(rig):
+    agent = rig.agent(decider := rig.decider(drop_all), mode_at_start="off")
+    decider.set_mode(ON, confirm_within=Duration(seconds=3600))
+    agent.kill()
+    lost = rig.pinger().send()
+    rig.fence()
+    assert not rig.far.carrying(lost)
+    agent.start().wait_for_decider()
+    assert agent.stats().mode == OFF
+    assert rig.pinger().ping()
+
+
 def test_mode_shadow_asks_and_forwards_whatever_the_answer(rig):
     agent = rig.agent(decider := rig.decider(drop_all), mode_at_start="off")
     assert decider.set_mode(SHADOW).current == SHADOW
