@@ -7,7 +7,7 @@ import pytest
 from steady import ALLOWED, POLICY, REFUSED, Steady
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
-DEADLINE = 0.1  # seconds
+DEADLINE = 0.05  # seconds; the preset
 # A server that says nothing for 600 ms is taken for dead. The agent looks when a heartbeat is due,
 # every 200 ms; the rest is for a busy machine.
 NOTICED_WITHIN = 0.6 + 0.2 + 0.2
@@ -47,9 +47,6 @@ def test_network_cut(rig, fail_mode, how):
         steady.sends(300)
         ending = time.monotonic()
     steady.resumes(time.monotonic())
-    agent.wait_for_decider()
-    welcomed = time.monotonic()
-    steady.passes(welcomed)
     total = steady.balance(agent, fail_mode == "open")
     undecided = [steady.sent(port, began, ending - DEADLINE) for port in (ALLOWED, REFUSED)]
     stale, no_decider = total.stale, total.no_decider
@@ -62,7 +59,6 @@ def test_network_cut(rig, fail_mode, how):
     else:
         assert not steady.lost(ALLOWED)
         assert not undecided[1] - steady.passed(REFUSED)
-        assert not steady.passed(REFUSED) & steady.sent(REFUSED, welcomed)
         assert stale.accepted + no_decider.accepted >= len(undecided[0]) + len(undecided[1])
         assert no_decider.accepted >= 250
     assert bool(stale.dropped + stale.accepted) == (how == "drop")

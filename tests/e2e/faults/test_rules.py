@@ -101,7 +101,6 @@ def test_rules_flushed_while_the_agent_is_dead(rig):
     agent.start()
     ready = time.monotonic()
     steady.resumes(ready)
-    agent.wait_for_decider()
     steady.sends(50)
     steady.stop()
     agent.settle(1)

@@ -1,0 +1,104 @@
+"""The agent crashes, stands still, is upgraded or stopped on purpose: what packets get meanwhile,
+and that in closed mode nothing passes undecided."""
+
+import time
+
+import pytest
+from deciders import mute
+from steady import ALLOWED, POLICY, REFUSED, Steady, decide
+
+both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
+
+
+def one_agent_after_another(rig, fail_mode, end):
+    """No agent runs for a while: in closed mode packets drop, in open mode they pass."""
+    agent = rig.agent(rig.decider(decide), fail_mode=fail_mode)
+    steady = Steady(rig)
+    steady.passes(0)
+    end(agent)
+    ended = time.monotonic()
+    steady.sends(100)
+    launched = time.monotonic()
+    agent.start()
+    resumed = steady.resumes(time.monotonic())
+    steady.sends(50)
+    steady.stop()
+    total = agent.settle(1)
+    if fail_mode == "closed":
+        assert not steady.passed(REFUSED)
+        assert not steady.passed(ALLOWED) & steady.sent(ALLOWED, ended, launched)
+    else:
+        assert not steady.lost(ALLOWED, ended, launched)
+        assert not steady.lost(REFUSED, ended, launched)
+        assert not steady.passed(REFUSED) & steady.sent(REFUSED, resumed)
+        # The kernel drops what is queued as the new agent puts its table in place of the old.
+        assert len(steady.lost(ALLOWED, launched)) <= total.flushed.dropped
+    assert total.mode_off.accepted == total.mode_off.dropped == 0
+
+
+@both_modes
+def test_agent_killed(rig, fail_mode):
+    one_agent_after_another(rig, fail_mode, lambda agent: agent.kill())
+
+
+@both_modes
+def test_agent_upgraded(rig, fail_mode):
+    one_agent_after_another(rig, fail_mode, lambda agent: agent.stop())
+
+
+@both_modes
+def test_agent_stopped_and_continued(rig, fail_mode):
+    """What aged in the kernel meanwhile is stale at once."""
+    agent = rig.agent(rig.decider(decide), fail_mode=fail_mode, deadline="200ms")
+    steady = Steady(rig)
+    steady.passes(0)
+    with rig.paused(agent):
+        paused = time.monotonic()
+        steady.sends(300)
+        continued = time.monotonic()
+    steady.resumes(time.monotonic())
+    total = steady.balance(agent, fail_mode == "open")
+    aged = [steady.sent(port, paused, continued - 0.2) for port in (ALLOWED, REFUSED)]
+    assert aged[0] and aged[1]
+    if fail_mode == "closed":
+        assert total.stale.dropped >= len(aged[0]) + len(aged[1])
+        assert not steady.passed(ALLOWED) & aged[0] and not steady.passed(REFUSED)
+    else:
+        assert total.stale.accepted >= len(aged[0]) + len(aged[1])
+        assert not steady.lost(ALLOWED) and aged[1] <= steady.passed(REFUSED)
+
+
+def test_agent_given_up_by_the_server_while_stopped(rig):
+    """The server ends the streams of an agent that is silent: it dials again when it goes on."""
+    agent = rig.agent(rig.server(POLICY))
+    steady = Steady(rig)
+    steady.passes(0)
+    with rig.paused(agent):
+        while agent.source.gateways()["gw"].connected:
+            pass
+        steady.sends(300)  # each stream is watched by itself
+    steady.resumes(time.monotonic())
+    total = steady.balance(agent)
+    assert total.decider_connects == 2
+    assert not steady.passed(REFUSED)
+
+
+@both_modes
+def test_agent_stopped_on_purpose_releasing(rig, fail_mode):
+    """Everything passes from then on; what was pending gets the fallback."""
+    decider = rig.decider(mute)
+    agent = rig.agent(decider, fail_mode=fail_mode, on_stop="release", deadline="60s")
+    steady = Steady(rig)
+    decider.wait_for_packets(50)
+    began = time.monotonic()
+    agent.stop()
+    stopped = time.monotonic()
+    assert "inet sluice" not in rig.network.gateway.run("nft", "list", "tables")
+    steady.passes(stopped)
+    steady.stop()
+    for port in (ALLOWED, REFUSED):
+        assert not steady.lost(port, stopped)
+        if fail_mode == "closed":
+            assert not steady.passed(port) & steady.sent(port, until=began)
+        else:
+            assert not steady.lost(port)
