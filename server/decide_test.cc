@@ -76,8 +76,57 @@ TEST_F(DecideTest, ANewPolicyDecidesTheNextBatch) {
   EXPECT_EQ(response.verdicts().verdicts(0).action(), v1::ACTION_DROP);
   policies_->Apply("default accept;", "test", std::chrono::system_clock::now());
   ASSERT_TRUE(stream->Write(Packets(2, {2}, 81)));
-  ASSERT_TRUE(stream->Read(&response));
+  ASSERT_TRUE(ReadVerdicts(*stream, &response));
   EXPECT_EQ(response.verdicts().verdicts(0).action(), v1::ACTION_ACCEPT);
+}
+
+TEST_F(DecideTest, TellsEveryStreamOfANewPolicy) {
+  auto one = Decide("gw");
+  auto other = Decide("gw2");
+  for (const char* version : {"2", "3"}) {
+    policies_->Apply("default accept;", "test", std::chrono::system_clock::now());
+    for (DecideClient* stream : {one.get(), other.get()}) {
+      v1::DecideResponse response;
+      ASSERT_TRUE(stream->Read(&response));
+      ASSERT_TRUE(response.has_retune()) << response.ShortDebugString();
+      EXPECT_EQ(response.retune().policy_version(), version);
+      EXPECT_FALSE(response.retune().has_wishes());
+    }
+  }
+  auto late = OpenDecide();
+  ASSERT_TRUE(late->Write(DecideHello("gw")));
+  v1::DecideResponse response;
+  ASSERT_TRUE(late->Read(&response));
+  EXPECT_EQ(response.welcome().policy_version(), "3");
+}
+
+// What an agent remembers is void once it hears of another policy; so no verdict of an old one may
+// come behind the word of the new.
+TEST_F(DecideTest, NoVerdictComesBehindTheWordOfALaterPolicy) {
+  auto stream = Decide("gw");
+  std::thread writer([&] {
+    for (uint64_t batch = 1; batch <= 300; ++batch) {
+      ASSERT_TRUE(stream->Write(Packets(batch, {batch}, 81)));
+      if (batch == 150) {
+        policies_->Apply("default accept;", "test", std::chrono::system_clock::now());
+      }
+    }
+  });
+  std::string version = "1";
+  int answered = 0;
+  while (answered < 300) {
+    v1::DecideResponse response;
+    ASSERT_TRUE(stream->Read(&response));
+    if (response.has_retune()) version = response.retune().policy_version();
+    for (const auto& verdict : response.verdicts().verdicts()) {
+      ++answered;
+      if (verdict.action() == v1::ACTION_DROP) {
+        EXPECT_EQ(version, "1");
+      }
+    }
+  }
+  writer.join();
+  EXPECT_EQ(version, "2");
 }
 
 TEST_F(DecideTest, MergesWhatPilesUpAndAnswersEachOnce) {
@@ -208,7 +257,7 @@ TEST_F(DecideTest, ServesManyStreamsAtOnce) {
       v1::DecideResponse response;
       for (uint64_t batch = 1; batch <= 50; ++batch) {
         ASSERT_TRUE(stream->Write(Packets(batch, {batch, batch + 1000})));
-        ASSERT_TRUE(stream->Read(&response));
+        ASSERT_TRUE(ReadVerdicts(*stream, &response));
         EXPECT_EQ(response.verdicts().received_batch(), batch);
         EXPECT_EQ(response.verdicts().verdicts_size(), 2);
       }

@@ -18,6 +18,7 @@
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
 #include "server/observe/observe_service.h"
+#include "server/screen/screens.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
 
@@ -56,6 +57,7 @@ class Server final {
   Flows flows_;
   Registry registry_;
   Router router_;
+  Screens screens_;
   Ticker ticker_;
   Worker compiler_;   // A policy's names may take their time,
   Worker collector_;  // and observers must not wait for that.

@@ -127,6 +127,14 @@ class ServerFixture : public testing::Test {
   static v1::ReportRequest ReportHello(const std::string& gateway, uint64_t epoch = 1);
   static v1::ServeRequest ServeHello(const std::string& gateway, uint64_t epoch = 1);
 
+  // The next answers; what the policy's version is now may be said before them.
+  static bool ReadVerdicts(DecideClient& stream, v1::DecideResponse* response) {
+    do {
+      if (!stream.Read(response)) return false;
+    } while (response->has_retune());
+    return response->has_verdicts();
+  }
+
   // Packet batch `batch` of TCP packets from 10.0.0.1 to 10.0.0.2 with these transaction ids,
   // which are their source ports as well.
   static v1::DecideRequest Packets(uint64_t batch, const std::vector<uint64_t>& ids,

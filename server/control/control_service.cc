@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/control/stats_watch.h"
+#include "server/screen/screen_stream.h"
 
 namespace sluice::server {
 namespace {
@@ -49,9 +50,14 @@ std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
 
 }  // namespace
 
-ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, Registry* registry, Router* router,
-                                       Worker* worker, Ticker* ticker)
-    : policies_(policies), registry_(registry), router_(router), worker_(worker), ticker_(ticker) {}
+ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, Screens* screens, Registry* registry,
+                                       Router* router, Worker* worker, Ticker* ticker)
+    : policies_(policies),
+      screens_(screens),
+      registry_(registry),
+      router_(router),
+      worker_(worker),
+      ticker_(ticker) {}
 
 grpc::ServerUnaryReactor* ControlServiceImpl::ListGateways(grpc::CallbackServerContext* context,
                                                            const v1::ListGatewaysRequest*,
@@ -154,6 +160,11 @@ grpc::ServerUnaryReactor* ControlServiceImpl::GetPolicy(grpc::CallbackServerCont
                                                         v1::GetPolicyResponse* response) {
   *response->mutable_policy() = policies_->Current()->ToProto();
   return Finished(context, grpc::Status::OK);
+}
+
+grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* ControlServiceImpl::Screen(
+    grpc::CallbackServerContext* context) {
+  return BeginScreen(context, screens_, registry_, ticker_);
 }
 
 std::string Describe(const std::vector<v1::PolicyProblem>& problems) {

@@ -3,6 +3,7 @@
 #include "server/control/policy_store.h"
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
+#include "server/screen/screens.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
 #include "sluice/v1/control.grpc.pb.h"
@@ -13,8 +14,8 @@ namespace sluice::server {
 // store. Policies are compiled by the worker. Called by gRPC.
 class ControlServiceImpl final : public v1::ControlService::CallbackService {
  public:
-  ControlServiceImpl(PolicyStore* policies, Registry* registry, Router* router, Worker* worker,
-                     Ticker* ticker);
+  ControlServiceImpl(PolicyStore* policies, Screens* screens, Registry* registry, Router* router,
+                     Worker* worker, Ticker* ticker);
 
   grpc::ServerUnaryReactor* ListGateways(grpc::CallbackServerContext* context,
                                          const v1::ListGatewaysRequest* request,
@@ -36,9 +37,12 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
   grpc::ServerUnaryReactor* GetPolicy(grpc::CallbackServerContext* context,
                                       const v1::GetPolicyRequest* request,
                                       v1::GetPolicyResponse* response) override;
+  grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* Screen(
+      grpc::CallbackServerContext* context) override;
 
  private:
   PolicyStore* const policies_;  // Not owned, nor are these.
+  Screens* const screens_;
   Registry* const registry_;
   Router* const router_;
   Worker* const worker_;

@@ -30,6 +30,14 @@ std::string Printable(std::string_view text) {
 
 }  // namespace
 
+void DecisionRecord::SetPacket(const v1::Packet& packet) {
+  SetHeaders(packet.family(), packet.headers());
+  SetInterfaces(packet.input_interface(), packet.output_interface());
+  transaction_id = packet.transaction_id();
+  waited_us = packet.waited_us();
+  length = packet.original_length();
+}
+
 void DecisionRecord::SetHeaders(v1::Family packet_family, const v1::Headers& headers) {
   family = static_cast<uint8_t>(packet_family);
   protocol = static_cast<uint8_t>(headers.protocol());

@@ -14,7 +14,8 @@ namespace sluice::server {
 // One decision as the log keeps it: fixed size, no memory of its own. Kept for every packet,
 // made into a v1::Decision only when somebody observes it.
 struct DecisionRecord {
-  // What is known of the packet, from the batch or from the agent's notice.
+  // What is known of the packet, from the batch or from the agent's notice; SetPacket sets all.
+  void SetPacket(const v1::Packet& packet);
   void SetHeaders(v1::Family packet_family, const v1::Headers& headers);
   void SetInterfaces(std::string_view input, std::string_view output);
   void SetReason(std::string_view text);

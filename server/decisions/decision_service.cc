@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/decisions/line_limit.h"
+#include "server/screen/screens.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
@@ -28,6 +29,8 @@ constexpr int kMaxVerdicts = 8 * kMaxBatch;
 constexpr size_t kMaxHeartbeats = 16;
 // Lines a stream may log each second, of packets that matched a rule with `log`.
 constexpr uint32_t kLinesPerSecond = 50;
+// The reason of a screener's verdict, or how it begins.
+constexpr char kByScreen[] = "by screen";
 // A usual batch (some 20 packets of 128 bytes) parses into this without asking for memory.
 constexpr size_t kArenaBlock = 32 * 1024;
 
@@ -47,19 +50,63 @@ std::string Address(const std::string& bytes, bool has_port, uint32_t port) {
   return bytes.size() == 16 ? absl::StrCat("[", text, "]:", port) : absl::StrCat(text, ":", port);
 }
 
+std::chrono::nanoseconds ToDuration(const google::protobuf::Duration& duration) {
+  return std::chrono::seconds(duration.seconds()) + std::chrono::nanoseconds(duration.nanos());
+}
+
 // One Decide stream.
-class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResponse> {
+class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResponse>,
+                           public ScreenedStream {
  public:
-  DecideStream(grpc::CallbackServerContext* context, const PolicyStore* policies, DecisionLog* log,
-               Registry* registry, Ticker* ticker)
+  DecideStream(grpc::CallbackServerContext* context, const PolicyStore* policies, Screens* screens,
+               DecisionLog* log, Registry* registry, Ticker* ticker)
       : Conversation(context, ticker),
         policies_(policies),
+        screens_(screens),
         log_(log),
         registry_(registry),
         block_(new char[kArenaBlock]),
         arena_(block_.get(), kArenaBlock) {}
 
+  void Answer(const v1::Packet& packet, const v1::Verdict& verdict,
+              Clock::duration taken) override {
+    const std::string reason =
+        absl::StrCat(kByScreen, verdict.reason().empty() ? "" : ": ", verdict.reason());
+    {
+      MutexLock lock(mutex_);
+      v1::Verdict* const added = verdicts_[filling_].mutable_verdicts()->add_verdicts();
+      *added = verdict;
+      added->set_reason(reason);
+      SendVerdicts({policies_->Current()->version, /*screened=*/true});
+    }
+    if (verdict.action() == v1::ACTION_HOLD) return;  // Not decided yet.
+    const v1::Action action =
+        verdict.action() == v1::ACTION_UNSPECIFIED ? v1::ACTION_DROP : verdict.action();
+    EnterOne(packet, {action, verdict.notify(), 0, false, reason}, 0, taken);
+  }
+
+  void DecideByPolicy(const v1::Packet& packet, Clock::duration taken) override {
+    const std::shared_ptr<const Policy> policy = policies_->Current();
+    const Ruling ruling = policy->rules->Decide(packet);
+    {
+      MutexLock lock(mutex_);
+      Answer(packet.transaction_id(), ruling,
+             verdicts_[filling_].mutable_verdicts()->add_verdicts());
+      SendVerdicts({policy->version, /*screened=*/false});
+    }
+    EnterOne(packet, ruling, policy->version, taken);
+  }
+
  private:
+  // What verdicts follow; the agent forgets those it remembers when it is told of another.
+  struct Basis {
+    uint64_t policy = 0;
+    bool screened = false;
+
+    bool operator==(const Basis&) const = default;
+    std::string Words() const { return absl::StrCat(policy, screened ? " (screened)" : ""); }
+  };
+
   ~DecideStream() override = default;
 
   // Messages live in an arena: a batch parsed into the heap would take some ten allocations a
@@ -101,9 +148,13 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     if (!joined.ok()) return joined;
     gateway_ = hello.agent().gateway();
     queue_ = hello.queue();
+    hold_limit_ = ToDuration(hello.hold_limit());
     ring_ = log_->RingOf(gateway_);
+    const bool screened = screens_->Screening(gateway_);
     MutexLock lock(mutex_);
     welcome_due_ = true;
+    greeted_ = true;
+    told_ = {policies_->Current()->version, screened};
     return grpc::Status::OK;
   }
 
@@ -118,6 +169,13 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     }
     received_ = batch.batch();
     const Clock::time_point started = Clock::now();
+    if (screens_->Present(gateway_, this, hold_limit_, batch, started)) {
+      MutexLock lock(mutex_);
+      acknowledged_ = received_;
+      verdicts_due_ = true;
+      WriteLocked();
+      return grpc::Status::OK;
+    }
     const std::shared_ptr<const Policy> policy = policies_->Current();
     rulings_.clear();
     for (const v1::Packet& packet : batch.packets()) {
@@ -130,9 +188,8 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
         Answer(batch.packets(i).transaction_id(), rulings_[static_cast<size_t>(i)],
                verdicts.add_verdicts());
       }
-      verdicts.set_received_batch(received_);
-      verdicts_due_ = true;
-      WriteLocked();
+      acknowledged_ = received_;
+      SendVerdicts({policy->version, /*screened=*/false});
     }
     // The verdicts are on their way; the rest delays nobody.
     Enter(batch, *policy, Clock::now() - started);
@@ -147,27 +204,63 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     if (ruling.action == v1::ACTION_DROP) verdict->set_notify(ruling.notify);
   }
 
+  // What has been put into the batch being filled may go out. A Retune follows it if it was
+  // decided on another basis than the agent was told last: what the agent remembers of it, and
+  // of all before, is void then, so a verdict of an old policy never outlives it.
+  void SendVerdicts(const Basis& basis) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    verdicts_due_ = true;
+    Tell(basis);
+    WriteLocked();
+  }
+
+  void Tell(const Basis& basis) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (basis == told_) return;
+    told_ = basis;
+    retune_due_ = true;
+    wrote_verdicts_ = false;  // Those that are due go first.
+  }
+
+  // For streams on which nothing is asked.
+  void Ticking(Time) override {
+    {
+      MutexLock lock(mutex_);
+      if (!greeted_) return;
+    }
+    const bool screened = screens_->Screening(gateway_);
+    MutexLock lock(mutex_);
+    Tell({policies_->Current()->version, screened});
+    WriteLocked();
+  }
+
   void Enter(const v1::PacketBatch& batch, const Policy& policy, Clock::duration taken) {
     const int64_t now_ns = Nanoseconds(std::chrono::system_clock::now());
-    const auto taken_us =
-        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(taken).count());
     ring_->Enter(rulings_.size(), [&](size_t i, DecisionRecord* record) {
-      const v1::Packet& packet = batch.packets(static_cast<int>(i));
-      const Ruling& ruling = rulings_[i];
-      record->SetHeaders(packet.family(), packet.headers());
-      record->SetInterfaces(packet.input_interface(), packet.output_interface());
-      record->SetReason(ruling.reason);
+      Fill(batch.packets(static_cast<int>(i)), rulings_[i], policy.version, taken, record);
       record->time_ns = now_ns;
-      record->transaction_id = packet.transaction_id();
-      record->policy_version = policy.version;
-      record->waited_us = packet.waited_us() + taken_us;
-      record->length = packet.original_length();
-      record->queue = queue_;
-      record->action = static_cast<uint8_t>(ruling.action);
-      record->notify = static_cast<uint8_t>(
-          ruling.action == v1::ACTION_DROP ? ruling.notify : v1::NOTIFY_UNSPECIFIED);
-      record->cause = v1::CAUSE_VERDICT;
     });
+  }
+
+  void EnterOne(const v1::Packet& packet, const Ruling& ruling, uint64_t policy_version,
+                Clock::duration taken) {
+    ring_->Enter(1, [&](size_t, DecisionRecord* record) {
+      Fill(packet, ruling, policy_version, taken, record);
+      record->time_ns = Nanoseconds(std::chrono::system_clock::now());
+    });
+  }
+
+  // All but the time.
+  void Fill(const v1::Packet& packet, const Ruling& ruling, uint64_t policy_version,
+            Clock::duration taken, DecisionRecord* record) const {
+    record->SetPacket(packet);
+    record->SetReason(ruling.reason);
+    record->policy_version = policy_version;
+    record->waited_us +=
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(taken).count());
+    record->queue = queue_;
+    record->action = static_cast<uint8_t>(ruling.action);
+    record->notify = static_cast<uint8_t>(
+        ruling.action == v1::ACTION_DROP ? ruling.notify : v1::NOTIFY_UNSPECIFIED);
+    record->cause = v1::CAUSE_VERDICT;
   }
 
   void LogLines(const v1::PacketBatch& batch, Clock::time_point now) {
@@ -189,6 +282,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   }
 
   void TakeErrors(const v1::VerdictErrors& errors) {
+    screens_->Refuse(gateway_, errors);
     if (errors.entries().empty() || !lines_.Allow(Clock::now())) return;
     const auto& first = errors.entries(0);
     spdlog::warn("{}: queue {}: verdict on {:#x} not carried out: {} ({}); {} more", gateway_,
@@ -200,13 +294,15 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   const v1::DecideResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (welcome_due_) {
       welcome_due_ = false;
-      other_.mutable_welcome()->set_policy_version(absl::StrCat(policies_->Current()->version));
+      other_.mutable_welcome()->set_policy_version(told_.Words());
       return &other_;
     }
-    // Verdicts first, but never twice in a row while a heartbeat waits.
-    if (verdicts_due_ && (heartbeats_.empty() || !wrote_verdicts_)) {
+    // Verdicts first, but never twice in a row while something else waits.
+    const bool others = retune_due_ || !heartbeats_.empty();
+    if (verdicts_due_ && !(others && wrote_verdicts_)) {
       verdicts_due_ = false;
       wrote_verdicts_ = true;
+      verdicts_[filling_].mutable_verdicts()->set_received_batch(acknowledged_);
       const v1::DecideResponse* next = &verdicts_[filling_];
       filling_ = 1 - filling_;
       // Clearing the batch, and not the message around it, keeps its memory.
@@ -214,6 +310,10 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       return next;
     }
     wrote_verdicts_ = false;
+    if (std::exchange(retune_due_, false)) {
+      other_.mutable_retune()->set_policy_version(told_.Words());
+      return &other_;
+    }
     if (heartbeats_.empty()) return nullptr;
     *other_.mutable_heartbeat() = heartbeats_.front();
     heartbeats_.pop_front();
@@ -226,24 +326,35 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   }
 
   void Leave() override {
-    if (ring_ != nullptr) registry_->LeaveDecide(gateway_, std::chrono::system_clock::now());
+    if (ring_ == nullptr) return;
+    // First: whoever has left the registry may be forgotten, and its ring with it.
+    screens_->LeaveStream(gateway_, this);
+    registry_->LeaveDecide(gateway_, std::chrono::system_clock::now());
   }
 
   const PolicyStore* const policies_;  // Not owned, nor are these.
+  Screens* const screens_;
   DecisionLog* const log_;
   Registry* const registry_;
+
+  // Set by the hello, constant from then on.
+  std::string gateway_;
+  uint32_t queue_ = 0;
+  std::chrono::nanoseconds hold_limit_{0};
+  DecisionRing* ring_ = nullptr;  // Not owned.
 
   // The reading side's: touched by one reaction at a time.
   const std::unique_ptr<char[]> block_;
   google::protobuf::Arena arena_;
-  std::string gateway_;
-  uint32_t queue_ = 0;
-  DecisionRing* ring_ = nullptr;  // Not owned; set by the hello.
   uint64_t received_ = 0;
   std::vector<Ruling> rulings_;
   LineLimit lines_{kLinesPerSecond};
 
+  bool greeted_ ABSL_GUARDED_BY(mutex_) = false;
   bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
+  Basis told_ ABSL_GUARDED_BY(mutex_);
+  bool retune_due_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t acknowledged_ ABSL_GUARDED_BY(mutex_) = 0;
   bool verdicts_due_ ABSL_GUARDED_BY(mutex_) = false;
   bool wrote_verdicts_ ABSL_GUARDED_BY(mutex_) = false;
   // One being written, one being filled.
@@ -255,14 +366,14 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
 
 }  // namespace
 
-DecisionServiceImpl::DecisionServiceImpl(const PolicyStore* policies, DecisionLog* log,
-                                         Registry* registry, Ticker* ticker)
-    : policies_(policies), log_(log), registry_(registry), ticker_(ticker) {}
+DecisionServiceImpl::DecisionServiceImpl(const PolicyStore* policies, Screens* screens,
+                                         DecisionLog* log, Registry* registry, Ticker* ticker)
+    : policies_(policies), screens_(screens), log_(log), registry_(registry), ticker_(ticker) {}
 
 grpc::ServerBidiReactor<v1::DecideRequest, v1::DecideResponse>* DecisionServiceImpl::Decide(
     grpc::CallbackServerContext* context) {
   // Deletes itself.
-  auto* stream = new DecideStream(context, policies_, log_, registry_, ticker_);
+  auto* stream = new DecideStream(context, policies_, screens_, log_, registry_, ticker_);
   stream->Begin();
   return stream;
 }

@@ -46,6 +46,13 @@ grpc::Status Replaced() {
                       "a later stream of the same agent has replaced this one");
 }
 
+grpc::Status NeverHeardOf(const std::string& gateway) {
+  return grpc::Status(StatusCode::NOT_FOUND,
+                      absl::StrCat("no gateway \"", gateway,
+                                   "\" has connected to this server; "
+                                   "`sluicectl gateways` lists those that have"));
+}
+
 }  // namespace
 
 Registry::Registry(RegistryLimits limits, std::function<void(const std::string&)> forget)
@@ -135,17 +142,23 @@ void Registry::SetMode(const std::string& gateway, v1::Mode mode) {
   }
 }
 
+grpc::Status Registry::CheckAsking(const std::string& gateway) const {
+  MutexLock lock(mutex_);
+  const auto found = entries_.find(gateway);
+  if (found == entries_.end()) return NeverHeardOf(gateway);
+  if (found->second.decide_streams > 0) return grpc::Status::OK;
+  return grpc::Status(StatusCode::UNAVAILABLE,
+                      absl::StrCat(gateway,
+                                   " is not connected: its agent has no Decide stream "
+                                   "to this server"));
+}
+
 grpc::Status Registry::Send(const std::string& gateway, v1::Command command,
                             std::chrono::steady_clock::time_point deadline,
                             CommandStream::Done& done) {
   MutexLock lock(mutex_);
   const auto found = entries_.find(gateway);
-  if (found == entries_.end()) {
-    return grpc::Status(StatusCode::NOT_FOUND,
-                        absl::StrCat("no gateway \"", gateway,
-                                     "\" has connected to this server; "
-                                     "`sluicectl gateways` lists those that have"));
-  }
+  if (found == entries_.end()) return NeverHeardOf(gateway);
   if (found->second.serve == nullptr) {
     return grpc::Status(StatusCode::UNAVAILABLE,
                         absl::StrCat(gateway,

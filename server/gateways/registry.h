@@ -67,6 +67,10 @@ class Registry final {
   grpc::Status Send(const std::string& gateway, v1::Command command,
                     std::chrono::steady_clock::time_point deadline, CommandStream::Done& done);
 
+  // Whether the gateway asks this server about packets now. NOT_FOUND: never heard of;
+  // UNAVAILABLE: no Decide stream is up.
+  grpc::Status CheckAsking(const std::string& gateway) const;
+
   // All gateways, sorted by name.
   std::vector<v1::Gateway> List() const;
 

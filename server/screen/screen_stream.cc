@@ -1,0 +1,189 @@
+#include "server/screen/screen_stream.h"
+
+#include <spdlog/spdlog.h>
+
+#include <deque>
+#include <string>
+#include <utility>
+
+#include "server/streams/conversation.h"
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMaxHeartbeats = 16;
+// As the wire says.
+constexpr int kMaxErrors = 16;
+// Packets written or waiting to be; a caller that leaves more unread is given no further ones.
+constexpr size_t kMaxUnread = Screens::kMostWaiting;
+
+grpc::Status Broken(const std::string& what) {
+  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
+}
+
+class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResponse>,
+                           public Screener {
+ public:
+  ScreenStream(grpc::CallbackServerContext* context, Screens* screens, const Registry* registry,
+               Ticker* ticker)
+      : Conversation(context, ticker), screens_(screens), registry_(registry) {}
+
+  bool Give(const v1::PacketBatch& batch) override {
+    MutexLock lock(mutex_);
+    if (ended()) return true;  // Leave is next, and hands them to the policy.
+    if (unread_ + static_cast<size_t>(batch.packets_size()) > kMaxUnread) return false;
+    unread_ += static_cast<size_t>(batch.packets_size());
+    packets_.push_back({Clock::now(), batch});
+    packets_.back().batch.set_batch(++batches_);
+    WriteLocked();
+    return true;
+  }
+
+  void Gone(const std::vector<uint64_t>& transaction_ids) override {
+    MutexLock lock(mutex_);
+    for (const uint64_t id : transaction_ids) gone_.add_transaction_ids(id);
+    WriteLocked();
+  }
+
+  void Refused(const v1::VerdictErrors& errors) override {
+    MutexLock lock(mutex_);
+    uint64_t suppressed = errors_.suppressed() + errors.suppressed();
+    for (const auto& entry : errors.entries()) {
+      if (errors_.entries_size() < kMaxErrors) {
+        *errors_.add_entries() = entry;
+      } else {
+        ++suppressed;
+      }
+    }
+    errors_.set_suppressed(suppressed);
+    WriteLocked();
+  }
+
+ private:
+  struct Unread {
+    Clock::time_point since;
+    v1::PacketBatch batch;
+  };
+
+  ~ScreenStream() override = default;
+
+  grpc::Status Take(const v1::ScreenRequest& request) override {
+    if (gateway_.empty() != request.has_hello()) {
+      return Broken(gateway_.empty() ? "the first message of a Screen stream must be the hello"
+                                     : "a second hello on a Screen stream");
+    }
+    switch (request.message_case()) {
+      case v1::ScreenRequest::kHello:
+        return TakeHello(request.hello());
+      case v1::ScreenRequest::kVerdicts:
+        screens_->Answer(gateway_, request.verdicts(), Clock::now());
+        return grpc::Status::OK;
+      case v1::ScreenRequest::kHeartbeat: {
+        MutexLock lock(mutex_);
+        heartbeats_.push_back(request.heartbeat());
+        return grpc::Status::OK;
+      }
+      case v1::ScreenRequest::MESSAGE_NOT_SET:
+        break;
+    }
+    // A kind of message of a newer caller's.
+    return grpc::Status::OK;
+  }
+
+  grpc::Status TakeHello(const v1::ScreenHello& hello) {
+    if (grpc::Status asks = registry_->CheckAsking(hello.gateway()); !asks.ok()) return asks;
+    const std::string address = PeerAddress(context().peer());
+    {
+      // Packets may come as soon as it has entered, and the welcome goes before them.
+      MutexLock lock(mutex_);
+      welcome_due_ = true;
+    }
+    grpc::Status entered = screens_->Enter(hello.gateway(), address, this);
+    if (!entered.ok()) return entered;
+    gateway_ = hello.gateway();
+    spdlog::info("{}: its packets are screened by {}, no longer by the policy", gateway_, address);
+    MutexLock lock(mutex_);
+    entered_ = true;
+    return grpc::Status::OK;
+  }
+
+  const v1::ScreenResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (welcome_due_) {
+      welcome_due_ = false;
+      response_.mutable_welcome();
+    } else if (!heartbeats_.empty()) {
+      *response_.mutable_heartbeat() = heartbeats_.front();
+      heartbeats_.pop_front();
+    } else if (!packets_.empty()) {
+      Unread& first = packets_.front();
+      unread_ -= static_cast<size_t>(first.batch.packets_size());
+      TakeOff(Clock::now() - first.since, first.batch.mutable_time_left());
+      *response_.mutable_packets() = std::move(first.batch);
+      packets_.pop_front();
+    } else if (gone_.transaction_ids_size() > 0) {
+      // Behind the packets it speaks of.
+      *response_.mutable_gone() = std::exchange(gone_, {});
+    } else if (errors_.entries_size() > 0 || errors_.suppressed() > 0) {
+      *response_.mutable_errors() = std::exchange(errors_, {});
+    } else {
+      return nullptr;
+    }
+    return &response_;
+  }
+
+  static void TakeOff(Clock::duration taken, google::protobuf::Duration* left) {
+    const auto now_left =
+        std::chrono::seconds(left->seconds()) + std::chrono::nanoseconds(left->nanos()) - taken;
+    const int64_t ns = std::max<int64_t>(0, std::chrono::nanoseconds(now_left).count());
+    left->set_seconds(ns / 1'000'000'000);
+    left->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+  }
+
+  bool Full() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return heartbeats_.size() >= kMaxHeartbeats;
+  }
+
+  void Ticking(Time now) override {
+    {
+      MutexLock lock(mutex_);
+      if (!entered_) return;
+    }
+    screens_->Expire(gateway_, now);
+  }
+
+  void Leave() override {
+    if (gateway_.empty()) return;
+    screens_->Leave(gateway_, this, Clock::now());
+    spdlog::info("{}: its packets go to the policy again", gateway_);
+  }
+
+  Screens* const screens_;  // Not owned, nor is this.
+  const Registry* const registry_;
+
+  std::string gateway_;  // The reading side's until entered_; constant from then on.
+
+  bool entered_ ABSL_GUARDED_BY(mutex_) = false;
+  bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<Unread> packets_ ABSL_GUARDED_BY(mutex_);
+  size_t unread_ ABSL_GUARDED_BY(mutex_) = 0;
+  v1::PacketsGone gone_ ABSL_GUARDED_BY(mutex_);
+  v1::VerdictErrors errors_ ABSL_GUARDED_BY(mutex_);
+  std::deque<v1::Heartbeat> heartbeats_ ABSL_GUARDED_BY(mutex_);
+  v1::ScreenResponse response_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* BeginScreen(
+    grpc::CallbackServerContext* context, Screens* screens, const Registry* registry,
+    Ticker* ticker) {
+  auto* stream = new ScreenStream(context, screens, registry, ticker);
+  stream->Begin();
+  return stream;
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "server/gateways/registry.h"
+#include "server/screen/screens.h"
+#include "server/streams/ticker.h"
+#include "sluice/v1/control.grpc.pb.h"
+
+namespace sluice::server {
+
+// A Screen call: enters its caller as the screener of a gateway until it ends. Deletes itself.
+grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* BeginScreen(
+    grpc::CallbackServerContext* context, Screens* screens, const Registry* registry,
+    Ticker* ticker);
+
+}  // namespace sluice::server
