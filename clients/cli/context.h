@@ -11,6 +11,7 @@ namespace sluice::cli {
 // What the program has from the world outside: filled by main, or by a test. Outlives the run.
 struct Context {
   std::istream* in = nullptr;                        // Not owned.
+  int in_fd = -1;                                    // of `in`, for who reads until a stop
   std::ostream* out = nullptr;                       // Not owned.
   std::ostream* err = nullptr;                       // Not owned.
   std::string default_server;                        // where --server is not given

@@ -43,6 +43,15 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
 
   // What every unary call and WatchStats answers first, unless it is OK.
   grpc::Status failure;
+  // What a Screen call sends once it has been greeted. It then takes verdicts until the caller
+  // closes, or ends with screen_failure at once if that is set.
+  std::vector<v1::ScreenResponse> screen;
+  grpc::Status screen_failure;
+  // It echoes no heartbeats.
+  bool mute = false;
+  // Called with each verdict.
+  std::function<void(const v1::Verdict&)> on_verdict = [](const v1::Verdict&) {};
+
   // With follow: called once all entries are sent; the stream then waits for its end.
   std::function<void()> caught_up = [] {};
   // With follow: the stream ends by itself.
@@ -62,6 +71,8 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::WatchStatsRequest watch_stats;
   v1::CheckPolicyRequest check_policy;
   v1::ApplyPolicyRequest apply_policy;
+  v1::ScreenRequest screen_hello;
+  std::vector<v1::Verdict> verdicts;
   v1::ObserveDecisionsRequest observe_decisions;
   v1::ObserveConnectionsRequest observe_connections;
 
@@ -118,6 +129,24 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     HandOver();
     *response = policy;
     return failure;
+  }
+  grpc::Status Screen(
+      Call*, grpc::ServerReaderWriter<v1::ScreenResponse, v1::ScreenRequest>* stream) override {
+    HandOver();
+    stream->Read(&screen_hello);
+    if (!screen_failure.ok()) return screen_failure;
+    for (const auto& response : screen) stream->Write(response);
+    v1::ScreenRequest request;
+    while (stream->Read(&request)) {
+      for (const auto& verdict : request.verdicts().verdicts()) {
+        verdicts.push_back(verdict);
+        on_verdict(verdict);
+      }
+      v1::ScreenResponse beat;
+      *beat.mutable_heartbeat() = request.heartbeat();
+      if (request.has_heartbeat() && !mute) stream->Write(beat);
+    }
+    return grpc::Status::OK;
   }
   grpc::Status ObserveDecisions(Call* call, const v1::ObserveDecisionsRequest* request,
                                 grpc::ServerWriter<v1::ObserveDecisionsResponse>* writer) override {

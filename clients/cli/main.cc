@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   sluice::cli::Interrupts interrupts;
   sluice::cli::Context context;
   context.in = &std::cin;
+  context.in_fd = STDIN_FILENO;
   context.out = &std::cout;
   context.err = &std::cerr;
   context.default_server = Environment("SLUICE_SERVER", "127.0.0.1:7654");

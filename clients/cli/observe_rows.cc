@@ -66,9 +66,11 @@ Cell ReasonCell(const v1::Decision& decision) {
   return {said ? cause : absl::StrCat(cause, ": ", decision.reason()), Color::kYellow};
 }
 
-std::string Ways(const v1::Decision& decision) {
+// Of a decision, or a packet.
+template <typename Entry>
+std::string Ways(const Entry& entry) {
   const auto name = [](const std::string& device) { return device.empty() ? "-" : device; };
-  return absl::StrCat(name(decision.input_interface()), ">", name(decision.output_interface()));
+  return absl::StrCat(name(entry.input_interface()), ">", name(entry.output_interface()));
 }
 
 Cell TypeCell(const v1::ObserveConnectionsResponse& entry) {
@@ -136,6 +138,27 @@ std::vector<Cell> DecisionRow(const v1::Decision& decision,
           Ways(decision),
           FormatMicroseconds(decision.waited_us()),
           ReasonCell(decision)};
+}
+
+std::vector<Column> PacketColumns() {
+  return {{"NUMBER", Align::kRight, 6},
+          {"PROTO", Align::kLeft, 6},
+          {"SOURCE", Align::kLeft, 20},
+          {"DESTINATION", Align::kLeft, 20},
+          {"DETAILS", Align::kLeft, 7},
+          {"BYTES", Align::kRight, 5},
+          {"IN>OUT"}};
+}
+
+std::vector<Cell> PacketRow(uint64_t number, const v1::Packet& packet) {
+  const v1::Headers& headers = packet.headers();
+  return {{std::to_string(number), Color::kBold},
+          packet.has_headers() ? ProtocolWord(headers.protocol()) : "-",
+          packet.has_headers() ? Source(headers) : "-",
+          packet.has_headers() ? Destination(headers) : "-",
+          Details(headers),
+          packet.original_length() ? std::to_string(packet.original_length()) : "-",
+          Ways(packet)};
 }
 
 std::vector<Column> ConnectionColumns() {

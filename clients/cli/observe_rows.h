@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <vector>
 
 #include "clients/cli/table.h"
@@ -12,6 +13,10 @@ namespace sluice::cli {
 std::vector<Column> DecisionColumns();
 std::vector<Cell> DecisionRow(const v1::Decision& decision,
                               std::chrono::system_clock::time_point now);
+
+// The table of `screen`, and the row of a packet to decide.
+std::vector<Column> PacketColumns();
+std::vector<Cell> PacketRow(uint64_t number, const v1::Packet& packet);
 
 // The table of `observe connections`, and the row of one.
 std::vector<Column> ConnectionColumns();

@@ -41,6 +41,22 @@ class ObserveRows : public testing::Test {
 TEST_F(ObserveRows, HaveAsManyCellsAsTitles) {
   EXPECT_EQ(DecisionRow({}, kNow).size(), DecisionColumns().size());
   EXPECT_EQ(ConnectionRow({}, kNow).size(), ConnectionColumns().size());
+  EXPECT_EQ(PacketRow(1, {}).size(), PacketColumns().size());
+}
+
+TEST_F(ObserveRows, PacketToDecide) {
+  EXPECT_EQ(Text(PacketRow(7, Parse<v1::Packet>(R"pb(
+                             headers {
+                               source: "\x0a\x00\x01\x01"
+                               destination: "\x0a\x00\x02\x02"
+                               protocol: 17
+                               source_port: 40000
+                               destination_port: 53
+                             }
+                             original_length: 60
+                             input_interface: "lan"
+                             output_interface: "wan")pb"))),
+            "7|udp|10.0.1.1:40000|10.0.2.2:53||60|lan>wan");
 }
 
 TEST_F(ObserveRows, AcceptedTcp) {

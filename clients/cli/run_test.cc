@@ -218,7 +218,7 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
     std::vector<std::string> line;
     const char* says;
   } kCases[] = {
-      {{}, "a verb is missing: gateways, mode, stat, queue, policy, observe, completion"},
+      {{}, "a verb is missing: gateways, mode, stat, queue, policy, screen, observe, completion"},
       {{"modes"}, "'modes' is none of gateways, mode"},
       {{"mode"}, "GATEWAY is required"},
       {{"mode", "gw1", "perhaps"}, "MODE: 'perhaps' is none of off, on, shadow"},

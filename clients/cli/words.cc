@@ -126,6 +126,10 @@ std::optional<v1::Action> ParseAction(std::string_view word) {
   return std::nullopt;
 }
 
+std::optional<v1::Notify> ParseNotify(std::string_view word) {
+  return Parse<v1::Notify>(v1::Notify_descriptor(), word, "NOTIFY_");
+}
+
 std::optional<v1::Cause> ParseCause(std::string_view word) {
   return Parse<v1::Cause>(v1::Cause_descriptor(), word, "CAUSE_");
 }

@@ -40,6 +40,7 @@ std::vector<std::string> ActionWords();
 // small.
 std::optional<v1::Mode> ParseMode(std::string_view word);
 std::optional<v1::Action> ParseAction(std::string_view word);
+std::optional<v1::Notify> ParseNotify(std::string_view word);
 std::optional<v1::Cause> ParseCause(std::string_view word);
 std::optional<v1::EventType> ParseEventType(std::string_view word);
 // A name or a number from 0 to 255.

@@ -36,6 +36,7 @@ TEST(Words, ParsingIsForgivingButNotWild) {
   EXPECT_EQ(ParseCause("Table-Full"), v1::CAUSE_TABLE_FULL);
   EXPECT_EQ(ParseMode("ON"), v1::MODE_ON);
   EXPECT_EQ(ParseAction("reject"), v1::ACTION_DROP);
+  EXPECT_EQ(ParseNotify("tcp-reset"), v1::NOTIFY_TCP_RESET);
   EXPECT_EQ(ParseMode("unspecified"), std::nullopt);
   EXPECT_EQ(ParseMode(""), std::nullopt);
   EXPECT_EQ(ParseCause("late"), std::nullopt);
