@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the stubs anew and runs decider_test.py with Debian's Python, which has Debian's grpcio.
+# Makes the stubs anew and runs the tests with Debian's Python, which has Debian's grpcio.
 set -euo pipefail
 # Bazel runs a link to this file: protoc and Python want the files it leads to.
 cd "$(dirname "$(readlink -f "$0")")"
@@ -7,3 +7,4 @@ stubs=$(mktemp -d)
 trap 'rm -r "$stubs"' EXIT
 ./generate "$stubs"
 PYTHONPATH=$stubs /usr/bin/python3 decider_test.py
+PYTHONPATH=$stubs /usr/bin/python3 sluice_decider_test.py

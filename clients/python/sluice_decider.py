@@ -1,0 +1,198 @@
+"""A kit for deciders: read packets, answer them; the conversation with the agents is done inside.
+
+    with Decider("0.0.0.0:7654") as decider:
+        for packet in decider:
+            if packet.headers.destination_port == 23:
+                packet.drop("telnet is refused", notify="tcp-reset")
+            else:
+                packet.accept("ok")
+
+Any thread may read packets and answer them; the kit has two of its own for each agent's queue.
+"""
+
+import collections
+import concurrent.futures
+import logging
+import threading
+import time
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from sluice.v1 import decision_pb2 as pb, decision_pb2_grpc
+
+_log = logging.getLogger(__name__)
+_MOST_STREAMS = 256
+_MOST_UNREAD = 65536  # packets; of more the oldest fall out, whose time is up first
+_MOST_VERDICTS = 32  # a message: gRPC takes 4 MiB, and each verdict may carry a packet
+
+
+class Packet:
+    """Waits for an answer, until `expires` on time.monotonic(). Has the fields of sluice.v1.Packet
+    (headers, payload …) and the hello of its stream (hello.agent.gateway, hello.queue …).
+
+    `fields` of the answers are those of sluice.v1.Verdict: mark= sets the bits of mark_mask=
+    (default: all); payload= replaces the packet, if rewrite was wished, its checksums repaired.
+    """
+
+    def __init__(self, packet, stream, expires):
+        self._packet, self._stream, self._answered = packet, stream, False
+        self.hello, self.expires = stream.hello, expires
+
+    def __getattr__(self, name):
+        return getattr(self._packet, name)
+
+    def accept(self, reason="accepted", **fields):
+        self._answer(pb.ACTION_ACCEPT, reason=reason, **fields)
+
+    def drop(self, reason="dropped", notify="unspecified"):
+        """notify: host-unreachable, admin-prohibited, port-unreachable or tcp-reset."""
+        kind = pb.Notify.Value("NOTIFY_" + notify.upper().replace("-", "_"))
+        self._answer(pb.ACTION_DROP, reason=reason, notify=kind)
+
+    def repeat(self, reason="repeated", **fields):
+        """Runs the hook again; the packet comes back as a new one."""
+        self._answer(pb.ACTION_REPEAT, reason=reason, **fields)
+
+    def requeue(self, queue, reason="requeued", **fields):
+        self._answer(pb.ACTION_REQUEUE, reason=reason, requeue_to=queue, **fields)
+
+    def hold(self, seconds):
+        """More time, to at most hello.hold_limit after its arrival; it still needs an answer."""
+        self.expires += seconds
+        more = Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
+        self._answer(pb.ACTION_HOLD, hold_for=more)
+
+    def _answer(self, action, **fields):
+        if self._answered:
+            raise RuntimeError("this packet has been answered already")
+        if "mark" in fields:
+            fields.setdefault("mark_mask", 0xFFFFFFFF)
+        fields.setdefault("fix_checksums", "payload" in fields)
+        verdict = pb.Verdict(transaction_id=self.transaction_id, action=action, **fields)
+        self._answered = action != pb.ACTION_HOLD
+        self._stream.put(verdict)
+
+
+class Decider(decision_pb2_grpc.DecisionServiceServicer):
+    """Serves agents at `address` until it is closed. `wishes` are the fields of sluice.v1.Wishes:
+    families=, copy_mode=, copy_range=, ordering=, rewrite=."""
+
+    def __init__(self, address="127.0.0.1:7654", policy_version="", **wishes):
+        self._tuning = {"wishes": pb.Wishes(**wishes), "policy_version": policy_version}
+        self._packets = collections.deque(maxlen=_MOST_UNREAD)
+        self._changed, self._closed, self._streams = threading.Condition(), False, set()
+        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(_MOST_STREAMS))
+        decision_pb2_grpc.add_DecisionServiceServicer_to_server(self, self._server)
+        self._server.add_insecure_port(address)
+        self._server.start()
+
+    def next(self, timeout=None):
+        """The next packet that is still in time; None after `timeout` seconds (0 only looks, None
+        waits for ever), or once the decider is closed."""
+        end = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while not self._closed:
+                while self._packets:
+                    packet = self._packets.popleft()
+                    if packet.expires > time.monotonic():
+                        return packet
+                left = None if end is None else end - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
+        return None
+
+    def __iter__(self):
+        return iter(self.next, None)
+
+    def retune(self, policy_version="", **wishes):
+        """Other wishes from here on, all of them, or another version of your policy."""
+        with self._changed:
+            self._tuning = {"wishes": pb.Wishes(**wishes), "policy_version": policy_version}
+            for stream in self._streams:
+                stream.put(pb.DecideResponse(retune=pb.Retune(**self._tuning)))
+
+    def close(self):
+        """Ends every stream; the agents settle what was not answered."""
+        self._server.stop(grace=None).wait()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def Decide(self, requests, context):
+        stream = _Stream()
+        context.add_callback(stream.end)
+        threading.Thread(target=self._hear, args=(requests, stream), daemon=True).start()
+        return stream.speak()
+
+    def _hear(self, requests, stream):
+        try:
+            for said in requests:
+                with self._changed:
+                    self._take(said, stream)
+        except grpc.RpcError:
+            pass  # The stream has ended.
+        with self._changed:
+            self._streams.discard(stream)
+        stream.end()
+
+    def _take(self, said, stream):
+        kind = said.WhichOneof("message")
+        if kind == "hello":
+            stream.hello = said.hello
+            stream.put(pb.DecideResponse(welcome=pb.DecideWelcome(**self._tuning)))
+            self._streams.add(stream)
+        elif kind == "heartbeat":
+            stream.put(pb.DecideResponse(heartbeat=said.heartbeat))
+        elif kind == "packets":
+            batch, now = said.packets, time.monotonic()
+            stream.received = batch.batch
+            stream.put(pb.DecideResponse(verdicts=pb.VerdictBatch(received_batch=batch.batch)))
+            oldest = max((packet.waited_us for packet in batch.packets), default=0)
+            end = now + batch.time_left.ToMicroseconds() / 1e6 + oldest / 1e6
+            self._packets.extend(Packet(p, stream, end - p.waited_us / 1e6) for p in batch.packets)
+            self._changed.notify_all()
+        elif kind == "errors":
+            for error in said.errors.entries:
+                why = f"{pb.VerdictError.Name(error.error)} {error.text}"
+                _log.warning("verdict on %x not carried out: %s", error.transaction_id, why)
+
+
+class _Stream:
+    """What is to be said on one Decide stream: verdicts, and whole messages. Any thread may put."""
+
+    def __init__(self):
+        self.hello, self.received, self._ended = None, 0, False
+        self._messages, self._verdicts, self._changed = [], [], threading.Condition()
+
+    def put(self, said):
+        with self._changed:
+            (self._verdicts if isinstance(said, pb.Verdict) else self._messages).append(said)
+            self._changed.notify()
+
+    def end(self):
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def speak(self):
+        """All messages to its end; verdicts that have piled up go together."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._messages or self._verdicts or self._ended)
+                messages, self._messages, verdicts, self._verdicts = (
+                    self._messages, [], self._verdicts, [])  # fmt: skip
+            if not messages and not verdicts:
+                return
+            yield from messages
+            for i in range(0, len(verdicts), _MOST_VERDICTS):
+                some = verdicts[i : i + _MOST_VERDICTS]
+                batch = pb.VerdictBatch(received_batch=self.received, verdicts=some)
+                yield pb.DecideResponse(verdicts=batch)
