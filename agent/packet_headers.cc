@@ -90,10 +90,11 @@ Parsed ParseTransport(const Reader& reader, size_t offset, PacketHeaders& header
     headers.icmp_code = bytes[1];
     const bool echo = headers.protocol == kIcmp ? bytes[0] == 0 || bytes[0] == 8
                                                 : bytes[0] == 128 || bytes[0] == 129;
-    if (echo && reader.Look(offset, 8) == Part::kThere) {
-      headers.has_icmp_id = true;
-      headers.icmp_id = Word(bytes + 4);
-    }
+    if (!echo) return Parsed::kPacket;
+    const Part id = reader.Look(offset, 8);
+    headers.cut_short = id == Part::kCut;
+    headers.has_icmp_id = id == Part::kThere;
+    if (headers.has_icmp_id) headers.icmp_id = Word(bytes + 4);
     return Parsed::kPacket;
   }
   headers.has_ports = true;

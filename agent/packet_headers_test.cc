@@ -110,6 +110,18 @@ TEST(ParseHeaders, ReadsEcho) {
   EXPECT_FALSE(headers.has_ports);
 }
 
+TEST(ParseHeaders, SaysThatAnEchosIdWasCutOff) {
+  Bytes echo = Echo();
+  echo[0] = 128;
+  const Bytes packet = IpV6(58, 8) + echo;
+  const auto [parsed, headers] =
+      Parse(v1::FAMILY_IPV6, Bytes(packet.begin(), packet.begin() + 45), packet.size());
+  ASSERT_EQ(parsed, Parsed::kPacket);
+  EXPECT_EQ(headers.icmp_type, 128);
+  EXPECT_FALSE(headers.has_icmp_id);
+  EXPECT_TRUE(headers.cut_short);
+}
+
 TEST(ParseHeaders, SkipsExtensionHeaders) {
   const Bytes hop_by_hop{43, 0, 0, 0, 0, 0, 0, 0};
   const Bytes routing{51, 0, 0, 0, 0, 0, 0, 0};
