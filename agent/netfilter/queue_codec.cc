@@ -16,6 +16,8 @@
 namespace sluice::agent {
 namespace {
 
+constexpr int kHighestErrno = 4095;  // MAX_ERRNO of linux/err.h
+
 // Payloads by attribute type; one that is absent has no data.
 using Payload = std::span<const uint8_t>;
 using Attributes = std::array<Payload, NFQA_MAX + 1>;
@@ -129,8 +131,11 @@ void DecodeError(std::span<const uint8_t> body, QueueMessages& messages) {
   }
   nlmsgerr error;
   std::memcpy(&error, body.data(), sizeof error);
-  // An error of 0 acknowledges.
-  if (error.error < 0) messages.OnKernelError(error.msg.nlmsg_seq, -error.error);
+  if (error.error > 0 || error.error < -kHighestErrno) {
+    messages.OnUnreadable();
+  } else if (error.error < 0) {  // 0 acknowledges
+    messages.OnKernelError(error.msg.nlmsg_seq, -error.error);
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink_queue.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <functional>
 #include <random>
@@ -127,22 +128,35 @@ TEST(DecodeQueueDatagram, LeavesAbsentWhatIsNotThere) {
   EXPECT_FALSE(recorder.packets[0].uid);
 }
 
+Bytes ErrorMessage(int code) {
+  Bytes bytes(256);
+  nlmsghdr* message = mnl_nlmsg_put_header(bytes.data());
+  message->nlmsg_type = NLMSG_ERROR;
+  auto* error = static_cast<nlmsgerr*>(mnl_nlmsg_put_extra_header(message, sizeof(nlmsgerr)));
+  error->error = code;
+  error->msg.nlmsg_seq = 9;
+  bytes.resize(message->nlmsg_len);
+  return bytes;
+}
+
 TEST(DecodeQueueDatagram, TellsRefusalsFromAcknowledgements) {
-  Bytes bytes;
-  for (const int code : {-ENOENT, 0}) {
-    Bytes one(256);
-    nlmsghdr* message = mnl_nlmsg_put_header(one.data());
-    message->nlmsg_type = NLMSG_ERROR;
-    auto* error = static_cast<nlmsgerr*>(mnl_nlmsg_put_extra_header(message, sizeof(nlmsgerr)));
-    error->error = code;
-    error->msg.nlmsg_seq = 9;
-    one.resize(message->nlmsg_len);
-    bytes.insert(bytes.end(), one.begin(), one.end());
-  }
+  Bytes bytes = ErrorMessage(-ENOENT);
+  const Bytes acknowledgement = ErrorMessage(0);
+  bytes.insert(bytes.end(), acknowledgement.begin(), acknowledgement.end());
   Recorder recorder;
   DecodeQueueDatagram(bytes, recorder);
   ASSERT_EQ(recorder.errors.size(), 1u);
   EXPECT_EQ(recorder.errors[0], std::make_pair(9u, ENOENT));
+  EXPECT_EQ(recorder.unreadable, 0);
+}
+
+TEST(DecodeQueueDatagram, KnowsWhatIsNoErrorNumber) {
+  for (const int code : {1, -4096, INT_MIN}) {
+    Recorder recorder;
+    DecodeQueueDatagram(ErrorMessage(code), recorder);
+    EXPECT_TRUE(recorder.errors.empty()) << code;
+    EXPECT_EQ(recorder.unreadable, 1) << code;
+  }
 }
 
 TEST(DecodeQueueDatagram, SaysWhatItCannotRead) {
