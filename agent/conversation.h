@@ -119,7 +119,7 @@ class Conversation final {
 
   bool welcomed() const { return state_ == State::kWelcomed; }
   size_t servers() const { return dialer_.servers(); }
-  // Smoothed.
+  // Smoothed; 0 until the first heartbeat has come back.
   int64_t round_trip_ns() const { return round_trip_ns_; }
   const std::string& server() const { return server_; }
   // Counts up with each stream; 0 before the first.
@@ -187,7 +187,8 @@ class Conversation final {
       Lose(now_ns, absl::StrCat("server ", server_, " sent a second welcome"));
     } else if (response.has_heartbeat()) {
       if (response.heartbeat().sequence() != heartbeat_sequence_ || echo_sent_ns_ == 0) return;
-      round_trip_ns_ += (now_ns - echo_sent_ns_ - round_trip_ns_) / 4;
+      const int64_t measured_ns = std::max<int64_t>(now_ns - echo_sent_ns_, 1);
+      round_trip_ns_ += (measured_ns - round_trip_ns_) / (round_trip_ns_ == 0 ? 1 : 4);
       echo_sent_ns_ = 0;
     } else if (const absl::Status status = listener_->OnMessage(response); !status.ok()) {
       Lose(now_ns, absl::StrCat("server ", server_, " ", status.message()));
@@ -200,8 +201,9 @@ class Conversation final {
       return;
     }
     state_ = State::kWelcomed;
-    // An upper bound to begin with: it includes connecting.
-    round_trip_ns_ = std::max<int64_t>(now_ns - dialled_ns_, 1);
+    // Not known yet. That of the welcome would include connecting, and might take all of a
+    // packet's time off.
+    round_trip_ns_ = 0;
     heartbeat_ns_ = now_ns;
     ++connects_;
     dialer_.Welcomed();
