@@ -47,6 +47,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   // closes, or ends with screen_failure at once if that is set.
   std::vector<v1::ScreenResponse> screen;
   grpc::Status screen_failure;
+  bool slow_to_end = false;
   // It echoes no heartbeats.
   bool mute = false;
   // Called with each verdict.
@@ -146,6 +147,8 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
       *beat.mutable_heartbeat() = request.heartbeat();
       if (request.has_heartbeat() && !mute) stream->Write(beat);
     }
+    // Longer than a heartbeat.
+    if (slow_to_end) usleep(300'000);
     return grpc::Status::OK;
   }
   grpc::Status ObserveDecisions(Call* call, const v1::ObserveDecisionsRequest* request,

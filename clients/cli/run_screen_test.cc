@@ -157,6 +157,12 @@ TEST_F(RunScreenTest, SaysWhyItCannotScreen) {
   EXPECT_EQ(Ctl({"screen"}), 2);
 }
 
+TEST_F(RunScreenTest, SaysNothingMoreOnceItHasLeft) {
+  server_.slow_to_end = true;
+  EXPECT_EQ(Say("accept\nquit\n"), 0) << err();
+  EXPECT_EQ(Verdicts().size(), 1u);
+}
+
 TEST_F(RunScreenTest, LeavesASilentServer) {
   server_.mute = true;
   EXPECT_EQ(Say("accept all\naccept\n"), 1);

@@ -46,10 +46,6 @@ ScreenSession::ScreenSession(Connection& connection, Context& context, std::stri
   beater_ = std::thread([this] { Beat(); });
 }
 
-ScreenSession::~ScreenSession() {
-  if (!closed_) (void)Close();
-}
-
 bool ScreenSession::AwaitWelcome() {
   MutexLock lock(mutex_);
   lock.Wait(changed_,
@@ -106,9 +102,9 @@ void ScreenSession::Stop() {
 }
 
 absl::Status ScreenSession::Close() {
-  closed_ = true;
   {
     MutexLock lock(write_mutex_);
+    closed_ = true;
     stream_->WritesDone();
   }
   reader_.join();
@@ -222,9 +218,9 @@ void ScreenSession::Remark(uint64_t number, const std::string& text) {
   table_.Line({absl::StrCat("-- ", number, ": ", text, " --"), Color::kYellow});
 }
 
-bool ScreenSession::Send(const v1::ScreenRequest& request) {
+void ScreenSession::Send(const v1::ScreenRequest& request) {
   MutexLock lock(write_mutex_);
-  return stream_->Write(request);
+  if (!closed_) stream_->Write(request);
 }
 
 }  // namespace sluice::cli

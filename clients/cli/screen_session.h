@@ -31,8 +31,8 @@ class ScreenSession final {
   // by any thread, when the server has ended the call or is silent.
   ScreenSession(Connection& connection, Context& context, std::string gateway,
                 google::protobuf::Duration hold, std::function<void()> ended);
-  // Closes if need be.
-  ~ScreenSession();
+  // Close comes first.
+  ~ScreenSession() = default;
 
   // Waits for the welcome; false if the call has ended without.
   bool AwaitWelcome();
@@ -66,7 +66,7 @@ class ScreenSession final {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MarkDecided(uint64_t number, uint64_t transaction_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   v1::ScreenRequest Holds(const v1::PacketBatch& batch) const;
-  bool Send(const v1::ScreenRequest& request);
+  void Send(const v1::ScreenRequest& request);
 
   Connection& connection_;
   Context& context_;
@@ -76,7 +76,10 @@ class ScreenSession final {
   grpc::ClientContext call_;
   const std::shared_ptr<grpc::ClientReaderWriter<v1::ScreenRequest, v1::ScreenResponse>> stream_;
 
-  Mutex write_mutex_;  // gRPC takes one write at a time. Not taken with mutex_ held.
+  // gRPC takes one write at a time, and none once we have said that there is nothing more. Not
+  // taken with mutex_ held.
+  Mutex write_mutex_;
+  bool closed_ ABSL_GUARDED_BY(write_mutex_) = false;
 
   Mutex mutex_;
   std::condition_variable changed_;
@@ -90,7 +93,6 @@ class ScreenSession final {
   bool over_ ABSL_GUARDED_BY(mutex_) = false;  // The stream has been read to its end.
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool silent_ ABSL_GUARDED_BY(mutex_) = false;
-  bool closed_ = false;
 
   std::thread reader_;
   std::thread beater_;
