@@ -150,7 +150,14 @@ absl::Status ModeSwitch::TurnOff() {
   if (absl::Status status = table_->StopAsking(); !status.ok()) return status;
   SetQueues(v1::MODE_OFF);
   absl::Status status = table_->Remove();
-  if (!status.ok()) SetQueues(mode_);
+  if (status.ok()) return status;
+  // Back to where it was, rules and all: the mode must not say on while nothing is asked about.
+  SetQueues(mode_);
+  const absl::Status back = table_->Install({TableModeOf(mode_), RevertOf(confirmation_)});
+  if (!back.ok()) {
+    spdlog::error("mode {} cannot be had back, everything is forwarded: {}",
+                  std::string(ModeName(mode_)), std::string(back.message()));
+  }
   return status;
 }
 
