@@ -76,6 +76,15 @@ class Capture:
 
     def packets(self, **fields):
         """What passed so far, of those whose fields are as given: arrived(protocol=UDP)."""
+        self._read()
+        return [s for s in self._seen if all(getattr(s, k) == v for k, v in fields.items())]
+
+    def packets_after(self, count):
+        """What passed so far but for the first `count`."""
+        self._read()
+        return self._seen[count:]
+
+    def _read(self):
         while True:
             try:
                 frame, address = self._socket.recvfrom(1 << 17)
@@ -86,7 +95,6 @@ class Capture:
                 self._seen.append(seen)
         lost = struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
         assert lost == 0, f"the capture itself lost {lost} packets"
-        return [s for s in self._seen if all(getattr(s, k) == v for k, v in fields.items())]
 
     def arrived(self, **fields):
         """Of packets(), those that came in by the device."""

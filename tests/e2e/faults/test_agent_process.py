@@ -8,6 +8,7 @@ from deciders import mute
 from steady import ALLOWED, POLICY, REFUSED, Steady, decide
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
+DEADLINE = 0.2  # seconds, where it matters
 
 
 def one_agent_after_another(rig, fail_mode, end):
@@ -17,8 +18,7 @@ def one_agent_after_another(rig, fail_mode, end):
     steady.passes(0)
     end(agent)
     ended = time.monotonic()
-    steady.sends(100)
-    launched = time.monotonic()
+    launched = steady.sends(100)
     agent.start()
     resumed = steady.resumes(time.monotonic())
     steady.sends(50)
@@ -49,16 +49,15 @@ def test_agent_upgraded(rig, fail_mode):
 @both_modes
 def test_agent_stopped_and_continued(rig, fail_mode):
     """What aged in the kernel meanwhile is stale at once."""
-    agent = rig.agent(rig.decider(decide), fail_mode=fail_mode, deadline="200ms")
+    agent = rig.agent(rig.decider(decide), fail_mode=fail_mode, deadline=f"{DEADLINE}s")
     steady = Steady(rig)
     steady.passes(0)
     with rig.paused(agent):
         paused = time.monotonic()
-        steady.sends(300)
-        continued = time.monotonic()
+        continued = steady.sends_for(3 * DEADLINE)
     steady.resumes(time.monotonic())
     total = steady.balance(agent, fail_mode == "open")
-    aged = [steady.sent(port, paused, continued - 0.2) for port in (ALLOWED, REFUSED)]
+    aged = [steady.sent(port, paused, continued - DEADLINE) for port in (ALLOWED, REFUSED)]
     assert aged[0] and aged[1]
     if fail_mode == "closed":
         assert total.stale.dropped >= len(aged[0]) + len(aged[1])
@@ -76,7 +75,7 @@ def test_agent_given_up_by_the_server_while_stopped(rig):
     with rig.paused(agent):
         while agent.source.gateways()["gw"].connected:
             pass
-        steady.sends(300)  # each stream is watched by itself
+        steady.sends_for(1)  # each stream is watched by itself
     steady.resumes(time.monotonic())
     total = steady.balance(agent)
     assert total.decider_connects == 2
@@ -89,7 +88,7 @@ def test_agent_stopped_on_purpose_releasing(rig, fail_mode):
     decider = rig.decider(mute)
     agent = rig.agent(decider, fail_mode=fail_mode, on_stop="release", deadline="60s")
     steady = Steady(rig)
-    decider.wait_for_packets(50)
+    decider.wait_for_packets(50, timeout=30)
     began = time.monotonic()
     agent.stop()
     stopped = time.monotonic()

@@ -26,7 +26,7 @@ def test_clock_stepped(rig, whose):
         # The agent tells whole seconds.
         assert abs(clock_of(whose, server) - time.time() - step) < 1.5
         # Longer than it takes to miss heartbeats.
-        steady.sends(350)
+        steady.sends_for(0.7)
     steady.resumes(time.monotonic())
     total = steady.balance(agent)
     assert not steady.lost(ALLOWED) and not steady.passed(REFUSED)

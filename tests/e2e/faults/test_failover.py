@@ -6,7 +6,7 @@ import time
 import pytest
 from deciders import mute
 from steady import ALLOWED, POLICY, REFUSED, Steady, decide
-from test_network import NOTICED_WITHIN, cut
+from test_network import NOTICED_WITHIN, SILENCE, cut
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
 
@@ -43,7 +43,7 @@ def test_decider_killed_with_packets_pending(rig):
         return []
 
     first.script = keep
-    first.wait(lambda: len(unanswered) >= 100, what="100 packets")
+    first.wait(lambda: len(unanswered) >= 100, timeout=30, what="100 packets")
     first.stop()
     agent.source = second
     steady.resumes(time.monotonic())
@@ -66,7 +66,9 @@ def test_network_cut_silently_with_packets_pending(rig):
         assert time.monotonic() - began < NOTICED_WITHIN + 0.2  # it is dialled within 100 ms
         steady.resumes(time.monotonic())
         total = nothing_is_lost(steady, agent)
-    assert total.asked_again >= 100
+    halfway = steady.sent(ALLOWED, began, began + SILENCE / 2)
+    # What came in the first half of the silence was all presented to the one that was cut off.
+    assert total.asked_again >= len(halfway) > 0
 
 
 def test_decider_that_answers_nothing_in_time_is_left_for_the_next(rig):
@@ -79,7 +81,7 @@ def test_decider_that_answers_nothing_in_time_is_left_for_the_next(rig):
     steady.resumes(time.monotonic())
     total = steady.balance(agent)
     assert total.decider_connects == 2 and second.packets
-    assert total.stale.dropped > 800
+    assert total.stale.dropped >= steady.both(began, began + 1.5)
     assert not steady.passed(REFUSED)
 
 
@@ -90,23 +92,22 @@ def test_all_deciders_gone_and_one_back(rig, fail_mode):
     steady = Steady(rig)
     steady.passes(0)
     first.script = mute
-    first.wait_for_packets(len(first.packets) + 100)
+    first.wait_for_packets(len(first.packets) + 100, timeout=30)
     said = agent.process.line_count()
     second.stop()
     first.stop()
     gone = time.monotonic()
     agent.process.wait_for_line("queue 0: .*second.sock", after=said)
-    steady.sends(300)
-    back = time.monotonic()
+    back = steady.sends(100)
     agent.source = rig.decider(decide, name="second")
     steady.resumes(time.monotonic())
     total = steady.balance(agent, fail_mode == "open")
     if fail_mode == "closed":
-        assert total.no_decider.dropped >= 400
+        assert total.no_decider.dropped >= 200
         assert not steady.passed(REFUSED)
         assert not steady.passed(ALLOWED) & steady.sent(ALLOWED, gone, back)
     else:
-        assert total.no_decider.accepted >= 400
+        assert total.no_decider.accepted >= 200
         assert not steady.lost(ALLOWED)
     assert total.stale.dropped + total.stale.accepted == 0
     assert total.decider_connects == 2

@@ -5,8 +5,10 @@ import time
 
 import pytest
 from deciders import mute
+from namespaces import Network
 from steady import ALLOWED, REFUSED, Steady, decide
 from test_limits import kernel_queue
+from traffic import Pinger
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
 
@@ -68,7 +70,7 @@ def test_pending_table_full(rig, fail_mode):
     decider = rig.decider(mute)
     agent = rig.agent(decider, fail_mode=fail_mode, deadline="60s", max_pending=20)
     steady = Steady(rig)
-    decider.wait_for_packets(20)
+    decider.wait_for_packets(20, timeout=30)
     steady.sends(100)
     full = agent.until(lambda s, t: t.table_full.dropped + t.table_full.accepted >= 100)
     assert full.pending == full.pending_peak == 20
@@ -91,7 +93,7 @@ def test_device_down_with_packets_pending(rig, fail_mode):
     decider = rig.decider(mute)
     agent = rig.agent(decider, fail_mode=fail_mode, deadline="60s")
     steady = Steady(rig)
-    decider.wait_for_packets(100)
+    decider.wait_for_packets(100, timeout=30)
     rig.network.gateway.ip("link set server down")
     # Without a route no more are forwarded, so none are asked about.
     steady.sends(100)
@@ -103,6 +105,9 @@ def test_device_down_with_packets_pending(rig, fail_mode):
     assert total.flushed.dropped == total.received == pending
     assert total.flushed.accepted == 0
     rig.network.gateway.ip("link set server up")
+    neighbour = rig.keep(Pinger(rig.network.gateway, 4, Network.SERVER[4]))
+    while not neighbour.ping(timeout=0.1):  # until the link carries packets, and ARP has asked
+        pass
     steady.resumes(time.monotonic())
     steady.stop()
     total = agent.until(lambda s, t: t.pending == 0)

@@ -58,7 +58,7 @@ def test_table_gone(rig, fail_mode, change):
     steady.resumes(restored)
     steady.stop()
     agent.until(lambda s, t: s.hook_lost == 1 and t.pending == 0)
-    assert steady.passed(REFUSED) <= steady.sent(REFUSED, began - 0.01, restored)
+    assert steady.passed(REFUSED) <= steady.sent(REFUSED, began - 0.25, restored)
     assert not steady.lost(ALLOWED, restored)
 
 
