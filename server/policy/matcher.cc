@@ -1,39 +1,8 @@
 #include "server/policy/matcher.h"
 
+#include "server/policy/transport_match.h"
+
 namespace sluice::server::policy {
-namespace {
-
-constexpr int kIcmp = 1;
-constexpr int kIcmpV6 = 58;
-
-// `unknown` is the answer where the packet does not show what the term asks for.
-bool Matches(const TransportTerm& term, const PacketView& packet, int port, bool unknown) {
-  using Kind = TransportTerm::Kind;
-  if (term.kind == Kind::kAnything) return true;
-  if (term.kind == Kind::kNothing) return false;
-  if (packet.protocol == PacketView::kUnknown) return unknown;
-  switch (term.kind) {
-    case Kind::kProtocol:
-      return (packet.protocol == term.protocol) != term.negated;
-    case Kind::kPort:
-      if (packet.protocol != term.protocol) return false;
-      if (port == PacketView::kUnknown) return unknown;
-      return (port >= term.low && port <= term.high) != term.negated;
-    default:
-      break;
-  }
-  const bool ipv6 = packet.address_size == 16;
-  if (packet.protocol != (ipv6 ? kIcmpV6 : kIcmp)) return false;
-  if (term.kind == Kind::kIcmp) return true;
-  if (packet.icmp_type == PacketView::kUnknown) return unknown;
-  const bool matches = term.kind == Kind::kIcmpInfo
-                           ? IsInfoType(ipv6, packet.icmp_type)
-                           : packet.icmp_type == (ipv6 ? term.icmp_type.ipv6 : term.icmp_type.ipv4);
-  return matches != term.negated;
-}
-
-}  // namespace
-
 Matcher::Matcher(const std::vector<CheckedRule>& rules) {
   rules_.reserve(rules.size());
   for (const CheckedRule& rule : rules) {
@@ -71,9 +40,9 @@ size_t Matcher::FirstMatch(const PacketView& packet) const {
     const Rule& rule = rules_[i];
     if (Matches(rule.source, packet.address_size, packet.source, rule.rejects) &&
         Matches(rule.destination, packet.address_size, packet.destination, rule.rejects) &&
-        policy::Matches(rule.source.transport, packet, packet.source_port, rule.rejects) &&
-        policy::Matches(rule.destination.transport, packet, packet.destination_port,
-                        rule.rejects)) {
+        TransportMatches(rule.source.transport, packet, packet.source_port, rule.rejects) &&
+        TransportMatches(rule.destination.transport, packet, packet.destination_port,
+                         rule.rejects)) {
       return i;
     }
   }

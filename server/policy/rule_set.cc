@@ -24,7 +24,7 @@ Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view re
 }  // namespace
 
 RuleSet::RuleSet(const policy::CheckedPolicy& policy)
-    : matcher_(policy.rules), fallback_(policy.fallback) {
+    : classifier_(policy.rules), fallback_(policy.fallback) {
   verdicts_.reserve(policy.rules.size());
   for (const policy::CheckedRule& rule : policy.rules) {
     verdicts_.push_back(
@@ -57,9 +57,15 @@ RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) 
   return compiled;
 }
 
+size_t RuleSet::memory() const {
+  size_t bytes = classifier_.memory() + verdicts_.capacity() * sizeof(Verdict);
+  for (const Verdict& verdict : verdicts_) bytes += verdict.reason.capacity();
+  return bytes;
+}
+
 Ruling RuleSet::Decide(const v1::Packet& packet) const {
-  const size_t index = matcher_.FirstMatch(policy::ViewPacket(packet));
-  if (index == policy::Matcher::kNone) return Rule(fallback_, 0, "default");
+  const size_t index = classifier_.FirstMatch(policy::ViewPacket(packet));
+  if (index == policy::Classifier::kNone) return Rule(fallback_, 0, "default");
   const Verdict& verdict = verdicts_[index];
   return Rule(verdict.decision, static_cast<uint32_t>(index + 1), verdict.reason);
 }

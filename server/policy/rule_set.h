@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/policy/checked_policy.h"
-#include "server/policy/matcher.h"
+#include "server/policy/classifier.h"
 #include "sluice/v1/control.pb.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/packet.pb.h"
@@ -54,6 +54,8 @@ class RuleSet final {
 
   // Rules, a `between` counted twice.
   size_t size() const { return verdicts_.size(); }
+  // Bytes it takes, about.
+  size_t memory() const;
 
  private:
   struct Verdict {
@@ -63,7 +65,7 @@ class RuleSet final {
 
   explicit RuleSet(const policy::CheckedPolicy& policy);
 
-  const policy::Matcher matcher_;
+  const policy::Classifier classifier_;
   const policy::Decision fallback_;
   std::vector<Verdict> verdicts_;  // By rule. Constant after construction.
 };

@@ -1,0 +1,113 @@
+#include "server/policy/classifier.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace sluice::server::policy {
+namespace {
+
+constexpr uint8_t kTcp = 6;
+constexpr uint8_t kUdp = 17;
+
+// Of the patterns of terms that have holes.
+bool Matches(const AddressTerm& term, size_t size, const AddressWords& address) {
+  if (term.patterns.empty()) return true;
+  const bool found =
+      std::any_of(term.patterns.begin(), term.patterns.end(), [&](const AddressPattern& pattern) {
+        const AddressWords value = ToWords(pattern.value.bytes);
+        const AddressWords mask = ToWords(pattern.mask);
+        return pattern.value.size == size && (address[0] & mask[0]) == value[0] &&
+               (address[1] & mask[1]) == value[1];
+      });
+  return found == (term.kind == AddressTerm::Kind::kOneOf);
+}
+
+// The sets to intersect. One that has all rules changes nothing and is left out.
+class Sets {
+ public:
+  explicit Sets(RuleBits::Id all) : all_(all) {}
+
+  void Add(RuleBits::Id set) {
+    if (set != all_) sets_[size_++] = set;
+  }
+  // At least one.
+  std::span<const RuleBits::Id> Get() {
+    if (size_ == 0) sets_[size_++] = all_;
+    return {sets_.data(), size_};
+  }
+
+ private:
+  const RuleBits::Id all_;
+  size_t size_ = 0;
+  std::array<RuleBits::Id, 8> sets_;
+};
+
+}  // namespace
+
+Classifier::Classifier(const std::vector<CheckedRule>& rules)
+    : Classifier(rules, OrderRules(rules)) {}
+
+Classifier::Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& order)
+    : bits_(order.indexes),
+      source_(order.rules, &CheckedRule::source, &bits_),
+      destination_(order.rules, &CheckedRule::destination, &bits_),
+      protocol_(order.rules, &bits_),
+      tcp_source_(order.rules, &CheckedRule::source, kTcp, &bits_),
+      tcp_destination_(order.rules, &CheckedRule::destination, kTcp, &bits_),
+      udp_source_(order.rules, &CheckedRule::source, kUdp, &bits_),
+      udp_destination_(order.rules, &CheckedRule::destination, kUdp, &bits_) {
+  bits_.Seal();
+  for (size_t i = 0; i < rules.size(); ++i) {
+    const AddressTerm& source = rules[i].source.address;
+    const AddressTerm& destination = rules[i].destination.address;
+    const bool in_source = HasHoles(source);
+    const bool in_destination = HasHoles(destination);
+    if (!in_source && !in_destination) continue;
+    holes_.push_back({static_cast<uint32_t>(i), in_source ? source : AddressTerm{},
+                      in_destination ? destination : AddressTerm{}});
+  }
+}
+
+bool Classifier::Confirm(size_t rule, const PacketView& packet) const {
+  const auto hole = std::lower_bound(holes_.begin(), holes_.end(), rule,
+                                     [](const Hole& a, size_t b) { return a.rule < b; });
+  if (hole == holes_.end() || hole->rule != rule) return true;
+  return Matches(hole->source, packet.address_size, packet.source) &&
+         Matches(hole->destination, packet.address_size, packet.destination);
+}
+
+size_t Classifier::FirstMatch(const PacketView& packet) const {
+  Sets sets(bits_.all());
+  sets.Add(source_.Find(packet.address_size, packet.source));
+  sets.Add(destination_.Find(packet.address_size, packet.destination));
+  sets.Add(protocol_.Find(packet));
+  if (packet.protocol == kTcp) {
+    sets.Add(tcp_source_.Find(packet.source_port));
+    sets.Add(tcp_destination_.Find(packet.destination_port));
+  } else if (packet.protocol == kUdp) {
+    sets.Add(udp_source_.Find(packet.source_port));
+    sets.Add(udp_destination_.Find(packet.destination_port));
+  }
+  // Where no addresses are known, the indexes have said all there is to say.
+  if (holes_.empty() || packet.address_size == 0) {
+    return bits_.First(sets.Get(), [](size_t) { return true; });
+  }
+  return bits_.First(sets.Get(), [&](size_t rule) { return Confirm(rule, packet); });
+}
+
+size_t Classifier::memory() const {
+  size_t bytes = sizeof *this + bits_.memory() + source_.memory() + destination_.memory();
+  for (const PortIndex* ports :
+       {&tcp_source_, &tcp_destination_, &udp_source_, &udp_destination_}) {
+    bytes += ports->memory();
+  }
+  for (const Hole& hole : holes_) {
+    bytes +=
+        sizeof hole + (hole.source.patterns.capacity() + hole.destination.patterns.capacity()) *
+                          sizeof(AddressPattern);
+  }
+  return bytes;
+}
+
+}  // namespace sluice::server::policy

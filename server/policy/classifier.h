@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "server/policy/address_index.h"
+#include "server/policy/checked_policy.h"
+#include "server/policy/packet_view.h"
+#include "server/policy/port_index.h"
+#include "server/policy/protocol_index.h"
+#include "server/policy/rule_bits.h"
+#include "server/policy/rule_order.h"
+
+namespace sluice::server::policy {
+
+// Finds the first rule of a policy that matches a packet, in a time that hardly depends on how
+// many there are: each thing rules look at (source, destination, protocol, ports) has an index
+// from what a packet shows to the set of rules that agree, and the first rule all these sets have
+// in common is the answer. Matcher says the same, slowly, and is what tests hold this against.
+// Immutable; any number of threads; a call allocates nothing.
+class Classifier final {
+ public:
+  static constexpr size_t kNone = RuleBits::kNone;
+
+  explicit Classifier(const std::vector<CheckedRule>& rules);
+
+  // Index of the rule, or kNone.
+  size_t FirstMatch(const PacketView& packet) const;
+
+  // Bytes it takes.
+  size_t memory() const;
+
+ private:
+  // A rule whose addresses have masks with holes, which no index can tell.
+  struct Hole {
+    uint32_t rule;
+    AddressTerm source;
+    AddressTerm destination;
+  };
+
+  Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& order);
+
+  bool Confirm(size_t rule, const PacketView& packet) const;
+
+  RuleBits bits_;
+  AddressIndex source_;
+  AddressIndex destination_;
+  ProtocolIndex protocol_;
+  PortIndex tcp_source_;
+  PortIndex tcp_destination_;
+  PortIndex udp_source_;
+  PortIndex udp_destination_;
+  std::vector<Hole> holes_;  // In order of rules.
+};
+
+}  // namespace sluice::server::policy

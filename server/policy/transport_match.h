@@ -1,0 +1,15 @@
+#pragma once
+
+#include "server/policy/checked_policy.h"
+#include "server/policy/packet_view.h"
+
+namespace sluice::server::policy {
+
+// Whether the packet's protocol and, of ICMP, its type are those the term asks for; ports are not
+// looked at. `unknown` is the answer where the packet does not show them.
+bool ProtocolMatches(const TransportTerm& term, const PacketView& packet, bool unknown);
+
+// The same of all the term asks for. `port` is that of the term's side.
+bool TransportMatches(const TransportTerm& term, const PacketView& packet, int port, bool unknown);
+
+}  // namespace sluice::server::policy
