@@ -149,6 +149,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     }
     // Longer than a heartbeat.
     if (slow_to_end) usleep(300'000);
+    HandOver();
     return grpc::Status::OK;
   }
   grpc::Status ObserveDecisions(Call* call, const v1::ObserveDecisionsRequest* request,

@@ -74,7 +74,9 @@ class RunTest : public testing::Test {
     screen_.str("");
     err_.str("");
     server_.HandOver();
-    return sluice::cli::Run(arguments, context_);
+    const int code = sluice::cli::Run(arguments, context_);
+    server_.HandOver();
+    return code;
   }
 
   std::string File(const std::string& text) {

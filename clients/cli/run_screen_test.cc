@@ -42,7 +42,6 @@ class RunScreenTest : public RunTest {
     context_.in_fd = fds[0];
     const int code = Ctl(arguments);
     close(fds[0]);
-    server_.HandOver();
     return code;
   }
 
