@@ -1,10 +1,10 @@
 """The policy is replaced again and again under a flood: no packet waits, none is lost (S19)."""
 
-from steady import ALLOWED, Steady
+from steady import ALLOWED, POLICY, Steady
 from traffic import PROTOCOLS
 
 POLICIES = (
-    "between any and any udp port 9 accept;\nbetween any and any proto 1 accept;\ndefault reject;\n",
+    f"{POLICY}between any and any proto 1 accept;\n",
     "default accept;\n",
 )
 BROKEN = "default accept;\nfrom any to nowhere reject;\n"
