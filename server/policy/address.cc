@@ -21,15 +21,6 @@ bool HasHexPrefix(std::string_view word) {
   return word.starts_with("0x") || word.starts_with("0X");
 }
 
-bool IsNumeric(std::string_view word) {
-  if (HasHexPrefix(word) && word.size() > 2) {
-    return std::all_of(word.begin() + 2, word.end(),
-                       [](unsigned char c) { return absl::ascii_isxdigit(c); });
-  }
-  return !word.empty() && std::all_of(word.begin(), word.end(),
-                                      [](unsigned char c) { return absl::ascii_isdigit(c); });
-}
-
 std::array<uint8_t, 16> PrefixMask(unsigned length) {
   std::array<uint8_t, 16> mask{};
   for (unsigned bit = 0; bit < length; ++bit) {
@@ -44,6 +35,15 @@ Address And(Address address, const std::array<uint8_t, 16>& mask) {
 }
 
 }  // namespace
+
+bool IsNumber(std::string_view word) {
+  if (HasHexPrefix(word) && word.size() > 2) {
+    return std::all_of(word.begin() + 2, word.end(),
+                       [](unsigned char c) { return absl::ascii_isxdigit(c); });
+  }
+  return !word.empty() && std::all_of(word.begin(), word.end(),
+                                      [](unsigned char c) { return absl::ascii_isdigit(c); });
+}
 
 Address Address::IpV4(uint32_t value) {
   Address address{4, {}};
@@ -75,14 +75,14 @@ bool IsLiteral(std::string_view word) {
   if (word.find(':') != std::string_view::npos) return true;
   while (true) {
     const size_t dot = word.find('.');
-    if (!IsNumeric(word.substr(0, dot))) return false;
+    if (!IsNumber(word.substr(0, dot))) return false;
     if (dot == std::string_view::npos) return true;
     word.remove_prefix(dot + 1);
   }
 }
 
 absl::StatusOr<std::optional<uint32_t>> ParseNumber(std::string_view word, uint32_t most) {
-  if (!IsNumeric(word)) return std::nullopt;
+  if (!IsNumber(word)) return std::nullopt;
   const bool hex = HasHexPrefix(word);
   if (!hex && word.size() > 1 && word.front() == '0') {
     return Wrong(word, " begins with 0: numbers are decimal or 0x…, never octal");

@@ -44,6 +44,9 @@ absl::StatusOr<Address> ParseAddress(std::string_view word);
 // ADDRESS/LENGTH, none of the bits behind the length set.
 absl::StatusOr<AddressPattern> ParsePrefix(std::string_view word);
 
+// The word is meant as a number: digits, or hex digits behind 0x.
+bool IsNumber(std::string_view word);
+
 // A decimal or 0x number up to `most`. Nothing where the word is not meant as a number, so that
 // it may be a name.
 absl::StatusOr<std::optional<uint32_t>> ParseNumber(std::string_view word, uint32_t most);

@@ -44,6 +44,10 @@ std::string Words(const AddressTerm& term) {
     words.append(pattern.value.bytes.begin(), pattern.value.bytes.end());
     words.append(pattern.mask.begin(), pattern.mask.end());
   }
+  for (const auto& set : term.sets) {
+    const auto address = reinterpret_cast<uintptr_t>(set.get());
+    words.append(reinterpret_cast<const char*>(&address), sizeof address);
+  }
   return words;
 }
 
@@ -84,18 +88,23 @@ AddressIndex::AddressIndex(const std::vector<const CheckedRule*>& rules,
       anything.Set(rule, true);
       continue;
     }
-    const auto [entry, is_new] = known.emplace(Words(term), static_cast<uint32_t>(terms.size()));
+    const auto [found, is_new] = known.emplace(Words(term), static_cast<uint32_t>(terms.size()));
+    const uint32_t number = found->second;
     if (is_new) {
       terms.push_back({negated, {}});
-      for (const AddressPattern& pattern : term.patterns) {
-        if (pattern.value.size == 4) {
-          ipv4.push_back(ToInterval<uint32_t>(pattern, entry->second));
-        } else {
-          ipv6.push_back(ToInterval<IpV6>(pattern, entry->second));
+      const auto add = [&](const std::vector<AddressPattern>& patterns) {
+        for (const AddressPattern& pattern : patterns) {
+          if (pattern.value.size == 4) {
+            ipv4.push_back(ToInterval<uint32_t>(pattern, number));
+          } else {
+            ipv6.push_back(ToInterval<IpV6>(pattern, number));
+          }
         }
-      }
+      };
+      add(term.patterns);
+      for (const auto& set : term.sets) add(set->patterns);
     }
-    terms[entry->second].rules.push_back(rule);
+    terms[number].rules.push_back(rule);
   }
   unknown_ = unknown.Write();
   ipv4_ = IntervalSweep<uint32_t>(terms, anything).Run(ipv4);

@@ -1,56 +1,88 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "server/policy/address.h"
 #include "server/policy/icmp_types.h"
+#include "server/policy/notify.h"
 
 namespace sluice::server::policy {
 
 // A policy with every name looked up and every value checked: what an engine is made from.
+
+// Addresses under a name.
+struct AddressSet {
+  std::vector<AddressPattern> patterns;
+};
 
 // Which addresses an object covers.
 struct AddressTerm {
   enum class Kind {
     kAnything,  // also packets whose addresses are not known
     kNothing,   // host-not any
-    kOneOf,     // one of the patterns: a name may have several addresses
+    kOneOf,     // one of the patterns, or in one of the sets
     kNoneOf,    // none of them
   };
   Kind kind = Kind::kAnything;
   std::vector<AddressPattern> patterns;
+  // Masks with holes are never in a set, nor in a term that has any.
+  std::vector<std::shared_ptr<const AddressSet>> sets;
 };
 
-// Which protocols, ports and types an object covers.
+struct PortRange {
+  uint16_t low = 0;
+  uint16_t high = 0;
+  auto operator<=>(const PortRange&) const = default;
+};
+
+// Of the flags in `mask`, those in `set` are set and the others are not; or not so.
+struct TcpFlags {
+  bool negated = false;
+  uint8_t set = 0;
+  uint8_t mask = 0;
+};
+
+// Which protocols, ports, types and flags an object covers.
 struct TransportTerm {
   enum class Kind : uint8_t {
     kAnything,  // also packets without headers
     kNothing,   // proto-not any
-    kProtocol,  // protocol is `protocol`
-    kPort,      // … and the port of this side is from `low` to `high`
+    kProtocol,  // protocol is one of `protocols`
+    kPort,      // protocol is `protocol`, and the port of this side in one of `ports`
     kIcmp,      // ICMP in IPv4, ICMPv6 in IPv6
-    kIcmpType,  // … of that type
-    kIcmpInfo,  // … of a type for which IsInfoType holds
+    kIcmpType,  // … of one of `icmp_types`
   };
   Kind kind = Kind::kAnything;
   // The last thing of the list above is not so; what is before it still is: `tcp port-not 25` is
   // TCP. Not for kAnything, kNothing and kIcmp.
   bool negated = false;
   uint8_t protocol = 0;
-  uint16_t low = 0;
-  uint16_t high = 0;
-  IcmpType icmp_type;
+  std::vector<uint8_t> protocols;
+  std::vector<PortRange> ports;
+  std::vector<IcmpType> icmp_types;
+  std::optional<TcpFlags> flags;  // Of TCP: and its flags are these.
+};
+
+// Which groups of interfaces an object covers: one of the names or, negated, none of them.
+struct GroupTerm {
+  bool negated = false;
+  std::vector<std::string> names;  // None: any.
 };
 
 struct ObjectTerm {
+  GroupTerm group;
   AddressTerm address;
   TransportTerm transport;
 };
 
 struct Decision {
   bool accept = false;
-  bool notify = false;  // Never with accept.
+  Notify notify = Notify::kNone;  // Never with accept.
   bool log = false;
 };
 
@@ -59,6 +91,7 @@ struct CheckedRule {
   ObjectTerm destination;
   Decision decision;
   uint32_t line = 0;
+  std::string name;  // Empty for none.
 };
 
 struct CheckedPolicy {

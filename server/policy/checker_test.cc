@@ -38,7 +38,7 @@ TEST_F(CheckerTest, BetweenIsTwoRules) {
   for (const CheckedRule& rule : policy.rules) {
     EXPECT_EQ(rule.line, 2u);
     EXPECT_FALSE(rule.decision.accept);
-    EXPECT_TRUE(rule.decision.notify);
+    EXPECT_EQ(rule.decision.notify, Notify::kHostUnreachable);
     EXPECT_TRUE(rule.decision.log);
   }
 }
@@ -46,8 +46,8 @@ TEST_F(CheckerTest, BetweenIsTwoRules) {
 TEST_F(CheckerTest, NotifyMeansNothingWithAccept) {
   const CheckedPolicy policy = Check("default accept notify; from any to any accept notify log;");
   EXPECT_TRUE(policy.fallback.accept);
-  EXPECT_FALSE(policy.fallback.notify);
-  EXPECT_FALSE(policy.rules.at(0).decision.notify);
+  EXPECT_EQ(policy.fallback.notify, Notify::kNone);
+  EXPECT_EQ(policy.rules.at(0).decision.notify, Notify::kNone);
   EXPECT_TRUE(policy.rules.at(0).decision.log);
 }
 
@@ -136,16 +136,16 @@ TEST_F(CheckerTest, PortsAndTypes) {
                        : policy.rules.at(rule).source.transport;
   };
   EXPECT_EQ(transport(0, false).protocol, 6);
-  EXPECT_EQ(transport(0, false).low, 80);
-  EXPECT_EQ(transport(0, false).high, 80);
-  EXPECT_EQ(transport(0, true).low, 0);
-  EXPECT_EQ(transport(0, true).high, 1023);
+  EXPECT_EQ(transport(0, false).ports.at(0).low, 80);
+  EXPECT_EQ(transport(0, false).ports.at(0).high, 80);
+  EXPECT_EQ(transport(0, true).ports.at(0).low, 0);
+  EXPECT_EQ(transport(0, true).ports.at(0).high, 1023);
   EXPECT_EQ(transport(1, false).protocol, 17);
-  EXPECT_EQ(transport(1, false).low, 6000);
-  EXPECT_EQ(transport(1, false).high, 6099);
-  EXPECT_EQ(transport(1, true).kind, TransportTerm::Kind::kIcmpInfo);
-  EXPECT_EQ(transport(2, false).icmp_type, (IcmpType{8, 128}));
-  EXPECT_EQ(transport(2, true).icmp_type, (IcmpType{255, 255}));
+  EXPECT_EQ(transport(1, false).ports.at(0).low, 6000);
+  EXPECT_EQ(transport(1, false).ports.at(0).high, 6099);
+  EXPECT_EQ(transport(1, true).kind, TransportTerm::Kind::kIcmpType);
+  EXPECT_EQ(transport(2, false).icmp_types.at(0), (IcmpType{8, 128}));
+  EXPECT_EQ(transport(2, true).icmp_types.at(0), (IcmpType{255, 255}));
 }
 
 TEST_F(CheckerTest, BoundsAddresses) {

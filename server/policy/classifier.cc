@@ -56,7 +56,9 @@ Classifier::Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& o
       tcp_source_(order.rules, &CheckedRule::source, kTcp, &bits_),
       tcp_destination_(order.rules, &CheckedRule::destination, kTcp, &bits_),
       udp_source_(order.rules, &CheckedRule::source, kUdp, &bits_),
-      udp_destination_(order.rules, &CheckedRule::destination, kUdp, &bits_) {
+      udp_destination_(order.rules, &CheckedRule::destination, kUdp, &bits_),
+      input_group_(order.rules, &CheckedRule::source, &bits_),
+      output_group_(order.rules, &CheckedRule::destination, &bits_) {
   bits_.Seal();
   for (size_t i = 0; i < rules.size(); ++i) {
     const AddressTerm& source = rules[i].source.address;
@@ -89,6 +91,8 @@ size_t Classifier::FirstMatch(const PacketView& packet) const {
     sets.Add(udp_source_.Find(packet.source_port));
     sets.Add(udp_destination_.Find(packet.destination_port));
   }
+  sets.Add(input_group_.Find(packet.input_group));
+  sets.Add(output_group_.Find(packet.output_group));
   // Where no addresses are known, the indexes have said all there is to say.
   if (holes_.empty() || packet.address_size == 0) {
     return bits_.First(sets.Get(), [](size_t) { return true; });

@@ -6,6 +6,7 @@
 
 #include "server/policy/address_index.h"
 #include "server/policy/checked_policy.h"
+#include "server/policy/group_index.h"
 #include "server/policy/packet_view.h"
 #include "server/policy/port_index.h"
 #include "server/policy/protocol_index.h"
@@ -15,9 +16,9 @@
 namespace sluice::server::policy {
 
 // Finds the first rule of a policy that matches a packet, in a time that hardly depends on how
-// many there are: each thing rules look at (source, destination, protocol, ports) has an index
-// from what a packet shows to the set of rules that agree, and the first rule all these sets have
-// in common is the answer. Matcher says the same, slowly, and is what tests hold this against.
+// many there are: each thing rules look at (source, destination, protocol, ports, groups) has an
+// index from what a packet shows to the set of rules that agree, and the first rule all these sets
+// have in common is the answer. Matcher says the same, slowly, and is what tests hold this against.
 // Immutable; any number of threads; a call allocates nothing.
 class Classifier final {
  public:
@@ -51,6 +52,8 @@ class Classifier final {
   PortIndex tcp_destination_;
   PortIndex udp_source_;
   PortIndex udp_destination_;
+  GroupIndex input_group_;
+  GroupIndex output_group_;
   std::vector<Hole> holes_;  // In order of rules.
 };
 

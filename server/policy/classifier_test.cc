@@ -25,7 +25,9 @@ class Generator {
 
   std::string Policy(size_t rules) {
     std::string text =
-        "for 128.1.0.0 netmask is 255.255.255.0; for 128.2.0.0 netmask is 255.255.0.255;\n";
+        "for 128.1.0.0 netmask is 255.255.255.0; for 128.2.0.0 netmask is 255.255.0.255;\n"
+        "set few = {10.0.0.0/30, 10.1.0.2, 2001:db8::/127}; set none = {};\n"
+        "set many from \"/many\";\n";
     for (size_t i = 0; i < rules; ++i) {
       absl::StrAppend(&text, "from ", Object(), " to ", Object(), Below(2) ? " accept" : " reject",
                       ";\n");
@@ -40,6 +42,10 @@ class Generator {
     v1::Packet packet = PacketOf(address(), address(), kProtocols[Below(8)]);
     if (Below(8) != 0) packet = Ports(packet, Below(spread_), Below(spread_));
     if (Below(8) != 0) packet.mutable_headers()->set_icmp_type(Below(256));
+    if (Below(8) != 0) packet.mutable_headers()->set_tcp_flags(Below(2) ? 2 : Below(256));
+    static constexpr const char* kGroups[] = {"", "inside", "outside", "other"};
+    packet.set_input_group(kGroups[Below(4)]);
+    packet.set_output_group(kGroups[Below(4)]);
     if (Below(16) == 0) packet.mutable_headers()->set_fragment_offset(1480);
     if (Below(16) == 0) packet.mutable_headers()->set_protocol(Below(256));
     if (Below(16) == 0) packet.mutable_headers()->set_cut_short(true);
@@ -56,7 +62,40 @@ class Generator {
     return Below(2) ? absl::StrCat("128.1.", Below(4), ".0") : absl::StrCat("128.2.0.", Below(4));
   }
 
+  std::string Items() {
+    static constexpr const char* kSets[] = {"@few", "@none", "@many"};
+    std::string items = "{" + IpV4();
+    for (uint32_t i = Below(4); i > 0; --i) {
+      items += ", ";
+      items += Below(3) == 0   ? std::string(kSets[Below(3)])
+               : Below(3) == 0 ? IpV6()
+                               : absl::StrCat("10.", Below(3), ".0.0/", 16 + Below(9));
+    }
+    return items + "}";
+  }
+
+  std::string Group() {
+    static constexpr const char* kGroups[] = {"group inside ", "group-not inside ",
+                                              "group {inside, outside} ",
+                                              "group-not {outside, guests} "};
+    return Below(8) == 0 ? kGroups[Below(4)] : "";
+  }
+
+  std::string Flags() {
+    static constexpr const char* kFlags[] = {" flags syn/syn,ack", " flags-not ack",
+                                             " flags fin,syn", " flags /syn,rst"};
+    return Below(4) == 0 ? kFlags[Below(4)] : "";
+  }
+
   std::string Address() {
+    switch (Below(12)) {
+      case 0:
+        return (Below(4) ? "" : "not ") + Items();
+      case 1:
+        return Below(4) ? "@many" : "not @many";
+      default:
+        break;
+    }
     const std::string negated = Below(8) == 0 ? "-not " : " ";
     switch (Below(8)) {
       case 0:
@@ -82,31 +121,37 @@ class Generator {
     switch (Below(8)) {
       case 0:
       case 1:
-        return absl::StrCat("tcp port", negated, Below(spread_));
+        return absl::StrCat("tcp port", negated, Below(spread_), Flags());
       case 2:
-        return absl::StrCat("udp port", negated, Below(spread_));
+        return Below(2) ? absl::StrCat("udp port", negated, Below(spread_))
+                        : absl::StrCat("udp port", negated, "{", Below(spread_), ", ",
+                                       Below(spread_), "-65000, reserved}");
       case 3:
         return absl::StrCat(Below(2) ? "tcp" : "udp", " port", negated,
                             Below(4) ? "reserved" : "any");
       case 4:
         return absl::StrCat("icmp type", negated, Below(256));
       case 5:
-        return absl::StrCat("icmp type", negated, Below(2) ? "echo" : "infotype");
+        return absl::StrCat("icmp type", negated,
+                            Below(3) == 0 ? "echo"
+                            : Below(2)    ? "infotype"
+                                          : "{3, echo}");
       case 6:
-        return absl::StrCat("proto", negated, Below(2) ? Below(64) : 6);
+        return Below(3) ? absl::StrCat("proto", negated, Below(2) ? Below(64) : 6)
+                        : absl::StrCat("proto", negated, "{6, 17, ", Below(64), "}");
       default:
-        return Below(2) ? "icmp type any" : "tcp port any";
+        return Below(2) ? "icmp type any" : "tcp port any" + Flags();
     }
   }
 
   std::string Object() {
     switch (Below(3)) {
       case 0:
-        return Address();
+        return Group() + Address();
       case 1:
-        return Transport();
+        return Group() + Transport();
       default:
-        return absl::StrCat(Address(), " ", Transport());
+        return absl::StrCat(Group(), Address(), " ", Transport());
     }
   }
 
@@ -117,6 +162,12 @@ class Generator {
 CheckedPolicy Read(const std::string& text) {
   FakeNames names;
   names.PushHost("mail", {"10.0.0.2", "10.2.0.3", "2001:db8::2"});
+  std::string many = "# addresses of two families\n";
+  for (int i = 0; i < 100; ++i) {
+    absl::StrAppend(&many, " 10.2.0.", 2 * i, "/32 # even\r\n\n2001:db8::", absl::Hex(3 * i));
+    many += "\n";
+  }
+  names.PushFile("/many", many);
   Problems problems;
   const Syntax syntax = Parse(text, problems);
   CheckedPolicy policy = Check(syntax, names, problems);

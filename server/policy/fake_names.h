@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/policy/names.h"
@@ -21,6 +22,7 @@ class FakeNames final : public Names {
   void PushService(const std::string& name, const std::string& protocol, uint32_t port) {
     services_[name + "/" + protocol] = port;
   }
+  void PushFile(const std::string& path, std::string text) { files_[path] = std::move(text); }
   const std::vector<std::string>& Asked() const { return asked_; }
 
   absl::StatusOr<std::vector<Address>> Host(const std::string& name) override {
@@ -34,6 +36,9 @@ class FakeNames final : public Names {
   }
   absl::StatusOr<uint32_t> Service(const std::string& name, const char* protocol) override {
     return Find(services_, "service", name + "/" + protocol);
+  }
+  absl::StatusOr<std::string> SetFile(const std::string& path) override {
+    return Find(files_, "file", path);
   }
 
  private:
@@ -51,6 +56,7 @@ class FakeNames final : public Names {
   std::map<std::string, uint32_t> networks_;
   std::map<std::string, uint32_t> protocols_;
   std::map<std::string, uint32_t> services_;
+  std::map<std::string, std::string> files_;
   std::vector<std::string> asked_;
 };
 

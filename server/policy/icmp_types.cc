@@ -64,6 +64,16 @@ constexpr NamedType kTypes[] = {
     {"mldreport", {kNone, 131}},
     {"mlddone", {kNone, 132}},
     {"mldv2report", {kNone, 143}},
+    {"routerrenumbering", {kNone, 138}},
+    {"nodeinformationquery", {kNone, 139}},
+    {"nodeinformationresponse", {kNone, 140}},
+    {"inverseneighborsolicitation", {kNone, 141}},
+    {"inverseneighboradvertisement", {kNone, 142}},
+    {"multicastrouteradvertisement", {kNone, 151}},
+    {"multicastroutersolicitation", {kNone, 152}},
+    {"multicastroutertermination", {kNone, 153}},
+    {"extendedechorequest", {42, 160}},
+    {"extendedechoreply", {43, 161}},
 };
 
 std::string Plain(std::string_view name) {

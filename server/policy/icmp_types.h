@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -13,7 +14,7 @@ struct IcmpType {
   int16_t ipv4 = kNone;
   int16_t ipv6 = kNone;
 
-  bool operator==(const IcmpType&) const = default;
+  auto operator<=>(const IcmpType&) const = default;
 };
 
 // `echo`, `unreachable` … Hyphens and capitals in the name do not matter.

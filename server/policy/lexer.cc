@@ -8,6 +8,24 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
+// The mark a character is; kEnd for one that is none.
+Token::Kind MarkOf(char c) {
+  switch (c) {
+    case ';':
+      return Token::Kind::kSemicolon;
+    case ',':
+      return Token::Kind::kComma;
+    case '=':
+      return Token::Kind::kEquals;
+    case '{':
+      return Token::Kind::kOpen;
+    case '}':
+      return Token::Kind::kClose;
+    default:
+      return Token::Kind::kEnd;
+  }
+}
+
 }  // namespace
 
 Lexer::Lexer(std::string_view text, Problems* problems) : text_(text), problems_(problems) {
@@ -23,7 +41,7 @@ bool Lexer::AtWord() const {
   const char c = text_[position_];
   if (c == '/') return !AtComment();
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-         std::string_view("-_.:%+").find(c) != std::string_view::npos;
+         std::string_view("-_.:%+@").find(c) != std::string_view::npos;
 }
 
 bool Lexer::AtSeparator() const {
@@ -58,11 +76,29 @@ void Lexer::SkipComment() {
 void Lexer::SkipStray() {
   const Place start = place_;
   const size_t first = position_;
-  while (!AtEnd() && text_[position_] != ';' && !AtSeparator() && !AtComment() && !AtWord()) {
+  while (!AtEnd() && MarkOf(text_[position_]) == Token::Kind::kEnd && text_[position_] != '"' &&
+         !AtSeparator() && !AtComment() && !AtWord()) {
     Advance();
   }
   problems_->Add(start, absl::StrCat("unexpected ", Quoted(text_.substr(first, position_ - first)),
                                      ": a policy is made of words, `;` and comments"));
+}
+
+std::optional<std::string_view> Lexer::TakeString() {
+  const Place start = place_;
+  Advance();
+  const size_t first = position_;
+  while (!AtEnd() && text_[position_] != '"' && text_[position_] != '\n') Advance();
+  const std::string_view string = text_.substr(first, position_ - first);
+  if (AtEnd() || text_[position_] == '\n') {
+    problems_->Add(start, "this text has no end in its line: expected `\"`");
+    return std::nullopt;
+  }
+  Advance();
+  if (string.size() <= kLongestString) return string;
+  problems_->Add(start, absl::StrCat("a text in quotes has at most ", kLongestString,
+                                     " bytes, not ", string.size()));
+  return std::nullopt;
 }
 
 Token Lexer::Next() {
@@ -77,9 +113,13 @@ Token Lexer::Next() {
     }
     const Place place = place_;
     const size_t first = position_;
-    if (text_[position_] == ';') {
+    if (const Token::Kind mark = MarkOf(text_[position_]); mark != Token::Kind::kEnd) {
       Advance();
-      return {Token::Kind::kSemicolon, text_.substr(first, 1), place, place_};
+      return {mark, text_.substr(first, 1), place, place_};
+    }
+    if (text_[position_] == '"') {
+      if (const auto string = TakeString()) return {Token::Kind::kString, *string, place, place_};
+      continue;
     }
     if (!AtWord()) {
       SkipStray();

@@ -1,23 +1,26 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
 #include "server/policy/problems.h"
 
 namespace sluice::server::policy {
 
-// A word, a `;`, or the end of the text.
+// A word, a text in quotes, a mark, or the end of the text.
 struct Token {
-  enum class Kind { kWord, kSemicolon, kEnd };
+  enum class Kind { kWord, kString, kSemicolon, kComma, kEquals, kOpen, kClose, kEnd };
 
   Kind kind = Kind::kEnd;
-  std::string_view text;  // Of the text the lexer was given.
+  std::string_view text;  // Of the text the lexer was given; of a string, without its quotes.
   Place place;            // Of its first character.
   Place end;              // Just behind its last.
+
+  bool IsWord() const { return kind == Kind::kWord; }
 };
 
-// Cuts a policy's text into tokens, one at a time. Words are letters, digits and - _ . : / % +;
+// Cuts a policy's text into tokens, one at a time. Words are letters, digits and - _ . : / % + @;
 // white space, `/* */` and `# …` separate them. Total: any bytes give tokens, and what belongs to
 // none becomes a problem and is passed over. Keeps views of the text, which must outlive it. One
 // thread.
@@ -25,6 +28,8 @@ class Lexer final {
  public:
   // No name is longer (RFC 1035); a longer word is a problem and passed over.
   static constexpr size_t kLongestWord = 255;
+  // Room for paths and expressions.
+  static constexpr size_t kLongestString = 1023;
 
   Lexer(std::string_view text, Problems* problems /* Not owned. */);
 
@@ -39,6 +44,8 @@ class Lexer final {
   void Advance();
   void SkipComment();
   void SkipStray();
+  // What is between the quotes; nothing if it is a problem.
+  std::optional<std::string_view> TakeString();
 
   const std::string_view text_;
   Problems* const problems_;

@@ -75,13 +75,28 @@ TEST(LexerTest, PassesOverAByteOrderMark) {
 }
 
 TEST(LexerTest, StrayCharactersAreOneProblemTogether) {
-  const Read read = Lex("a {=\"}b,; \x01\xff c");
-  EXPECT_THAT(read.tokens, ElementsAre("1:1 a", "1:7 b", "1:9 ;", "1:14 c"));
+  const Read read = Lex("a (\\)b!; \x01\xff c");
+  EXPECT_THAT(read.tokens, ElementsAre("1:1 a", "1:6 b", "1:8 ;", "1:13 c"));
   EXPECT_THAT(read.problems,
-              ElementsAre("1:3 unexpected `{=\"}`: a policy is made of words, `;` and comments",
-                          "1:8 unexpected `,`: a policy is made of words, `;` and comments",
-                          "1:11 unexpected `\\x01\\xff`: a policy is made of words, `;` and "
+              ElementsAre("1:3 unexpected `(\\)`: a policy is made of words, `;` and comments",
+                          "1:7 unexpected `!`: a policy is made of words, `;` and comments",
+                          "1:10 unexpected `\\x01\\xff`: a policy is made of words, `;` and "
                           "comments"));
+}
+
+TEST(LexerTest, ListsAndTextsInQuotes) {
+  const Read read = Lex("set @a={b,c} \"d; # é\" \"\"e");
+  EXPECT_THAT(read.tokens, ElementsAre("1:1 set", "1:5 @a", "1:7 =", "1:8 {", "1:9 b", "1:10 ,",
+                                       "1:11 c", "1:12 }", "1:14 d; # é", "1:23 ", "1:25 e"));
+  EXPECT_THAT(read.problems, IsEmpty());
+}
+
+TEST(LexerTest, ATextInQuotesEndsInItsLine) {
+  const Read read = Lex("a \"b c\nd \"" + std::string(1024, 'e') + "\" f \"g");
+  EXPECT_THAT(read.tokens, ElementsAre("1:1 a", "2:1 d", "2:1030 f"));
+  EXPECT_THAT(read.problems, ElementsAre("1:3 this text has no end in its line: expected `\"`",
+                                         "2:3 a text in quotes has at most 1023 bytes, not 1024",
+                                         "2:1032 this text has no end in its line: expected `\"`"));
 }
 
 TEST(LexerTest, ACommentMustEnd) {

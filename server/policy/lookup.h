@@ -22,6 +22,10 @@ class Lookup final {
   const absl::StatusOr<uint32_t>& Protocol(std::string_view name);
   const absl::StatusOr<uint32_t>& TcpService(std::string_view name);
   const absl::StatusOr<uint32_t>& UdpService(std::string_view name);
+  // Not kept: a path is named once.
+  absl::StatusOr<std::string> SetFile(std::string_view path) {
+    return names_->SetFile(std::string(path));
+  }
 
  private:
   template <typename Value>

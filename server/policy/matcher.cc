@@ -1,5 +1,7 @@
 #include "server/policy/matcher.h"
 
+#include <algorithm>
+
 #include "server/policy/transport_match.h"
 
 namespace sluice::server::policy {
@@ -14,10 +16,15 @@ Matcher::Matcher(const std::vector<CheckedRule>& rules) {
 
 Matcher::Side Matcher::Add(const ObjectTerm& term) {
   const auto first = static_cast<uint32_t>(patterns_.size());
-  for (const AddressPattern& pattern : term.address.patterns) {
-    patterns_.push_back({pattern.value.size, ToWords(pattern.value.bytes), ToWords(pattern.mask)});
-  }
-  return {term.address.kind, first, static_cast<uint32_t>(patterns_.size()) - first,
+  const auto add = [this](const std::vector<AddressPattern>& patterns) {
+    for (const AddressPattern& pattern : patterns) {
+      patterns_.push_back(
+          {pattern.value.size, ToWords(pattern.value.bytes), ToWords(pattern.mask)});
+    }
+  };
+  add(term.address.patterns);
+  for (const auto& set : term.address.sets) add(set->patterns);
+  return {term.address.kind, first, static_cast<uint32_t>(patterns_.size()) - first, term.group,
           term.transport};
 }
 
@@ -35,10 +42,18 @@ bool Matcher::Matches(const Side& side, size_t address_size, const AddressWords&
   return found == (side.address == AddressTerm::Kind::kOneOf);
 }
 
+bool Matcher::Matches(const GroupTerm& term, std::string_view group) {
+  if (term.names.empty()) return true;
+  return (std::find(term.names.begin(), term.names.end(), group) != term.names.end()) !=
+         term.negated;
+}
+
 size_t Matcher::FirstMatch(const PacketView& packet) const {
   for (size_t i = 0; i < rules_.size(); ++i) {
     const Rule& rule = rules_[i];
-    if (Matches(rule.source, packet.address_size, packet.source, rule.rejects) &&
+    if (Matches(rule.source.group, packet.input_group) &&
+        Matches(rule.destination.group, packet.output_group) &&
+        Matches(rule.source, packet.address_size, packet.source, rule.rejects) &&
         Matches(rule.destination, packet.address_size, packet.destination, rule.rejects) &&
         TransportMatches(rule.source.transport, packet, packet.source_port, rule.rejects) &&
         TransportMatches(rule.destination.transport, packet, packet.destination_port,

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <string_view>
 #include <vector>
 
 #include "server/policy/checked_policy.h"
@@ -34,6 +34,7 @@ class Matcher final {
     AddressTerm::Kind address;
     uint32_t first_pattern;
     uint32_t patterns;
+    GroupTerm group;
     TransportTerm transport;
   };
   struct Rule {
@@ -43,6 +44,7 @@ class Matcher final {
   };
 
   Side Add(const ObjectTerm& term);
+  static bool Matches(const GroupTerm& term, std::string_view group);
   bool Matches(const Side& side, size_t address_size, const AddressWords& address,
                bool unknown) const;
 

@@ -24,6 +24,8 @@ class Names {
   virtual absl::StatusOr<uint32_t> Protocol(const std::string& name) = 0;
   // Port of a service of `tcp` or `udp`.
   virtual absl::StatusOr<uint32_t> Service(const std::string& name, const char* protocol) = 0;
+  // What is in the file of a set.
+  virtual absl::StatusOr<std::string> SetFile(const std::string& path) = 0;
 };
 
 // Asks the system, as /etc/nsswitch.conf says: DNS, /etc/hosts, networks, protocols, services.
@@ -39,6 +41,8 @@ class SystemNames final : public Names {
   absl::StatusOr<uint32_t> Network(const std::string& name) override;
   absl::StatusOr<uint32_t> Protocol(const std::string& name) override;
   absl::StatusOr<uint32_t> Service(const std::string& name, const char* protocol) override;
+  // Of regular files, by their absolute path, up to 256 MiB.
+  absl::StatusOr<std::string> SetFile(const std::string& path) override;
 
  private:
   absl::Status InTime() const;

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <string>
+
 namespace sluice::server::policy {
 namespace {
 
@@ -33,6 +36,18 @@ TEST(SystemNamesTest, SaysWhereItLooked) {
             "no protocol `no-such-protocol` in /etc/protocols");
   EXPECT_EQ(names.Service("smtp", "udp").status().message(),
             "no udp service `smtp` in /etc/services");
+}
+
+TEST(SystemNamesTest, ReadsFilesOfSets) {
+  SystemNames names = Patient();
+  const std::string path = testing::TempDir() + "/set";
+  std::ofstream(path) << "10.0.0.0/8\n";
+  EXPECT_EQ(names.SetFile(path).value(), "10.0.0.0/8\n");
+  EXPECT_EQ(names.SetFile("set").status().message(), "cannot read `set`: write an absolute path");
+  EXPECT_EQ(names.SetFile("/no-such-set").status().message(),
+            "cannot read `/no-such-set`: No such file or directory");
+  EXPECT_EQ(names.SetFile("/dev/zero").status().message(),
+            "cannot read `/dev/zero`: it is no regular file");
 }
 
 TEST(SystemNamesTest, AsksNothingBehindItsDeadline) {

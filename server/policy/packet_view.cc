@@ -55,6 +55,8 @@ AddressWords ToWords(const std::array<uint8_t, 16>& bytes) {
 
 PacketView ViewPacket(const v1::Packet& packet) {
   PacketView view;
+  view.input_group = packet.input_group();
+  view.output_group = packet.output_group();
   if (!packet.has_headers()) return view;
   const v1::Headers& headers = packet.headers();
   const size_t size = headers.source().size();
@@ -74,6 +76,7 @@ PacketView ViewPacket(const v1::Packet& packet) {
     view.destination_port = Bounded(headers.destination_port(), 65535);
   }
   if (headers.has_icmp_type()) view.icmp_type = Bounded(headers.icmp_type(), 255);
+  if (headers.has_tcp_flags()) view.tcp_flags = Bounded(headers.tcp_flags(), 255);
   return view;
 }
 

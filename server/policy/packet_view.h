@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "sluice/v1/packet.pb.h"
 
@@ -26,6 +27,10 @@ struct PacketView {
   int source_port = kUnknown;
   int destination_port = kUnknown;
   int icmp_type = kUnknown;
+  int tcp_flags = kUnknown;
+  // Of the interfaces it came in and leaves by; empty for none. Of the packet's own text.
+  std::string_view input_group;
+  std::string_view output_group;
 };
 
 // Reads the packet's headers, without allocating. Headers that contradict themselves, such as

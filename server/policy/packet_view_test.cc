@@ -66,6 +66,20 @@ TEST(ViewPacketTest, LaterFragmentsHaveNoPorts) {
   EXPECT_EQ(view.destination_port, kUnknown);
 }
 
+TEST(ViewPacketTest, FlagsAndGroups) {
+  v1::Packet packet = Tcp("10.0.0.1", 1, "10.0.0.2", 2);
+  EXPECT_EQ(ViewPacket(packet).tcp_flags, kUnknown);
+  packet.mutable_headers()->set_tcp_flags(18);
+  packet.set_input_group("inside");
+  EXPECT_EQ(ViewPacket(packet).tcp_flags, 18);
+  EXPECT_EQ(ViewPacket(packet).input_group, "inside");
+  EXPECT_EQ(ViewPacket(packet).output_group, "");
+  packet.mutable_headers()->set_tcp_flags(256);
+  EXPECT_EQ(ViewPacket(packet).tcp_flags, kUnknown);
+  packet.clear_headers();
+  EXPECT_EQ(ViewPacket(packet).input_group, "inside");
+}
+
 TEST(ViewPacketTest, AnExtensionHeaderIsNoProtocol) {
   v1::Packet packet = PacketOf("::1", "::2", 60);
   packet.mutable_headers()->set_cut_short(true);

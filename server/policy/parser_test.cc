@@ -8,49 +8,53 @@ namespace sluice::server::policy {
 namespace {
 
 // A statement written out again, every part of it, to compare with.
+std::string Show(const GroupSyntax& group) {
+  if (group.values.empty()) return "";
+  std::string shown = group.negated ? "group-not(" : "group(";
+  for (const Word& word : group.values) shown += std::string(word.text) + ",";
+  shown.back() = ')';
+  return shown + " ";
+}
+
 std::string Show(const AddressSyntax& address) {
-  const std::string negated = address.negated ? "-not(" : "(";
-  switch (address.kind) {
-    case AddressSyntax::Kind::kAny:
-      return "any";
-    case AddressSyntax::Kind::kHost:
-      return "host" + negated + std::string(address.value.text) + ")";
-    case AddressSyntax::Kind::kNet:
-      return "net" + negated + std::string(address.value.text) + ")";
-    case AddressSyntax::Kind::kSubnet:
-      return "subnet" + negated + std::string(address.value.text) + ")";
-    case AddressSyntax::Kind::kBare:
-      return "bare" + negated + std::string(address.value.text) + ")";
+  if (address.items.empty()) return "any";
+  static constexpr const char* kKinds[] = {"host", "net", "subnet", "bare"};
+  std::string shown;
+  for (const AddressItem& item : address.items) {
+    shown += (shown.empty() ? "" : "|") + std::string(kKinds[static_cast<int>(item.kind)]) +
+             (address.negated ? "-not(" : "(") + std::string(item.value.text) + ")";
   }
-  return "?";
+  return shown;
 }
 
 std::string Show(const TransportSyntax& transport) {
-  const std::string negated = transport.negated ? "-not(" : "(";
-  const std::string value = std::string(transport.value.text) + ")";
-  switch (transport.kind) {
-    case TransportSyntax::Kind::kNone:
-      return "";
-    case TransportSyntax::Kind::kIcmpType:
-      return " icmp" + negated + value;
-    case TransportSyntax::Kind::kTcpPort:
-      return " tcp" + negated + value;
-    case TransportSyntax::Kind::kUdpPort:
-      return " udp" + negated + value;
-    case TransportSyntax::Kind::kProtocol:
-      return " proto" + negated + value;
+  if (transport.kind == TransportSyntax::Kind::kNone) return "";
+  static constexpr const char* kKinds[] = {"", " icmp", " tcp", " udp", " proto"};
+  std::string shown = kKinds[static_cast<int>(transport.kind)];
+  if (!transport.values.empty()) {
+    shown += transport.negated ? "-not(" : "(";
+    for (const Word& word : transport.values) shown += std::string(word.text) + ",";
+    shown.back() = ')';
   }
-  return "?";
+  if (!transport.flags.empty()) {
+    shown += transport.flags_negated ? " flags-not(" : " flags(";
+    for (const Word& word : transport.flags) shown += std::string(word.text) + ",";
+    shown.back() = ')';
+  }
+  return shown;
 }
 
 std::string Show(const DecisionSyntax& decision) {
-  return std::string(decision.accept ? "accept" : "reject") + (decision.notify ? " notify" : "") +
-         (decision.log ? " log" : "");
+  static constexpr const char* kNotifies[] = {"", " notify", " notify-admin", " notify-port",
+                                              " notify-reset"};
+  return std::string(decision.accept ? "accept" : "reject") +
+         kNotifies[static_cast<int>(decision.notify)] + (decision.log ? " log" : "");
 }
 
 std::string Show(const PairSyntax& pair) {
-  return std::string(pair.between ? "between " : "from ") + Show(pair.first.address) +
-         Show(pair.first.transport) + ", " + Show(pair.second.address) +
+  return (pair.name.text.empty() ? "" : "\"" + std::string(pair.name.text) + "\" ") +
+         (pair.between ? "between " : "from ") + Show(pair.first.group) + Show(pair.first.address) +
+         Show(pair.first.transport) + ", " + Show(pair.second.group) + Show(pair.second.address) +
          Show(pair.second.transport) + ": " + Show(pair.decision);
 }
 
@@ -59,6 +63,11 @@ std::string Show(const Syntax& syntax) {
   for (const PairSyntax& pair : syntax.pairs) shown += Show(pair) + "\n";
   for (const MaskSyntax& mask : syntax.masks) {
     shown += "mask " + std::string(mask.network.text) + " " + std::string(mask.mask.text) + "\n";
+  }
+  for (const SetSyntax& set : syntax.sets) {
+    shown += "set " + std::string(set.name.text) + " ";
+    shown += set.from_file ? "file " + std::string(set.file.text) : Show({false, set.items});
+    shown += "\n";
   }
   return shown + "default " + Show(syntax.fallback);
 }
@@ -106,6 +115,34 @@ TEST(ParserTest, ReadsEveryConstruct) {
       {"from host TO to host reserved accept;",
        "from host(TO), host(reserved): accept\ndefault reject"},
       {"from any\nto/**/any accept;#\n", "from any, any: accept\ndefault reject"},
+      {"from host set to host rule accept; from host group to net flags reject;",
+       "from host(set), host(rule): accept\nfrom host(group), net(flags): reject\n"
+       "default reject"},
+      // Lists, ranges and sets.
+      {"from {10.0.0.1, ::/0, host a, net n, @s} to any tcp port {25, smtp, 80-90} accept;",
+       "from bare(10.0.0.1)|bare(::/0)|host(a)|net(n)|bare(@s), any tcp(25,smtp,80-90): accept\n"
+       "default reject"},
+      {"from host-not {a,b,} to net not {n} udp port-not {1,} accept;",
+       "from host-not(a)|host-not(b), net-not(n) udp-not(1): accept\ndefault reject"},
+      {"from @s to not @s icmp type {echo, 3} accept;",
+       "from bare(@s), bare-not(@s) icmp(echo,3): accept\ndefault reject"},
+      {"from not 10.0.0.1 to not {::1} proto-not {tcp, 47} accept;",
+       "from bare-not(10.0.0.1), bare-not(::1) proto-not(tcp,47): accept\ndefault reject"},
+      {"set s = {10.0.0.0/8, host a}; set t={}; set u from \"/a b\";",
+       "set s bare(10.0.0.0/8)|host(a)\nset t any\nset u file /a b\ndefault reject"},
+      // Groups, flags, kinds of notice, names.
+      {"from group inside to group-not {outside, guests} 10.0.0.0/8 accept;",
+       "from group(inside) any, group-not(outside,guests) bare(10.0.0.0/8): accept\n"
+       "default reject"},
+      {"from tcp flags syn/syn,ack to any tcp port 25 flags not ack, rst accept;",
+       "from any tcp flags(syn/syn,ack), any tcp(25) flags-not(ack,rst): accept\ndefault reject"},
+      {"rule \"mail, in\" between any and any reject notify tcp-reset log;"
+       "default reject log notify admin-prohibited;",
+       "\"mail, in\" between any, any: reject notify-reset log\n"
+       "default reject notify-admin log"},
+      {"from any to any reject notify host-unreachable;"
+       "from any to any accept notify port-unreachable;",
+       "from any, any: reject notify\nfrom any, any: accept notify-port\ndefault reject"},
   };
   for (const auto& [text, tree] : cases) {
     Problems problems;
@@ -120,8 +157,8 @@ TEST(ParserTest, KeepsPlaces) {
   const Syntax syntax = Parse("\n  from host a to\n any tcp port 1 accept;", problems);
   ASSERT_EQ(syntax.pairs.size(), 1u);
   EXPECT_EQ(syntax.pairs[0].place, (Place{2, 3}));
-  EXPECT_EQ(syntax.pairs[0].first.address.value.place, (Place{2, 13}));
-  EXPECT_EQ(syntax.pairs[0].second.transport.value.place, (Place{3, 15}));
+  EXPECT_EQ(syntax.pairs[0].first.address.items.at(0).value.place, (Place{2, 13}));
+  EXPECT_EQ(syntax.pairs[0].second.transport.values.at(0).place, (Place{3, 15}));
 }
 
 TEST(ParserTest, GoesOnBehindWhatIsWrong) {

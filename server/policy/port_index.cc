@@ -14,7 +14,7 @@ PortIndex::PortIndex(const std::vector<const CheckedRule*>& rules, ObjectTerm Ch
   RuleBitsWriter anything(bits);
   std::vector<SweptTerm> terms;
   std::vector<SweptInterval<uint32_t>> intervals;
-  std::map<std::tuple<bool, uint16_t, uint16_t>, uint32_t> known;
+  std::map<std::tuple<bool, std::vector<PortRange>>, uint32_t> known;
   for (uint32_t rule = 0; rule < rules.size(); ++rule) {
     const TransportTerm& term = (rules[rule]->*side).transport;
     if (term.kind != TransportTerm::Kind::kPort || term.protocol != protocol) {
@@ -23,11 +23,12 @@ PortIndex::PortIndex(const std::vector<const CheckedRule*>& rules, ObjectTerm Ch
       continue;
     }
     if (!rules[rule]->decision.accept) unknown.Set(rule, true);
-    const auto [entry, is_new] =
-        known.emplace(std::tuple(term.negated, term.low, term.high), terms.size());
+    const auto [entry, is_new] = known.emplace(std::tuple(term.negated, term.ports), terms.size());
     if (is_new) {
       terms.push_back({term.negated, {}});
-      intervals.push_back({term.low, term.high, entry->second});
+      for (const PortRange& range : term.ports) {
+        intervals.push_back({range.low, range.high, entry->second});
+      }
     }
     terms[entry->second].rules.push_back(rule);
   }

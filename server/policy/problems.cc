@@ -45,24 +45,28 @@ std::vector<Problem> Problems::Take() && {
   return std::move(problems_);
 }
 
-std::string Quoted(std::string_view text) {
-  constexpr int kMostCharacters = 40;
-  std::string quoted = "`";
+std::string Printable(std::string_view text, int most_characters) {
+  std::string printable;
   for (int shown = 0; !text.empty(); ++shown) {
-    if (shown == kMostCharacters) {
-      quoted += "…";
+    if (shown == most_characters) {
+      printable += "…";
       break;
     }
     const size_t size = ShownCharacter(text);
     if (size == 0) {
       const auto byte = static_cast<uint8_t>(text[0]);
-      absl::StrAppend(&quoted, "\\x", absl::Hex(byte, absl::kZeroPad2));
+      absl::StrAppend(&printable, "\\x", absl::Hex(byte, absl::kZeroPad2));
     } else {
-      quoted.append(text.substr(0, size));
+      printable.append(text.substr(0, size));
     }
     text.remove_prefix(std::max<size_t>(size, 1));
   }
-  return quoted + "`";
+  return printable;
+}
+
+std::string Quoted(std::string_view text) {
+  constexpr int kMostCharacters = 40;
+  return absl::StrCat("`", Printable(text, kMostCharacters), "`");
 }
 
 }  // namespace sluice::server::policy

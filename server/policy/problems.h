@@ -45,6 +45,10 @@ class Problems final {
   std::vector<Problem> problems_;
 };
 
+// `text` up to so many characters, everything that is not a printable character escaped: valid
+// UTF-8, whatever it was.
+std::string Printable(std::string_view text, int most_characters);
+
 // `text` as messages show it: between backquotes, cut after 40 characters, everything that is not
 // a printable character escaped.
 std::string Quoted(std::string_view text);

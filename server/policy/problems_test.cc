@@ -14,6 +14,7 @@ namespace {
 std::string ProblemsOf(std::string_view text) {
   policy::FakeNames names;
   names.PushHost("v6only", {"2001:db8::1"});
+  names.PushFile("/secret", "10.0.0.1\nroot:x:0\n");
   const RuleSet::Compiled compiled = RuleSet::Compile(text, names);
   EXPECT_EQ(compiled.rules == nullptr, !compiled.problems.empty());
   std::string shown;
@@ -31,12 +32,15 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
   } cases[] = {
       // Statements.
       {"form any to any accept;",
-       "1:1: expected a statement: `from`, `between`, `default` or `for`, found `form`: did you "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "`form`: did you "
        "mean `from`?\n"},
       {"permit any;",
-       "1:1: expected a statement: `from`, `between`, `default` or `for`, found `permit`\n"},
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "`permit`\n"},
       {"FROM any to any accept;",
-       "1:1: expected a statement: `from`, `between`, `default` or `for`, found `FROM`: did you "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "`FROM`: did you "
        "mean `from`?\n"},
       {"default acept;",
        "1:9: expected `accept` or `reject`, found `acept`: did you mean "
@@ -50,19 +54,22 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
        "1:15: expected `;` at the end of the statement\n"},
       {"default accept\nform any to any accept;",
        "1:15: expected `;` at the end of the statement\n"
-       "2:1: expected a statement: `from`, `between`, `default` or `for`, found `form`: did you "
+       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "`form`: did you "
        "mean `from`?\n"},
       {"default accept\nlgo;",
        "2:1: expected `notify`, `log` or `;`, found `lgo`: did you mean `log`?\n"},
       // Pairs.
       {"from",
-       "1:5: expected an address, `any`, `host`, `net`, `subnet`, `icmp`, `tcp`, `udp` or "
+       "1:5: expected an address, `any`, `host`, `net`, `subnet`, `group`, `icmp`, `tcp`, `udp` or "
        "`proto`, found the end of the policy\n"},
       {"from mail to any accept;",
-       "1:6: expected an address, `any`, `host`, `net`, `subnet`, `icmp`, `tcp`, `udp` or `proto`, "
+       "1:6: expected an address, `any`, `host`, `net`, `subnet`, `group`, `icmp`, `tcp`, `udp` or "
+       "`proto`, "
        "found `mail`\n"},
       {"from hots a to any accept;",
-       "1:6: expected an address, `any`, `host`, `net`, `subnet`, `icmp`, `tcp`, `udp` or `proto`, "
+       "1:6: expected an address, `any`, `host`, `net`, `subnet`, `group`, `icmp`, `tcp`, `udp` or "
+       "`proto`, "
        "found `hots`: did you mean `host`?\n"},
       {"from any and any accept;",
        "1:10: expected `icmp`, `tcp`, `udp`, `proto` or `to`, found `and`\n"},
@@ -73,19 +80,20 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       {"from tcp port 1 too any accept;", "1:17: expected `to`, found `too`: did you mean `to`?\n"},
       {"from any to any;",
        "1:16: expected `icmp`, `tcp`, `udp`, `proto`, `accept` or `reject`, found `;`\n"},
-      {"from any to any tcp 80 accept;", "1:21: expected `port` or `port-not`, found `80`\n"},
+      {"from any to any tcp 80 accept;",
+       "1:21: expected `port`, `port-not`, `flags` or `flags-not`, found `80`\n"},
       {"from any to any tcp prot 80 accept;",
-       "1:21: expected `port` or `port-not`, found `prot`: did you mean `port`?\n"},
+       "1:21: expected `port`, `port-not`, `flags` or `flags-not`, found `prot`: did you mean "
+       "`port`?\n"},
       {"from any to any icmp echo accept;", "1:22: expected `type` or `type-not`, found `echo`\n"},
       {"from host to any accept;",
        "1:11: expected an address, a host name or `any`, found the keyword `to`: write a name like "
        "it in capitals\n"},
       {"from host ; to any accept;",
        "1:11: expected an address, a host name or `any`, found `;`\n"
-       "1:13: expected a statement: `from`, `between`, `default` or "
+       "1:13: expected a statement: `from`, `between`, `rule`, `set`, `default` or "
        "`for`, found `to`\n"},
-      {"from any to any accept, log;",
-       "1:23: unexpected `,`: a policy is made of words, `;` and comments\n"},
+      {"from any to any accept, log;", "1:23: expected `notify`, `log` or `;`, found `,`\n"},
       // Addresses.
       {"from host 10.0.0.256 to any accept;",
        "1:11: `10.0.0.256` is not an address: `256` is too large: at most 255\n"},
@@ -126,6 +134,40 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       {"for 10.0.0.0 netmask is /16;",
        "1:25: `/16` is not a mask: write it as 255.255.255.0 or 0xffffff00\n"},
       {"for 10.0.0.0 netmask is v6only;", "1:25: `v6only` has no IPv4 address to be a mask\n"},
+      // Lists, sets, groups, flags, names.
+      {"from {} to any accept;", "1:7: expected an address, a prefix or a set, found `}`\n"},
+      {"from {10.0.0.1 10.0.0.2} to any accept;", "1:16: expected `,` or `}`, found `10.0.0.2`\n"},
+      {"from not to any accept;",
+       "1:10: expected an address, a prefix or a set, found the keyword `to`: write a name like it "
+       "in capitals\n"},
+      {"from {10.0.0.1, any} to any accept;", "1:17: `any` among others: it stands alone\n"},
+      {"from any to any tcp port {25, any} accept;", "1:31: `any` among others: it stands alone\n"},
+      {"from any to any tcp port 90-80 accept;",
+       "1:26: `90-80` is a range without ports: did you mean `80-90`?\n"},
+      {"from any to any tcp port 80-65536 accept;", "1:26: `65536` is too large: at most 65535\n"},
+      {"from any to any tcp flags sym/syn,ack accept;",
+       "1:27: no TCP flag `sym`: did you mean `syn`?\n"},
+      {"from any to any tcp flags syn/ack accept;",
+       "1:27: TCP flags are those that are set, `/`, those that are looked at, the first among "
+       "them: `syn/syn,ack`\n"},
+      {"from any to any tcp flags syn/syn,ack/rst accept;", "1:35: a second `/` in TCP flags\n"},
+      {"from group any to any accept;", "1:12: `any` is no group: leave `group` out\n"},
+      {"set blocked = {10.0.0.0/8}; from @blokced to any accept;",
+       "1:34: no set `blokced`: did you mean `@blocked`?\n"},
+      {"from @x to any accept;", "1:6: no set `x`: write `set NAME = { … };`\n"},
+      {"set a = {::1}; set a = {::2};", "1:20: there is a set `a` already\n"},
+      {"set @a = {::1};", "1:5: `@a` is no name for a set: write `set NAME`, later `@NAME`\n"},
+      {"set a {::1};", "1:7: expected `=` or `from`, found `{`\n"},
+      {"set a = {@b};", "1:10: a set is made of addresses, prefixes, hosts and networks\n"},
+      {"set a from file;", "1:12: expected the path of a file in quotes, found `file`\n"},
+      {"set a from \"/none\";", "1:12: no file `/none`\n"},
+      {"set a from \"/secret\";",
+       "1:12: line 2 of `/secret` is neither an address nor a prefix without bits behind it\n"},
+      {"rule mail from any to any accept;",
+       "1:6: expected the rule's name in quotes, found `mail`\n"},
+      {"rule \"mail\" default accept;", "1:13: expected `from` or `between`, found `default`\n"},
+      {"from any to any reject notify tcp-rst;",
+       "1:31: expected `notify`, `log` or `;`, found `tcp-rst`: did you mean `tcp-reset`?\n"},
       {"for 10.0.0.0 netmsak is 255.255.0.0;",
        "1:14: expected `netmask`, found `netmsak`: did you mean `netmask`?\n"},
       {"for 10.0.0.0 netmask 255.255.0.0;", "1:22: expected `is`, found `255.255.0.0`\n"},
@@ -147,7 +189,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       // Several, in order, whoever found them.
       {"from host nowhere to any accept;\nform;\nfrom net 36 to net 37 accept;\n/* open",
        "1:11: no host `nowhere`\n"
-       "2:1: expected a statement: `from`, `between`, `default` or `for`, found `form`: did you "
+       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "`form`: did you "
        "mean `from`?\n"
        "3:10: `36` is not an address: IPv4 addresses have four parts, not 1\n"
        "3:20: `37` is not an address: IPv4 addresses have four parts, not 1\n"
@@ -166,7 +209,8 @@ TEST(ProblemsTest, StopAtFifty) {
   ASSERT_EQ(compiled.problems.size(), 50u);
   EXPECT_EQ(compiled.problems.back().line(), 50u);
   EXPECT_EQ(compiled.problems.back().message(),
-            "expected a statement: `from`, `between`, `default` or `for`, found `what` (50 "
+            "expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+            "`what` (50 "
             "problems are shown; there may be more)");
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <tuple>
 #include <unordered_map>
 
@@ -10,13 +11,25 @@
 namespace sluice::server::policy {
 namespace {
 
-using Words = std::tuple<int, bool, int, int, int>;
-
-// Equal for terms that say the same of protocols and types.
-Words ToWords(const TransportTerm& term) {
-  const bool port = term.kind == TransportTerm::Kind::kPort;
-  return {static_cast<int>(term.kind), term.negated && !port, term.protocol, term.icmp_type.ipv4,
-          term.icmp_type.ipv6};
+// Equal for terms that say the same of protocols, types and flags in the same words.
+std::string Words(const TransportTerm& term) {
+  std::string words;
+  const auto add = [&words](int value) {
+    words += static_cast<char>(value & 255);
+    words += static_cast<char>(value >> 8 & 255);
+  };
+  add(static_cast<int>(term.kind));
+  add(term.negated && term.kind != TransportTerm::Kind::kPort);
+  add(term.protocol);
+  add(term.flags ? 1 + term.flags->negated : 0);
+  add(term.flags ? term.flags->set : 0);
+  add(term.flags ? term.flags->mask : 0);
+  for (const uint8_t protocol : term.protocols) add(protocol);
+  for (const IcmpType& type : term.icmp_types) {
+    add(type.ipv4);
+    add(type.ipv6);
+  }
+  return words;
 }
 
 // What several rules say of protocols and types on both their sides.
@@ -41,6 +54,11 @@ PacketView ProtocolIndex::Example(size_t of) {
     if (of == 1) packet.address_size = 16;
     return packet;
   }
+  if (of >= kTcp) {
+    packet.protocol = 6;
+    if (of < kTcp + 256) packet.tcp_flags = static_cast<int>(of - kTcp);
+    return packet;
+  }
   packet.address_size = of < kIcmpV6 ? 4 : 16;
   packet.protocol = of < kIcmpV6 ? 1 : 58;
   const size_t type = of - (of < kIcmpV6 ? kIcmpV4 : kIcmpV6);
@@ -51,12 +69,12 @@ PacketView ProtocolIndex::Example(size_t of) {
 ProtocolIndex::ProtocolIndex(const std::vector<const CheckedRule*>& rules, RuleBits* bits) {
   std::vector<Pair> pairs;
   std::vector<uint32_t> pair_of(rules.size());
-  std::map<std::tuple<bool, Words, Words>, uint32_t> known;
+  std::map<std::tuple<bool, std::string, std::string>, uint32_t> known;
   for (size_t i = 0; i < rules.size(); ++i) {
     const CheckedRule& rule = *rules[i];
     const auto [entry, is_new] =
-        known.emplace(std::tuple(rule.decision.accept, ToWords(rule.source.transport),
-                                 ToWords(rule.destination.transport)),
+        known.emplace(std::tuple(rule.decision.accept, Words(rule.source.transport),
+                                 Words(rule.destination.transport)),
                       static_cast<uint32_t>(pairs.size()));
     if (is_new) pairs.push_back({&rule});
     pair_of[i] = entry->second;

@@ -28,6 +28,7 @@ policy::FakeNames SomeNames() {
   names.PushHost("mail", {"10.0.0.2", "2001:db8::2"});
   names.PushService("smtp", "tcp", 25);
   names.PushProtocol("gre", 47);
+  names.PushProtocol("tcp", 6);
   return names;
 }
 
@@ -36,11 +37,23 @@ std::string RandomObject(Random& random) {
       "any",          "host 10.0.0.1",        "host-not 10.0.0.1", "host mail",
       "host-not any", "net 10.0.0.0",         "net-not 10.0.0.0",  "subnet 128.1.1.0",
       "10.0.0.0/30",  "subnet-not 128.1.1.0", "2001:db8::/126",    "2001:db8::1",
+      "@some",        "not {@some, ::1}",     "group inside",      "{10.0.0.1, host mail}",
       "net any"};
-  static constexpr const char* kTransports[] = {
-      "tcp port 25", "tcp port-not 25", "tcp port reserved",  "udp port any",
-      "udp port 53", "icmp type echo",  "icmp type-not echo", "icmp type infotype",
-      "proto gre",   "proto-not 6",     "tcp port smtp",      "tcp port xserver"};
+  static constexpr const char* kTransports[] = {"tcp port 25",
+                                                "tcp port-not 25",
+                                                "tcp port reserved",
+                                                "udp port any",
+                                                "udp port 53",
+                                                "icmp type echo",
+                                                "icmp type-not echo",
+                                                "icmp type infotype",
+                                                "proto gre",
+                                                "proto-not 6",
+                                                "tcp port smtp",
+                                                "tcp port xserver",
+                                                "tcp flags syn/syn,ack",
+                                                "udp port {53, 1000-2000}",
+                                                "proto {tcp, 47}"};
   const size_t form = Below(random, 3);
   if (form == 0) return Pick(random, kAddresses);
   if (form == 1) return Pick(random, kTransports);
@@ -48,12 +61,18 @@ std::string RandomObject(Random& random) {
 }
 
 std::string RandomDecision(Random& random) {
-  static constexpr const char* kDecisions[] = {"accept",        "accept log", "reject",
-                                               "reject notify", "reject log", "reject log notify"};
+  static constexpr const char* kDecisions[] = {"accept",
+                                               "accept log",
+                                               "reject",
+                                               "reject notify",
+                                               "reject log",
+                                               "reject log notify",
+                                               "reject notify tcp-reset"};
   return Pick(random, kDecisions);
 }
 
-constexpr std::string_view kMask = "for 128.1.0.0 netmask is 255.255.255.0;\n";
+constexpr std::string_view kMask =
+    "for 128.1.0.0 netmask is 255.255.255.0; set some = {10.0.0.0/31, 2001:db8::/64};\n";
 
 std::string RandomPolicy(Random& random) {
   std::string text(kMask);
@@ -80,6 +99,8 @@ v1::Packet RandomPacket(Random& random) {
                           : policy::PacketOf(pick(kIpV6), pick(kIpV6), pick(kProtocols));
   if (Below(random, 8) != 0) packet = policy::Ports(packet, pick(kPorts), pick(kPorts));
   if (Below(random, 8) != 0) packet.mutable_headers()->set_icmp_type(pick(kTypes));
+  if (Below(random, 8) != 0) packet.mutable_headers()->set_tcp_flags(pick(kTypes));
+  if (Below(random, 2) == 0) packet.set_input_group("inside");
   if (Below(random, 16) == 0) packet.mutable_headers()->set_fragment_offset(1480);
   if (Below(random, 16) == 0) packet.mutable_headers()->set_cut_short(true);
   if (Below(random, 32) == 0) packet.clear_headers();
@@ -116,11 +137,13 @@ TEST(RandomPolicyTest, RandomBytes) {
 
 TEST(RandomPolicyTest, RandomWords) {
   static constexpr const char* kWords[] = {
-      "accept",   "and",      "any",      "between", "default", "for",     "from",    "host",
-      "host-not", "icmp",     "is",       "log",     "net",     "netmask", "not",     "tcp",
-      "port",     "port-not", "proto",    "to",      "notify",  "type",    "udp",     "reject",
-      ";",        ";",        "10.0.0.0", "::/0",    "mail",    "subnet",  "25",      "0x19",
-      "infotype", "/*",       "*/",       "#\n",     "\n",      ",",       "\xc3\xa9"};
+      "accept",   "and",      "any",      "between", "default", "for",     "from",     "host",
+      "host-not", "icmp",     "is",       "log",     "net",     "netmask", "not",      "tcp",
+      "port",     "port-not", "proto",    "to",      "notify",  "type",    "udp",      "reject",
+      ";",        ";",        "10.0.0.0", "::/0",    "mail",    "subnet",  "25",       "0x19",
+      "infotype", "/*",       "*/",       "#\n",     "\n",      ",",       "\xc3\xa9", "{",
+      "}",        "=",        "\"a\"",    "\"",      "set",     "rule",    "group",    "flags",
+      "syn/ack",  "@a",       "a",        "{25,",    "80-90}",  "@",       "-"};
   Random random(2);
   for (int round = 0; round < 5000; ++round) {
     std::string text;

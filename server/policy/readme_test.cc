@@ -25,6 +25,7 @@ class ReadmeTest : public testing::Test {
     names_.PushNetwork("campus", 0x80010000);
     names_.PushProtocol("gre", 47);
     names_.PushProtocol("tcp", 6);
+    names_.PushFile("/etc/sluice/blocked", "192.0.2.0/24\n");
     names_.PushService("smtp", "tcp", 25);
     names_.PushService("telnet", "tcp", 23);
     names_.PushService("domain", "udp", 53);
@@ -58,8 +59,8 @@ TEST_F(ReadmeTest, TheFirstPolicyLoads) {
 }
 
 TEST_F(ReadmeTest, StatementsLoad) {
-  for (const char* start :
-       {"from host a to", "between host a", "default reject notify;", "for 128."}) {
+  for (const char* start : {"from host a to", "between host a", "default reject notify;",
+                            "for 128.", "rule \"mail", "set office", "set blocked"}) {
     EXPECT_GT(ForEachExample(start,
                              [this](const std::string& text) {
                                if (text.back() == ';') ExpectLoads(text);
@@ -69,8 +70,18 @@ TEST_F(ReadmeTest, StatementsLoad) {
   }
 }
 
+TEST_F(ReadmeTest, DecisionsLoad) {
+  int examples = 0;
+  for (const char* start : {"reject notify", "accept"}) {
+    examples += ForEachExample(start, [this](const std::string& decision) {
+      if (decision.back() == ';') ExpectLoads("default " + decision);
+    });
+  }
+  EXPECT_GT(examples, 6);
+}
+
 TEST_F(ReadmeTest, ObjectsLoad) {
-  const std::string mask = "for 128.1.0.0 netmask is 255.255.255.0; ";
+  const std::string mask = "for 128.1.0.0 netmask is 255.255.255.0; set office = {192.0.2.0/24}; ";
   const auto load = [&](const std::string& object) {
     // An error the page tells of, and words that stand for a name.
     if (object == "net 10.1.0.0" || object.ends_with(" H") || object.ends_with(" P")) return;
@@ -79,8 +90,10 @@ TEST_F(ReadmeTest, ObjectsLoad) {
   };
   int examples = 0;
   for (const char* start :
-       {"host ", "host-not ", "net ", "net-not ", "subnet ", "subnet-not ", "icmp type ",
-        "tcp port ", "tcp port-not ", "udp port ", "proto ", "proto-not "}) {
+       {"host ",      "host-not ",  "net ",           "net-not ",  "subnet ",       "subnet-not ",
+        "icmp type ", "tcp port ",  "tcp port-not ",  "udp port ", "udp port-not ", "proto ",
+        "proto-not ", "tcp flags ", "tcp flags-not ", "group ",    "group-not ",    "not ",
+        "{192",       "{@",         "@office"}) {
     examples += ForEachExample(start, [&](const std::string& object) {
       if (object != "proto ipv6-icmp" && object != "proto icmp") load(object);
     });

@@ -25,7 +25,8 @@ using PortKey = std::tuple<uint8_t, uint16_t>;
 
 PortKey Locate(const TransportTerm& term) {
   if (term.kind == TransportTerm::Kind::kAnything) return {};
-  return {term.protocol, term.negated ? uint16_t{0} : term.low};
+  const bool ports = !term.negated && !term.ports.empty();
+  return {term.protocol, ports ? term.ports.front().low : uint16_t{0}};
 }
 
 // Which side asks for addresses, of which family, decides first.

@@ -15,9 +15,35 @@ namespace {
 // What an operator waits for a `policy apply` before thinking it hangs.
 constexpr std::chrono::seconds kLookupTime{10};
 
+v1::Notify ToProto(policy::Notify notify) {
+  switch (notify) {
+    case policy::Notify::kNone:
+      break;
+    case policy::Notify::kHostUnreachable:
+      return v1::NOTIFY_HOST_UNREACHABLE;
+    case policy::Notify::kAdminProhibited:
+      return v1::NOTIFY_ADMIN_PROHIBITED;
+    case policy::Notify::kPortUnreachable:
+      return v1::NOTIFY_PORT_UNREACHABLE;
+    case policy::Notify::kTcpReset:
+      return v1::NOTIFY_TCP_RESET;
+  }
+  return v1::NOTIFY_UNSPECIFIED;
+}
+
+// Names longer than this are cut: the reason goes with every verdict.
+constexpr int kLongestShownName = 64;
+
+std::string Reason(size_t number, const policy::CheckedRule& rule) {
+  const std::string name =
+      rule.name.empty()
+          ? ""
+          : absl::StrCat(" \"", policy::Printable(rule.name, kLongestShownName), "\"");
+  return absl::StrCat("rule ", number, name, ", line ", rule.line);
+}
+
 Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view reason) {
-  return {decision.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP,
-          decision.notify ? v1::NOTIFY_HOST_UNREACHABLE : v1::NOTIFY_UNSPECIFIED, rule,
+  return {decision.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP, ToProto(decision.notify), rule,
           decision.log, reason};
 }
 
@@ -27,8 +53,7 @@ RuleSet::RuleSet(const policy::CheckedPolicy& policy)
     : classifier_(policy.rules), fallback_(policy.fallback) {
   verdicts_.reserve(policy.rules.size());
   for (const policy::CheckedRule& rule : policy.rules) {
-    verdicts_.push_back(
-        {rule.decision, absl::StrCat("rule ", verdicts_.size() + 1, ", line ", rule.line)});
+    verdicts_.push_back({rule.decision, Reason(verdicts_.size() + 1, rule)});
   }
 }
 

@@ -22,10 +22,10 @@ class Names;
 // What a policy says about one packet.
 struct Ruling {
   v1::Action action;        // ACTION_ACCEPT or ACTION_DROP.
-  v1::Notify notify;        // NOTIFY_HOST_UNREACHABLE for `reject notify`, as screend had it.
+  v1::Notify notify;        // Of plain `reject notify` NOTIFY_HOST_UNREACHABLE, as screend had it.
   uint32_t rule;            // From 1, a `between` being two; 0 is the default.
   bool log;                 // The rule says `log`.
-  std::string_view reason;  // "rule 3, line 7", or "default"; lives as long as the RuleSet.
+  std::string_view reason;  // `rule 3 "mail", line 7`, or "default"; lives as long as the RuleSet.
 };
 
 // A policy made ready to decide. server/policy/README.md describes the language and what it says

@@ -333,6 +333,119 @@ TEST(RuleSetTest, WhatIsNotKnownMatchesNoTermNorItsOpposite) {
   EXPECT_TRUE(Accepts("from ::1 to any", chain));
 }
 
+TEST(RuleSetTest, ListsRangesAndSets) {
+  const std::string sets = "set few = {10.0.0.0/30, 2001:db8::/64, host mail}; set none = {}; ";
+  const struct {
+    const char* pair;
+    v1::Packet packet;
+    bool matches;
+  } cases[] = {
+      {"from {10.0.0.1, 10.0.0.3} to any", Udp("10.0.0.3", 1, "10.0.0.2", 2), true},
+      {"from {10.0.0.1, 10.0.0.3} to any", Udp("10.0.0.2", 1, "10.0.0.3", 2), false},
+      {"from host-not {10.0.0.1, mail} to any", Udp("10.0.0.2", 1, "10.0.0.3", 2), true},
+      {"from host-not {10.0.0.1, mail} to any", Udp("192.0.2.26", 1, "10.0.0.3", 2), false},
+      {"from not {10.0.0.1, ::/0} to any", Udp("10.0.0.1", 1, "10.0.0.3", 2), false},
+      {"from not {10.0.0.1, ::/0} to any", Udp("10.0.0.2", 1, "10.0.0.3", 2), true},
+      {"from @few to any", Udp("10.0.0.2", 1, "10.0.0.3", 2), true},
+      {"from @few to any", Udp("192.0.2.25", 1, "10.0.0.3", 2), true},
+      {"from @few to any", Udp("10.0.0.4", 1, "10.0.0.3", 2), false},
+      {"from not @few to any", Udp("10.0.0.4", 1, "10.0.0.3", 2), true},
+      {"from not @few to any", Udp("2001:db8::4", 1, "2001:db8::", 2), false},
+      {"from @none to any", Udp("10.0.0.4", 1, "10.0.0.3", 2), false},
+      {"from not @none to any", Udp("10.0.0.4", 1, "10.0.0.3", 2), true},
+      {"from {@few, 10.0.0.4} to any", Udp("10.0.0.4", 1, "10.0.0.3", 2), true},
+      {"from any to tcp port {smtp, 80, 8000-8080}", Tcp("10.0.0.4", 1, "10.0.0.3", 25), true},
+      {"from any to tcp port {smtp, 80, 8000-8080}", Tcp("10.0.0.4", 1, "10.0.0.3", 8080), true},
+      {"from any to tcp port {smtp, 80, 8000-8080}", Tcp("10.0.0.4", 1, "10.0.0.3", 8081), false},
+      {"from any to tcp port-not {smtp, 80-90}", Tcp("10.0.0.4", 1, "10.0.0.3", 85), false},
+      {"from any to tcp port-not {smtp, 80-90}", Tcp("10.0.0.4", 1, "10.0.0.3", 91), true},
+      {"from any to udp port 0x50-90", Udp("10.0.0.4", 1, "10.0.0.3", 90), true},
+      {"from any to icmp type {echo, unreachable}", Icmp("::1", "::2", 1), true},
+      {"from any to icmp type-not {echo, infotype}", Icmp("::1", "::2", 129), false},
+      {"from any to proto {6, 47}", PacketOf("::1", "::2", 47), true},
+      {"from any to proto-not {6, 47}", PacketOf("::1", "::2", 47), false},
+  };
+  for (const auto& [pair, packet, matches] : cases) {
+    EXPECT_EQ(Accepts(sets + pair, packet), matches) << pair << packet.ShortDebugString();
+  }
+}
+
+TEST(RuleSetTest, GroupsOfInterfaces) {
+  v1::Packet packet = Udp("10.0.0.1", 1, "10.0.0.2", 2);
+  EXPECT_FALSE(Accepts("from group inside to any", packet)) << "no group is known, and not unknown";
+  EXPECT_TRUE(Accepts("from group-not inside to any", packet));
+  packet.set_input_group("inside");
+  packet.set_output_group("outside");
+  EXPECT_TRUE(Accepts("from group inside to group outside", packet));
+  EXPECT_FALSE(Accepts("from group outside to group inside", packet));
+  EXPECT_TRUE(Accepts("between group outside and group inside", packet));
+  EXPECT_TRUE(
+      Accepts("from group {guests, inside} 10.0.0.0/8 to group not guests udp port 2", packet));
+  EXPECT_FALSE(Accepts("from group-not {guests, inside} to any", packet));
+}
+
+TEST(RuleSetTest, TcpFlags) {
+  v1::Packet packet = Tcp("10.0.0.1", 1, "10.0.0.2", 25);
+  EXPECT_FALSE(Accepts("from any to tcp flags syn/syn,ack", packet)) << "not known";
+  EXPECT_FALSE(Accepts("from any to tcp flags-not syn/syn,ack", packet)) << "not known";
+  packet.mutable_headers()->set_tcp_flags(2);  // SYN
+  EXPECT_TRUE(Accepts("from any to tcp flags syn/syn,ack", packet));
+  EXPECT_TRUE(Accepts("from any to tcp port 25 flags syn/syn, ack", packet));
+  EXPECT_FALSE(Accepts("from any to tcp port 26 flags syn/syn,ack", packet));
+  EXPECT_FALSE(Accepts("from any to tcp flags-not syn", packet));
+  EXPECT_TRUE(Accepts("from any to tcp flags /ack,rst", packet));
+  packet.mutable_headers()->set_tcp_flags(18);  // SYN, ACK
+  EXPECT_FALSE(Accepts("from any to tcp flags syn/syn,ack", packet));
+  EXPECT_TRUE(Accepts("from any to tcp flags syn,ack", packet));
+  EXPECT_FALSE(Accepts("from any to tcp flags syn", Udp("10.0.0.1", 1, "10.0.0.2", 2)));
+}
+
+TEST(RuleSetTest, KindsOfNotice) {
+  const struct {
+    const char* kind;
+    v1::Notify notify;
+  } cases[] = {{"", v1::NOTIFY_HOST_UNREACHABLE},
+               {" host-unreachable", v1::NOTIFY_HOST_UNREACHABLE},
+               {" admin-prohibited", v1::NOTIFY_ADMIN_PROHIBITED},
+               {" port-unreachable", v1::NOTIFY_PORT_UNREACHABLE},
+               {" tcp-reset", v1::NOTIFY_TCP_RESET}};
+  for (const auto& [kind, notify] : cases) {
+    const auto rules = Compile(std::string("default reject notify") + kind + " log;");
+    ASSERT_NE(rules, nullptr);
+    EXPECT_EQ(rules->Decide({}).notify, notify) << kind;
+  }
+}
+
+TEST(RuleSetTest, TheReasonSaysTheNameOfTheRule) {
+  const auto rules = Compile(
+      "\nrule \"mail, out\" from any to 10.0.0.1 reject;"
+      "rule \"\xff\" between any and 10.0.0.2 reject;");
+  ASSERT_NE(rules, nullptr);
+  EXPECT_EQ(rules->Decide(Udp("10.0.0.9", 1, "10.0.0.1", 2)).reason,
+            "rule 1 \"mail, out\", line 2");
+  EXPECT_EQ(rules->Decide(Udp("10.0.0.2", 1, "10.0.0.9", 2)).reason, "rule 3 \"\\xff\", line 2");
+}
+
+TEST(RuleSetTest, ASetOfHundredsOfThousandsOfPrefixes) {
+  std::string prefixes;
+  for (int i = 0; i < 500'000; ++i) {
+    prefixes += std::to_string(1 + i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
+                std::to_string(i % 256) + ".128/25\n";
+  }
+  policy::FakeNames names;
+  names.PushFile("/blocked", prefixes);
+  const auto rules = RuleSet::Compile(
+                         "set blocked from \"/blocked\"; between @blocked and any reject;"
+                         "from not @blocked to any tcp port 25 accept;",
+                         names)
+                         .rules;
+  ASSERT_NE(rules, nullptr);
+  EXPECT_LT(rules->memory(), size_t{64} << 20);
+  EXPECT_EQ(rules->Decide(Tcp("1.2.3.128", 1, "192.0.2.1", 25)).rule, 1u);
+  EXPECT_EQ(rules->Decide(Tcp("192.0.2.1", 1, "8.2.3.255", 25)).rule, 2u);
+  EXPECT_EQ(rules->Decide(Tcp("1.2.3.127", 1, "192.0.2.1", 25)).rule, 3u);
+}
+
 TEST(RuleSetTest, AsksTheSystemForNames) {
   const RuleSet::Compiled compiled =
       RuleSet::Compile("from host localhost tcp port smtp to net loopback proto tcp accept;");

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/policy/notify.h"
 #include "server/policy/problems.h"
 
 namespace sluice::server::policy {
@@ -16,35 +17,49 @@ struct Word {
   Place place;
 };
 
-// Half of an object: which addresses.
-struct AddressSyntax {
+// Some addresses.
+struct AddressItem {
   enum class Kind {
-    kAny,     // any, or nothing
-    kHost,    // host VALUE, host-not VALUE
-    kNet,     // net VALUE, net-not VALUE
-    kSubnet,  // subnet VALUE, subnet-not VALUE
-    kBare,    // an address or a prefix without a keyword
+    kHost,    // host VALUE
+    kNet,     // net VALUE
+    kSubnet,  // subnet VALUE
+    kBare,    // an address, a prefix or @SET without a keyword
   };
-  Kind kind = Kind::kAny;
-  bool negated = false;
-  Word value;  // May be `any`; empty for kAny.
+  Kind kind = Kind::kBare;
+  Word value;  // May be `any`.
 };
 
-// The other half: which protocol and port.
+// Part of an object: which addresses, those of all items or, negated, all others.
+struct AddressSyntax {
+  bool negated = false;
+  std::vector<AddressItem> items;  // None: any.
+};
+
+// The next: which protocol and port, one of the values or, negated, none of them.
 struct TransportSyntax {
   enum class Kind {
     kNone,
-    kIcmpType,  // icmp type VALUE, icmp type-not VALUE
-    kTcpPort,   // tcp port VALUE, tcp port-not VALUE
-    kUdpPort,   // udp port VALUE, udp port-not VALUE
-    kProtocol,  // proto VALUE, proto-not VALUE
+    kIcmpType,  // icmp type VALUES, icmp type-not VALUES
+    kTcpPort,   // tcp port VALUES, tcp port-not VALUES; no values: any
+    kUdpPort,   // udp port VALUES, udp port-not VALUES
+    kProtocol,  // proto VALUES, proto-not VALUES
   };
   Kind kind = Kind::kNone;
   bool negated = false;
-  Word value;  // May be `any`; empty for kNone.
+  std::vector<Word> values;  // One may be `any`; none for kNone.
+  // Of TCP: the words between the commas of `flags SET/LOOKED-AT`.
+  bool flags_negated = false;
+  std::vector<Word> flags;
+};
+
+// The first: which groups of interfaces.
+struct GroupSyntax {
+  bool negated = false;
+  std::vector<Word> values;  // None: any.
 };
 
 struct ObjectSyntax {
+  GroupSyntax group;
   AddressSyntax address;
   TransportSyntax transport;
 };
@@ -52,12 +67,13 @@ struct ObjectSyntax {
 // accept or reject, with what goes with it. `notify` of an `accept` means nothing.
 struct DecisionSyntax {
   bool accept = false;
-  bool notify = false;
+  Notify notify = Notify::kNone;
   bool log = false;
 };
 
 // from FIRST to SECOND, or between FIRST and SECOND.
 struct PairSyntax {
+  Word name;    // Empty where it has none.
   Place place;  // Of `from` or `between`.
   bool between = false;
   ObjectSyntax first;
@@ -71,10 +87,19 @@ struct MaskSyntax {
   Word mask;
 };
 
+// set NAME = { ITEMS }, or set NAME from FILE.
+struct SetSyntax {
+  Word name;
+  std::vector<AddressItem> items;
+  bool from_file = false;
+  Word file;
+};
+
 // A whole file.
 struct Syntax {
   std::vector<PairSyntax> pairs;  // In file order.
   std::vector<MaskSyntax> masks;
+  std::vector<SetSyntax> sets;
   DecisionSyntax fallback;  // Of the last `default`; `reject` where there is none.
 };
 

@@ -1,10 +1,29 @@
 #include "server/policy/transport_match.h"
 
+#include <algorithm>
+
 namespace sluice::server::policy {
 namespace {
 
 constexpr int kIcmp = 1;
 constexpr int kIcmpV6 = 58;
+
+bool FlagsMatch(const TransportTerm& term, const PacketView& packet, bool unknown) {
+  if (!term.flags) return true;
+  if (packet.tcp_flags == PacketView::kUnknown) return unknown;
+  return ((packet.tcp_flags & term.flags->mask) == term.flags->set) != term.flags->negated;
+}
+
+bool IcmpMatches(const TransportTerm& term, const PacketView& packet, bool unknown) {
+  const bool ipv6 = packet.address_size == 16;
+  if (packet.protocol != (ipv6 ? kIcmpV6 : kIcmp)) return false;
+  if (term.kind == TransportTerm::Kind::kIcmp) return true;
+  if (packet.icmp_type == PacketView::kUnknown) return unknown;
+  const bool found = std::any_of(
+      term.icmp_types.begin(), term.icmp_types.end(),
+      [&](const IcmpType& type) { return packet.icmp_type == (ipv6 ? type.ipv6 : type.ipv4); });
+  return found != term.negated;
+}
 
 }  // namespace
 
@@ -13,16 +32,13 @@ bool ProtocolMatches(const TransportTerm& term, const PacketView& packet, bool u
   if (term.kind == Kind::kAnything) return true;
   if (term.kind == Kind::kNothing) return false;
   if (packet.protocol == PacketView::kUnknown) return unknown;
-  if (term.kind == Kind::kProtocol) return (packet.protocol == term.protocol) != term.negated;
-  if (term.kind == Kind::kPort) return packet.protocol == term.protocol;
-  const bool ipv6 = packet.address_size == 16;
-  if (packet.protocol != (ipv6 ? kIcmpV6 : kIcmp)) return false;
-  if (term.kind == Kind::kIcmp) return true;
-  if (packet.icmp_type == PacketView::kUnknown) return unknown;
-  const bool matches = term.kind == Kind::kIcmpInfo
-                           ? IsInfoType(ipv6, packet.icmp_type)
-                           : packet.icmp_type == (ipv6 ? term.icmp_type.ipv6 : term.icmp_type.ipv4);
-  return matches != term.negated;
+  if (term.kind == Kind::kPort) {
+    return packet.protocol == term.protocol && FlagsMatch(term, packet, unknown);
+  }
+  if (term.kind != Kind::kProtocol) return IcmpMatches(term, packet, unknown);
+  const bool found = std::any_of(term.protocols.begin(), term.protocols.end(),
+                                 [&](uint8_t protocol) { return packet.protocol == protocol; });
+  return found != term.negated && FlagsMatch(term, packet, unknown);
 }
 
 bool TransportMatches(const TransportTerm& term, const PacketView& packet, int port, bool unknown) {
@@ -31,7 +47,10 @@ bool TransportMatches(const TransportTerm& term, const PacketView& packet, int p
     return true;
   }
   if (port == PacketView::kUnknown) return unknown;
-  return (port >= term.low && port <= term.high) != term.negated;
+  const bool found = std::any_of(
+      term.ports.begin(), term.ports.end(),
+      [port](const PortRange& range) { return port >= range.low && port <= range.high; });
+  return found != term.negated;
 }
 
 }  // namespace sluice::server::policy

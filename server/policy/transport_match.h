@@ -5,8 +5,8 @@
 
 namespace sluice::server::policy {
 
-// Whether the packet's protocol and, of ICMP, its type are those the term asks for; ports are not
-// looked at. `unknown` is the answer where the packet does not show them.
+// Whether the packet's protocol and, of ICMP its type, of TCP its flags, are those the term asks
+// for; ports are not looked at. `unknown` is the answer where the packet does not show them.
 bool ProtocolMatches(const TransportTerm& term, const PacketView& packet, bool unknown);
 
 // The same of all the term asks for. `port` is that of the term's side.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -106,9 +107,25 @@ void CompileSite(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(Compile(text));
 }
 
+// A set of so many prefixes, from a file.
+void CompileSet(benchmark::State& state) {
+  std::mt19937 random(4);
+  std::string prefixes;
+  for (int64_t i = 0; i < state.range(0); ++i) {
+    absl::StrAppend(&prefixes, random() % 224, ".", random() % 256, ".", random() % 256, ".0/24\n");
+  }
+  policy::FakeNames names;
+  names.PushFile("/blocked", std::move(prefixes));
+  const std::string text = "set blocked from \"/blocked\"; between @blocked and any reject;";
+  std::shared_ptr<const RuleSet> rules;
+  for (auto _ : state) rules = RuleSet::Compile(text, names).rules;
+  state.counters["bytes"] = static_cast<double>(rules->memory());
+}
+
 BENCHMARK(DecideSite)->RangeMultiplier(10)->Range(10, 100'000);
 BENCHMARK(DecideCrossed)->RangeMultiplier(10)->Range(10, 100'000);
 BENCHMARK(CompileSite)->RangeMultiplier(10)->Range(10, 100'000)->Unit(benchmark::kMillisecond);
+BENCHMARK(CompileSet)->Arg(500'000)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace sluice::server

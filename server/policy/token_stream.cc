@@ -1,0 +1,85 @@
+#include "server/policy/token_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/policy/keywords.h"
+#include "server/policy/nearest_word.h"
+
+namespace sluice::server::policy {
+
+void TokenStream::Advance() {
+  previous_end_ = token_.end;
+  token_ = lexer_.Next();
+}
+
+bool TokenStream::Take(std::string_view word) {
+  if (!At(word)) return false;
+  Advance();
+  return true;
+}
+
+bool TokenStream::Take(Token::Kind kind) {
+  if (!At(kind)) return false;
+  Advance();
+  return true;
+}
+
+bool TokenStream::Fail(std::string_view expected, Words words) {
+  std::string message = absl::StrCat("expected ", std::string(expected), ", found ");
+  if (token_.kind == Token::Kind::kEnd) {
+    message += "the end of the policy";
+  } else {
+    message += Quoted(token_.text);
+    const std::string_view meant =
+        token_.IsWord() ? NearestWord(token_.text, words) : std::string_view();
+    if (!meant.empty()) absl::StrAppend(&message, ": did you mean ", Quoted(meant), "?");
+  }
+  problems_->Add(token_.place, std::move(message));
+  return false;
+}
+
+bool TokenStream::Value(std::string_view what, Words allowed, Word& value) {
+  if (!token_.IsWord()) return Fail(what);
+  if (IsKeyword(token_.text) && token_.text != "any" &&
+      std::find(allowed.begin(), allowed.end(), token_.text) == allowed.end()) {
+    problems_->Add(token_.place,
+                   absl::StrCat("expected ", std::string(what), ", found the keyword ",
+                                Quoted(token_.text), ": write a name like it in capitals"));
+    return false;
+  }
+  value = {token_.text, token_.place};
+  Advance();
+  return true;
+}
+
+bool TokenStream::String(std::string_view what, Word& value) {
+  if (!At(Token::Kind::kString)) return Fail(what);
+  value = {token_.text, token_.place};
+  Advance();
+  return true;
+}
+
+bool TokenStream::End(std::string_view expected, Words words) {
+  if (Take(Token::Kind::kSemicolon)) return true;
+  if (token_.kind != Token::Kind::kEnd && !(token_.IsWord() && IsStarter(token_.text)) &&
+      (token_.place.line == previous_end_.line ||
+       (token_.IsWord() && !NearestWord(token_.text, words).empty()))) {
+    return Fail(expected, words);
+  }
+  problems_->Add(previous_end_, "expected `;` at the end of the statement");
+  return true;
+}
+
+void TokenStream::Recover() {
+  // Whoever failed has either taken a token or stands at one that begins no statement, so this
+  // always gets further.
+  while (token_.kind != Token::Kind::kEnd && token_.kind != Token::Kind::kSemicolon &&
+         !(token_.IsWord() && IsStarter(token_.text))) {
+    Advance();
+  }
+  Take(Token::Kind::kSemicolon);
+}
+
+}  // namespace sluice::server::policy
