@@ -1,0 +1,109 @@
+// Policies, and packets they decide about: up to the first zero byte the text of a policy, behind
+// it what packets are made of. Whatever loads, the classifier must say what the matcher says.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "server/policy/checker.h"
+#include "server/policy/classifier.h"
+#include "server/policy/fake_names.h"
+#include "server/policy/matcher.h"
+#include "server/policy/packet_view.h"
+#include "server/policy/parser.h"
+#include "server/policy/problems.h"
+#include "tests/fuzz/require.h"
+
+namespace sluice::server::policy {
+namespace {
+
+FakeNames SomeNames() {
+  FakeNames names;
+  names.PushHost("a", {"10.0.0.1", "2001:db8::1"});
+  names.PushNetwork("n", 0x0a000000);
+  names.PushService("smtp", "tcp", 25);
+  names.PushProtocol("gre", 47);
+  names.PushFile("/f", "10.0.0.0/30\n2001:db8::/126 # both families\n");
+  return names;
+}
+
+// Takes bytes from the front; zeros where there are no more.
+class Bytes {
+ public:
+  explicit Bytes(std::string_view bytes) : bytes_(bytes) {}
+
+  bool empty() const { return bytes_.empty(); }
+  uint8_t Next() {
+    if (bytes_.empty()) return 0;
+    const auto byte = static_cast<uint8_t>(bytes_.front());
+    bytes_.remove_prefix(1);
+    return byte;
+  }
+  uint32_t Next16() {
+    const uint32_t high = Next();
+    return high << 8 | Next();
+  }
+
+ private:
+  std::string_view bytes_;
+};
+
+// Near 10.0.0.0 or 2001:db8::.
+std::string NextAddress(Bytes& bytes, bool ipv6) {
+  std::string address = ipv6 ? std::string("\x20\x01\x0d\xb8", 4) + std::string(12, '\0')
+                             : std::string("\x0a\0\0\0", 4);
+  const uint8_t where = bytes.Next();
+  address.back() = static_cast<char>(bytes.Next());
+  address[where % address.size()] = static_cast<char>(bytes.Next());
+  return address;
+}
+
+v1::Packet NextPacket(Bytes& bytes) {
+  static constexpr const char* kGroups[] = {"", "inside", "outside", "g"};
+  v1::Packet packet;
+  const uint8_t has = bytes.Next();
+  packet.set_input_group(kGroups[has & 3]);
+  packet.set_output_group(kGroups[has >> 2 & 3]);
+  if ((has & 16) != 0) return packet;
+  v1::Headers& headers = *packet.mutable_headers();
+  headers.set_source(NextAddress(bytes, (has & 32) != 0));
+  headers.set_destination(NextAddress(bytes, (has & 32) != 0));
+  headers.set_protocol(bytes.Next());
+  const uint8_t shown = bytes.Next();
+  if ((shown & 1) != 0) headers.set_source_port(bytes.Next16());
+  if ((shown & 2) != 0) headers.set_destination_port(bytes.Next16());
+  if ((shown & 4) != 0) headers.set_icmp_type(bytes.Next());
+  if ((shown & 8) != 0) headers.set_tcp_flags(bytes.Next());
+  if ((shown & 16) != 0) headers.set_fragment_offset(8);
+  headers.set_cut_short((shown & 32) != 0);
+  return packet;
+}
+
+void Try(std::string_view input) {
+  const size_t end = input.find('\0');
+  Problems problems;
+  FakeNames names = SomeNames();
+  const Syntax syntax = Parse(input.substr(0, end), problems);
+  const CheckedPolicy policy = Check(syntax, names, problems);
+  if (!problems.empty()) {
+    for (const Problem& problem : std::move(problems).Take()) Require(!problem.message.empty());
+    return;
+  }
+  const Classifier classifier(policy.rules);
+  const Matcher matcher(policy.rules);
+  Bytes bytes(end == std::string_view::npos ? std::string_view() : input.substr(end + 1));
+  do {
+    const v1::Packet packet = NextPacket(bytes);
+    const PacketView view = ViewPacket(packet);
+    Require(classifier.FirstMatch(view) == matcher.FirstMatch(view));
+  } while (!bytes.empty());
+}
+
+}  // namespace
+}  // namespace sluice::server::policy
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  sluice::server::policy::Try({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
