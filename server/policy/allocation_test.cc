@@ -34,20 +34,30 @@ TEST(AllocationTest, NoneInADecision) {
   const auto rules = RuleSet::Compile(
                          "from host 10.0.0.1 to any tcp port 25 reject notify log;"
                          "from net 2001:db8::/32 to any icmp type infotype accept;"
-                         "between net 10.0.0.0 and any udp port-not reserved accept;",
+                         "between net 10.0.0.0 and any udp port-not reserved accept;"
+                         "set few = {198.51.100.0/24, 2001:db8::/32};"
+                         "rule \"few\" from group inside @few to tcp flags syn/syn,ack accept;"
+                         "for 128.1.0.0 netmask is 255.255.0.255;"
+                         "from subnet 128.1.0.7 to any proto {47, 50} accept;",
                          names)
                          .rules;
   ASSERT_NE(rules, nullptr);
-  const v1::Packet packets[] = {policy::Tcp("10.0.0.1", 1, "10.0.0.2", 25),
+  v1::Packet syn = policy::Tcp("198.51.100.1", 1, "10.0.0.2", 2);
+  syn.mutable_headers()->set_tcp_flags(2);
+  syn.set_input_group("inside");
+  const v1::Packet packets[] = {syn,
+                                policy::PacketOf("128.1.9.7", "10.0.0.2", 47),
+                                policy::Tcp("10.0.0.1", 1, "10.0.0.2", 25),
                                 policy::Icmp("2001:db8::1", "::1", 128),
                                 policy::Udp("192.0.2.1", 5000, "10.0.0.1", 5000),
-                                policy::Tcp("192.0.2.1", 1, "10.0.0.2", 2), v1::Packet()};
+                                policy::Tcp("192.0.2.1", 1, "10.0.0.2", 2),
+                                v1::Packet()};
   const int before = allocations;
   EXPECT_GT(before, 0);
   uint32_t rule = 0;
   for (const v1::Packet& packet : packets) rule += rules->Decide(packet).rule;
   EXPECT_EQ(allocations - before, 0);
-  EXPECT_EQ(rule, 1u + 2 + 4 + 0 + 1);
+  EXPECT_EQ(rule, 5u + 6 + 1 + 2 + 4 + 0 + 1);
 }
 
 }  // namespace

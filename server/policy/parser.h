@@ -9,7 +9,7 @@
 namespace sluice::server::policy {
 
 // Rules one policy may have. Bounds what a text that is all `from any to any accept;` costs:
-// below a kilobyte a rule while it is compiled.
+// below two kilobytes a rule while it is compiled.
 inline constexpr size_t kMostRules = 1'000'000;
 
 // Reads a policy. After a statement that is wrong it goes on behind the next `;`, or at the next

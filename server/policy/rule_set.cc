@@ -69,8 +69,9 @@ RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) 
     problems.Add({}, absl::StrCat("the policy has ", text.size(), " bytes; at most ", kLargestText,
                                   " are taken"));
   } else {
-    const policy::Syntax syntax = policy::Parse(text, problems);
-    const policy::CheckedPolicy checked = policy::Check(syntax, names, problems);
+    // The tree is gone before the rules are indexed: of a million it takes hundreds of megabytes.
+    const policy::CheckedPolicy checked =
+        policy::Check(policy::Parse(text, problems), names, problems);
     if (problems.empty()) compiled.rules.reset(new RuleSet(checked));
   }
   for (policy::Problem& problem : std::move(problems).Take()) {
