@@ -1,10 +1,10 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "server/policy/address.h"
@@ -37,7 +37,10 @@ struct AddressTerm {
 struct PortRange {
   uint16_t low = 0;
   uint16_t high = 0;
-  auto operator<=>(const PortRange&) const = default;
+  bool operator==(const PortRange& other) const = default;
+  bool operator<(const PortRange& other) const {
+    return std::tie(low, high) < std::tie(other.low, other.high);
+  }
 };
 
 // Of the flags in `mask`, those in `set` are set and the others are not; or not so.
