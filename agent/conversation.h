@@ -67,8 +67,9 @@ class Conversation final {
   // Hands what has come to the listener and does what is due.
   void Run(int64_t now_ns) {
     // If this thread was stopped, the time it missed says nothing about the server.
-    if (last_run_ns_ != 0 && now_ns - last_run_ns_ > 2 * kHeartbeatInterval) {
-      heard_ns_ += now_ns - last_run_ns_;
+    if (last_run_ns_ != 0) {
+      const int64_t late_ns = now_ns - std::max(NextTimer(), last_run_ns_);
+      if (late_ns > kHeartbeatInterval) heard_ns_ += late_ns;
     }
     last_run_ns_ = now_ns;
     TakeMail(now_ns);

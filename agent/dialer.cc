@@ -27,6 +27,9 @@ Dialer::Dialed Dialer::Dial() {
   // attempts is ours, as every attempt is a new channel.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  // Replies that carry rewritten packets: several batches of 1 MiB may be answered at once. The
+  // default is 4 MiB.
+  arguments.SetMaxReceiveMessageSize(16 << 20);
   // A proxy named in the environment must not stand between a gateway and its decider.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return {grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments), server};

@@ -29,6 +29,7 @@
 #include "agent/mode_switch.h"
 #include "agent/netfilter/links.h"
 #include "agent/netfilter/packet_timestamps.h"
+#include "agent/netfilter/queue_listing.h"
 #include "agent/netfilter/table.h"
 #include "agent/netfilter/table_monitor.h"
 #include "agent/privileges.h"
@@ -149,6 +150,15 @@ void LogTotals(const v1::GatewayStats& stats) {
 }
 
 int Release(const AgentConfig& config) {
+  const auto queue = static_cast<uint16_t>(config.queues().first());
+  if (const auto owner = FindQueueOwner(queue)) {
+    spdlog::error(
+        "queue {} belongs to netlink port {} (for most programs its process id): an agent that "
+        "runs "
+        "puts the rules back; stop it first, or set its mode to off",
+        queue, *owner);
+    return kFailed;
+  }
   const auto table = Table::Open(TableOptionsOf(config));
   if (!table.ok()) return Fail(table.status());
   if (const absl::Status status = (*table)->Remove(); !status.ok()) return Fail(status);
@@ -300,7 +310,8 @@ int Main(int argc, char** argv) {
   auto* check_flag =
       app.add_flag("--check", check, "Test kernel, permissions, rules and servers; change nothing");
   app.add_flag("--release", release,
-               "Take the agent's rules out: everything is forwarded. Needs no server")
+               "Take the agent's rules out: everything is forwarded. Needs no server; stop the "
+               "agent first")
       ->excludes(check_flag);
   app.set_version_flag("--version", kVersion);
   try {

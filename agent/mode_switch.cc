@@ -141,7 +141,11 @@ absl::Status ModeSwitch::TurnOn(v1::Mode mode, const ModeConfirmation& confirmat
   // The queues first: a packet that comes at once must be asked about, not waved through.
   if (mode != mode_) SetQueues(mode);
   absl::Status status = table_->Install({TableModeOf(mode), RevertOf(confirmation)});
-  if (!status.ok() && mode != mode_) SetQueues(mode_);
+  if (!status.ok() && mode != mode_) {
+    // The kernel may have taken the rules and only failed to say so.
+    if (mode_ == v1::MODE_OFF) table_->Remove().IgnoreError();
+    SetQueues(mode_);
+  }
   return status;
 }
 
@@ -204,8 +208,8 @@ void ModeSwitch::RunClock() {
 
 absl::Status ModeSwitch::Adopt(TableState left) {
   const v1::Mode mode = left.mode == TableMode::kShadow ? v1::MODE_SHADOW : v1::MODE_ON;
-  if (const auto set = Set(mode); !set.ok()) return set.status();
   if (left.revert == TableRevert::kNone) {
+    if (const auto set = Set(mode); !set.ok()) return set.status();
     spdlog::info("table inet sluice was there already: staying in mode {}",
                  std::string(ModeName(mode)));
     return absl::OkStatus();
@@ -214,6 +218,11 @@ absl::Status ModeSwitch::Adopt(TableState left) {
                           : left.revert == TableRevert::kToOn ? v1::MODE_ON
                                                               : v1::MODE_SHADOW;
   spdlog::warn("table inet sluice was there already, of a mode nobody has confirmed");
+  {
+    // As it was left, until the mode before is back: dying in between must not confirm it.
+    MutexLock lock(mutex_);
+    mode_ = mode;
+  }
   return Set(before).status();
 }
 

@@ -126,6 +126,7 @@ void PacketAnswers::Flush() {
   if (const absl::Status status = queue_->Send(verdicts_); !status.ok()) {
     spdlog::error("{} packets: {}", unsent_.size(), std::string(status.message()));
     for (const uint32_t packet_id : unsent_) OnKernelError(packet_id, EIO);
+    broken_ = true;
   }
   verdicts_.Clear();
   unsent_.clear();

@@ -59,6 +59,9 @@ class PacketAnswers final {
 
   // Hands all that to the kernel. Sends early when the buffer is full.
   void Flush();
+  // The kernel would not take some verdicts. It still holds those packets, counted `send_failed`
+  // and dropped; closing the queue makes that true.
+  bool broken() const { return broken_; }
 
   // The kernel objects to what it was told of a packet: that is counted anew. Returns the packet's
   // transaction id, 0 if it had none; nothing if the objection is to no recent answer.
@@ -92,6 +95,7 @@ class PacketAnswers final {
   Counters counters_;
   std::vector<Told> told_;        // by packet id
   std::vector<uint32_t> unsent_;  // packet ids in verdicts_
+  bool broken_ = false;
 };
 
 }  // namespace sluice::agent

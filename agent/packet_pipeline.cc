@@ -353,7 +353,8 @@ void PacketPipeline::OnNobody() {
 
 void PacketPipeline::ExpireDeadlines() {
   while (auto packet = pending_.TakeExpired(clock_.monotonic_ns())) {
-    if (stream_ != 0 && unanswered_since_ns_ == 0) unanswered_since_ns_ = clock_.monotonic_ns();
+    last_stale_ns_ = clock_.monotonic_ns();
+    if (stream_ != 0 && unanswered_since_ns_ == 0) unanswered_since_ns_ = last_stale_ns_;
     GiveFallback(*std::move(packet), stream_ == 0 ? v1::CAUSE_NO_DECIDER : v1::CAUSE_STALE);
   }
 }

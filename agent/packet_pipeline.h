@@ -70,9 +70,10 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   void ExpireDeadlines();
   // Deadline of the next packet that would expire, if any.
   std::optional<int64_t> NextDeadline() const { return pending_.NextDeadline(); }
-  // For how long the decider that is connected has answered nothing while packets went stale.
+  // For how long packets have gone stale, from the first to the latest, since the decider that is
+  // connected last answered one in time.
   int64_t unanswered_ns() const {
-    return unanswered_since_ns_ == 0 ? 0 : clock_.monotonic_ns() - unanswered_since_ns_;
+    return unanswered_since_ns_ == 0 ? 0 : last_stale_ns_ - unanswered_since_ns_;
   }
 
   // Off: what is pending is accepted, and so is what still comes. Shadow: the same, but verdicts
@@ -83,6 +84,8 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
 
   // Hands the verdicts of this turn to the kernel.
   void Flush() { answers_.Flush(); }
+  // The kernel would not take them: see PacketAnswers.
+  bool broken() const { return answers_.broken(); }
 
   // Packets for the decider; see PacketOutbox.
   v1::PacketBatch* NextBatch(int64_t travel_ns) {
@@ -127,6 +130,7 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   // No decider is connected, but one is being dialled that has not failed yet.
   bool hopeful_ = true;
   int64_t unanswered_since_ns_ = 0;  // 0: answers come
+  int64_t last_stale_ns_ = 0;
 
   // The decider's wishes.
   CopyRange copy_range_;

@@ -69,9 +69,11 @@ void QueueLoop::Run() {
   {
     MutexLock lock(mutex_);
     running_ = false;
+    // Whoever posted before that is still waiting. Whoever comes now does the work themselves, but
+    // not before this is done.
+    for (const auto& work : posted_) work();
+    posted_.clear();
   }
-  // Whoever posted before that is still waiting.
-  DoPosted();
   if (broken_) failed_();
 }
 
@@ -91,6 +93,7 @@ void QueueLoop::Turn() {
   Receive();
   SendBatches();
   pipeline_.Flush();
+  if (pipeline_.broken()) broken_ = true;
 }
 
 void QueueLoop::WaitForWork() {

@@ -4,6 +4,7 @@
 #include <google/protobuf/arena.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <string>
@@ -50,8 +51,21 @@ std::string Address(const std::string& bytes, bool has_port, uint32_t port) {
   return bytes.size() == 16 ? absl::StrCat("[", text, "]:", port) : absl::StrCat(text, ":", port);
 }
 
+// Of what agents send: never negative, at most a day.
 std::chrono::nanoseconds ToDuration(const google::protobuf::Duration& duration) {
-  return std::chrono::seconds(duration.seconds()) + std::chrono::nanoseconds(duration.nanos());
+  constexpr int64_t kDay = 24 * 3600;
+  return std::chrono::seconds(std::clamp<int64_t>(duration.seconds(), 0, kDay)) +
+         std::chrono::nanoseconds(std::clamp(duration.nanos(), 0, 999'999'999));
+}
+
+// As much of a reason as the wire promises to keep, no character cut in two.
+std::string KeptReason(std::string reason) {
+  constexpr size_t kKept = 256;
+  if (reason.size() <= kKept) return reason;
+  size_t end = kKept;
+  while (end > 0 && (static_cast<uint8_t>(reason[end]) & 0xc0) == 0x80) --end;
+  reason.resize(end);
+  return reason;
 }
 
 // One Decide stream.
@@ -71,7 +85,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   void Answer(const v1::Packet& packet, const v1::Verdict& verdict,
               Clock::duration taken) override {
     const std::string reason =
-        absl::StrCat(kByScreen, verdict.reason().empty() ? "" : ": ", verdict.reason());
+        KeptReason(absl::StrCat(kByScreen, verdict.reason().empty() ? "" : ": ", verdict.reason()));
     {
       MutexLock lock(mutex_);
       v1::Verdict* const added = verdicts_[filling_].mutable_verdicts()->add_verdicts();

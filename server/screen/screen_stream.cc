@@ -2,10 +2,14 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <chrono>
 #include <deque>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
@@ -38,6 +42,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
     unread_ += static_cast<size_t>(batch.packets_size());
     packets_.push_back({Clock::now(), batch});
     packets_.back().batch.set_batch(++batches_);
+    KeepFromGone(batch);
     WriteLocked();
     return true;
   }
@@ -124,7 +129,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
       *response_.mutable_packets() = std::move(first.batch);
       packets_.pop_front();
     } else if (gone_.transaction_ids_size() > 0) {
-      // Behind the packets it speaks of.
+      // Behind the packets it speaks of, and of none that was given again since.
       *response_.mutable_gone() = std::exchange(gone_, {});
     } else if (errors_.entries_size() > 0 || errors_.suppressed() > 0) {
       *response_.mutable_errors() = std::exchange(errors_, {});
@@ -132,6 +137,17 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
       return nullptr;
     }
     return &response_;
+  }
+
+  // Packets that are given again, on a newer stream, are not gone after all.
+  void KeepFromGone(const v1::PacketBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (gone_.transaction_ids_size() == 0) return;
+    absl::flat_hash_set<uint64_t> given;
+    for (const v1::Packet& packet : batch.packets()) given.insert(packet.transaction_id());
+    auto& ids = *gone_.mutable_transaction_ids();
+    ids.erase(std::remove_if(ids.begin(), ids.end(),
+                             [&given](uint64_t id) { return given.contains(id); }),
+              ids.end());
   }
 
   static void TakeOff(Clock::duration taken, google::protobuf::Duration* left) {

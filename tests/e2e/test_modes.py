@@ -203,6 +203,14 @@ def test_release_opens_the_gateway_without_a_server(rig):
     assert rig.pinger().ping()
 
 
+def test_release_beside_a_running_agent_says_that_it_would_not_last(rig):
+    agent = rig.agent(rig.decider())
+    code, said = run(AGENT, "--config", agent.config, "--release", namespace=rig.network.gateway)
+    assert code == 1 and "stop it first" in said, said
+    assert rig.pinger().ping()
+    assert agent.settle(2).accepted == 2
+
+
 def test_rules_of_others_are_never_touched(rig):
     rig.network.gateway.nft(
         """
