@@ -113,16 +113,19 @@ TEST_F(PacketPipelineTest, AsksTheNextDeciderOnlyAboutItsFamilies) {
   EXPECT_EQ(Stats().family_unasked().dropped(), 1u);
 }
 
-TEST_F(PacketPipelineTest, SaysForHowLongNothingWasAnswered) {
+TEST_F(PacketPipelineTest, SaysForHowLongPacketsWentStale) {
   Connect();
   Push(1);
   At(50);
   EXPECT_EQ(pipeline_->unanswered_ns(), 0);
-  At(80);
-  EXPECT_EQ(pipeline_->unanswered_ns(), 30 * kMs);
+  At(3000);
+  EXPECT_EQ(pipeline_->unanswered_ns(), 0) << "nothing was asked meanwhile";
   Push(2);
+  At(3050);
+  EXPECT_EQ(pipeline_->unanswered_ns(), 3000 * kMs);
+  Push(3);
   Answer({Verdict(Asked().at(0).transaction_id(), v1::ACTION_ACCEPT)});
-  At(90);
+  At(3100);
   EXPECT_EQ(pipeline_->unanswered_ns(), 0);
 }
 
