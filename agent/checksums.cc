@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "agent/packet_headers.h"
+#include "proto/headers/packet_headers.h"
 
 namespace sluice::agent {
 namespace {

@@ -64,6 +64,8 @@ v1::CommandReply RunCommand(const v1::Command& command, ModeSwitch& mode,
       *reply.mutable_stats() = ReadStats(stats);
       return reply;
     }
+    case v1::Command::kListRemembered:
+    case v1::Command::kClearRemembered:
     case v1::Command::COMMAND_NOT_SET:
       break;
   }

@@ -9,7 +9,7 @@
 #include "agent/interface_groups.h"
 #include "agent/netfilter/links.h"
 #include "agent/netfilter/queue_codec.h"
-#include "agent/packet_headers.h"
+#include "proto/headers/packet_headers.h"
 #include "sluice/v1/packet.pb.h"
 
 namespace sluice::agent {

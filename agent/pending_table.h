@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/packet_headers.h"
+#include "proto/headers/packet_headers.h"
 #include "sluice/v1/packet.pb.h"
 
 namespace sluice::agent {

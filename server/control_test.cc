@@ -20,11 +20,11 @@ class ControlTest : public ServerFixture {
 TEST_F(ControlTest, ChecksAPolicyAndChangesNothing) {
   v1::CheckPolicyRequest request;
   v1::CheckPolicyResponse response;
-  request.set_text("between any and any tcp port 80 accept;\n");
+  request.mutable_policy()->set_text("between any and any tcp port 80 accept;\n");
   ASSERT_TRUE(control_->CheckPolicy(Context().get(), request, &response).ok());
   EXPECT_EQ(response.problems_size(), 0);
   EXPECT_EQ(response.rules(), 2u);
-  request.set_text("# fine\n  from any to perhaps;");
+  request.mutable_policy()->set_text("# fine\n  from any to perhaps;");
   ASSERT_TRUE(control_->CheckPolicy(Context().get(), request, &response).ok());
   ASSERT_GT(response.problems_size(), 0);
   EXPECT_EQ(response.problems(0).line(), 2u);
@@ -35,8 +35,8 @@ TEST_F(ControlTest, ChecksAPolicyAndChangesNothing) {
 
 TEST_F(ControlTest, AppliesAPolicyAndReturnsTheOldOne) {
   v1::ApplyPolicyRequest request;
-  request.set_text("default accept;");
-  request.set_source("a file");
+  request.mutable_policy()->set_text("default accept;");
+  request.mutable_policy()->set_source("a file");
   v1::ApplyPolicyResponse response;
   ASSERT_TRUE(control_->ApplyPolicy(Context().get(), request, &response).ok());
   EXPECT_EQ(response.previous().version(), 1u);
@@ -51,7 +51,8 @@ TEST_F(ControlTest, AppliesAPolicyAndReturnsTheOldOne) {
 
 TEST_F(ControlTest, AWrongPolicyLeavesTheOldOne) {
   v1::ApplyPolicyRequest request;
-  for (int i = 0; i < 1000; ++i) request.mutable_text()->append("from nobody to nobody accept;\n");
+  for (int i = 0; i < 1000; ++i)
+    request.mutable_policy()->mutable_text()->append("from nobody to nobody accept;\n");
   v1::ApplyPolicyResponse response;
   const grpc::Status status = control_->ApplyPolicy(Context().get(), request, &response);
   EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);

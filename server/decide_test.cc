@@ -74,7 +74,7 @@ TEST_F(DecideTest, ANewPolicyDecidesTheNextBatch) {
   ASSERT_TRUE(stream->Write(Packets(1, {1}, 81)));
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.verdicts().verdicts(0).action(), v1::ACTION_DROP);
-  policies_->Apply("default accept;", "test", std::chrono::system_clock::now());
+  policies_->Apply(PolicyOf("default accept;", "test"), std::chrono::system_clock::now());
   ASSERT_TRUE(stream->Write(Packets(2, {2}, 81)));
   ASSERT_TRUE(ReadVerdicts(*stream, &response));
   EXPECT_EQ(response.verdicts().verdicts(0).action(), v1::ACTION_ACCEPT);
@@ -84,7 +84,7 @@ TEST_F(DecideTest, TellsEveryStreamOfANewPolicy) {
   auto one = Decide("gw");
   auto other = Decide("gw2");
   for (const char* version : {"2", "3"}) {
-    policies_->Apply("default accept;", "test", std::chrono::system_clock::now());
+    policies_->Apply(PolicyOf("default accept;", "test"), std::chrono::system_clock::now());
     for (DecideClient* stream : {one.get(), other.get()}) {
       v1::DecideResponse response;
       ASSERT_TRUE(stream->Read(&response));
@@ -108,7 +108,7 @@ TEST_F(DecideTest, NoVerdictComesBehindTheWordOfALaterPolicy) {
     for (uint64_t batch = 1; batch <= 300; ++batch) {
       ASSERT_TRUE(stream->Write(Packets(batch, {batch}, 81)));
       if (batch == 150) {
-        policies_->Apply("default accept;", "test", std::chrono::system_clock::now());
+        policies_->Apply(PolicyOf("default accept;", "test"), std::chrono::system_clock::now());
       }
     }
   });
@@ -266,7 +266,7 @@ TEST_F(DecideTest, ServesManyStreamsAtOnce) {
     });
   }
   for (int i = 0; i < 20; ++i) {
-    policies_->Apply(kPolicy, "test", std::chrono::system_clock::now());
+    policies_->Apply(PolicyOf(kPolicy, "test"), std::chrono::system_clock::now());
   }
   for (auto& agent : agents) agent.join();
 }

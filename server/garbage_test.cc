@@ -91,7 +91,8 @@ TEST_F(GarbageTest, TheServerSurvives) {
   connections.set_last(5);
   connections.mutable_filter()->mutable_source()->set_address("1234");
   v1::ApplyPolicyRequest policy;
-  policy.set_text("from host 10.0.0.1 to any tcp port 80 accept log; default reject;");
+  policy.mutable_policy()->set_text(
+      "from host 10.0.0.1 to any tcp port 80 accept log; default reject;");
   const struct {
     std::string method;
     std::vector<std::string> messages;

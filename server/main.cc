@@ -80,7 +80,7 @@ bool ApplyFile(const std::string& path, PolicyStore* policies) {
     return false;
   }
   const PolicyStore::Applied applied =
-      policies->Apply(*std::move(text), path, std::chrono::system_clock::now());
+      policies->Apply(PolicyOf(*std::move(text), path), std::chrono::system_clock::now());
   for (const v1::PolicyProblem& problem : applied.problems) {
     absl::FPrintF(stderr, "%s:%d:%d: %s\n", path, problem.line(), problem.column(),
                   problem.message());

@@ -22,7 +22,7 @@ void ServerFixture::Start(ServerOptions options, const std::string& policy) {
   // A socket's path has at most 107 bytes; a test's folder may have more.
   target_ = "unix:/proc/self/fd/" + std::to_string(folder_fd_) + "/s";
   policies_ = std::make_unique<PolicyStore>(std::chrono::system_clock::now());
-  const auto applied = policies_->Apply(policy, "test", std::chrono::system_clock::now());
+  const auto applied = policies_->Apply(PolicyOf(policy, "test"), std::chrono::system_clock::now());
   ASSERT_TRUE(applied.problems.empty()) << applied.problems[0].message();
   options.listen = {target_};
   auto server = Server::Create(options, policies_.get());

@@ -137,7 +137,8 @@ TEST(ConfigReaderTest, SaysWhatWasMeant) {
             "f:3:3: queues.cuont: unknown key, did you mean queues.count?");
   EXPECT_EQ(Error("mark_mask: 1\n"), "f:2:1: mark_mask: unknown key, did you mean hook.mark_mask?");
   EXPECT_EQ(Error("hook: {shape: 1}\n"),
-            "f:2:8: hook.shape: unknown key, allowed are manage, mark_mask");
+            "f:2:8: hook.shape: unknown key, allowed are manage, mark_mask, "
+            "connection_mark_mask, remembered_limit");
 }
 
 TEST(ConfigReaderTest, SaysWhatIsAllowed) {

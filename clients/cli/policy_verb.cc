@@ -51,7 +51,7 @@ std::string Describe(const v1::Policy& policy) {
 absl::Status Check(Connection& connection, const std::string& text,
                    v1::CheckPolicyResponse* response) {
   v1::CheckPolicyRequest request;
-  request.set_text(text);
+  request.mutable_policy()->set_text(text);
   ShortCall call;
   return connection.Explain(connection.control().CheckPolicy(&call, request, response));
 }
@@ -88,8 +88,8 @@ absl::Status RunApply(const Options& options, Context& context, Connection& conn
   if (absl::Status status = ReadPolicy(options.file, context, &text); !status.ok()) return status;
   if (absl::Status status = connection.Connect(); !status.ok()) return status;
   v1::ApplyPolicyRequest request;
-  request.set_text(text);
-  request.set_source(NameOf(options.file));
+  request.mutable_policy()->set_text(text);
+  request.mutable_policy()->set_source(NameOf(options.file));
   ShortCall call;
   v1::ApplyPolicyResponse response;
   const grpc::Status status = connection.control().ApplyPolicy(&call, request, &response);

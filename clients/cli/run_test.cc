@@ -159,7 +159,7 @@ TEST_F(RunTest, PolicyCheck) {
   const std::string file = File("default accept;\n");
   EXPECT_EQ(Ctl({"policy", "check", file}), 0);
   EXPECT_EQ(out(), file + ": ok, 2 rules\n");
-  EXPECT_EQ(server_.check_policy.text(), "default accept;\n");
+  EXPECT_EQ(server_.check_policy.policy().text(), "default accept;\n");
 }
 
 TEST_F(RunTest, PolicyCheckShowsWhereTheProblemsAre) {
@@ -187,8 +187,8 @@ TEST_F(RunTest, PolicyApply) {
   in_.str("from any to any accept;");
   EXPECT_EQ(Ctl({"policy", "apply", "-"}), 0);
   EXPECT_EQ(out(), "was version 0 (built in, 0 rules)\nnow version 1 (my.policy, 1 rule)\n");
-  EXPECT_EQ(server_.apply_policy.text(), "from any to any accept;");
-  EXPECT_EQ(server_.apply_policy.source(), "stdin");
+  EXPECT_EQ(server_.apply_policy.policy().text(), "from any to any accept;");
+  EXPECT_EQ(server_.apply_policy.policy().source(), "stdin");
 }
 
 TEST_F(RunTest, PolicyApplyOfABadOneShowsItsProblems) {
@@ -200,7 +200,10 @@ TEST_F(RunTest, PolicyApplyOfABadOneShowsItsProblems) {
   in_.clear();
   in_.str("x");
   EXPECT_EQ(Ctl({"policy", "apply", "-", "-o", "json"}), 1);
-  EXPECT_EQ(out(), "{\"problems\":[{\"line\":1,\"column\":1,\"message\":\"no\"}],\"rules\":0}\n");
+  EXPECT_EQ(
+      out(),
+      "{\"problems\":[{\"line\":1,\"column\":1,\"message\":\"no\",\"file\":\"\",\"length\":0}],"
+      "\"rules\":0,\"warnings\":[],\"missingFiles\":[]}\n");
 }
 
 TEST_F(RunTest, PolicyShowPrintsWhatCanBeAppliedAgain) {

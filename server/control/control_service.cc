@@ -120,7 +120,7 @@ grpc::ServerUnaryReactor* ControlServiceImpl::CheckPolicy(grpc::CallbackServerCo
                                                           v1::CheckPolicyResponse* response) {
   auto* call = new Later;  // Deletes itself.
   const bool posted = worker_->Post([call, request, response] {
-    const RuleSet::Compiled compiled = RuleSet::Compile(request->text());
+    const RuleSet::Compiled compiled = RuleSet::Compile(request->policy());
     for (const v1::PolicyProblem& problem : compiled.problems) {
       *response->add_problems() = problem;
     }
@@ -139,14 +139,14 @@ grpc::ServerUnaryReactor* ControlServiceImpl::ApplyPolicy(grpc::CallbackServerCo
   auto* call = new Later;  // Deletes itself.
   const bool posted = worker_->Post([this, call, request, response, peer = context->peer()] {
     const PolicyStore::Applied applied =
-        policies_->Apply(request->text(), request->source(), std::chrono::system_clock::now());
+        policies_->Apply(request->policy(), std::chrono::system_clock::now());
     if (applied.current == nullptr) {
       call->Finish(grpc::Status(StatusCode::INVALID_ARGUMENT, Describe(applied.problems)));
       return;
     }
     spdlog::info("policy {} applied by {}: {} rules from {}", applied.current->version,
                  PeerAddress(peer), applied.current->rules->size(),
-                 applied.current->source.substr(0, 256));
+                 applied.current->text.source().substr(0, 256));
     *response->mutable_previous() = applied.previous->ToProto();
     *response->mutable_current() = applied.current->ToProto();
     call->Finish(grpc::Status::OK);

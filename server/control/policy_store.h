@@ -13,11 +13,13 @@
 
 namespace sluice::server {
 
+// A policy that includes nothing.
+v1::PolicyText PolicyOf(std::string text, std::string source);
+
 // A policy as it was applied. Immutable.
 struct Policy {
   uint64_t version;
-  std::string text;
-  std::string source;
+  v1::PolicyText text;
   std::chrono::system_clock::time_point applied;
   std::shared_ptr<const RuleSet> rules;
 
@@ -44,7 +46,7 @@ class PolicyStore final {
 
   // Makes `text` the policy unless it has problems; the old one stays then. May take as long as
   // names take to resolve.
-  Applied Apply(std::string text, std::string source, WallTime now);
+  Applied Apply(v1::PolicyText text, WallTime now);
 
  private:
   mutable Mutex mutex_;

@@ -19,19 +19,20 @@ TEST(PolicyStoreTest, BeginsWithDefaultReject) {
 TEST(PolicyStoreTest, AppliesAllAtOnceAndKeepsSnapshotsAlive) {
   PolicyStore store(Time{});
   const auto before = store.Current();
-  const auto applied = store.Apply("default accept;", "test", Time(std::chrono::seconds(7)));
+  const auto applied =
+      store.Apply(PolicyOf("default accept;", "test"), Time(std::chrono::seconds(7)));
   EXPECT_TRUE(applied.problems.empty());
   EXPECT_EQ(applied.previous, before);
   EXPECT_EQ(applied.current, store.Current());
   EXPECT_EQ(applied.current->version, 1u);
-  EXPECT_EQ(applied.current->source, "test");
+  EXPECT_EQ(applied.current->text.source(), "test");
   EXPECT_EQ(before->rules->Decide(v1::Packet()).action, v1::ACTION_DROP);
   EXPECT_EQ(store.Current()->rules->Decide(v1::Packet()).action, v1::ACTION_ACCEPT);
 }
 
 TEST(PolicyStoreTest, KeepsTheOldPolicyWhereTheNewOneIsWrong) {
   PolicyStore store(Time{});
-  const auto applied = store.Apply("default perhaps;", "test", Time{});
+  const auto applied = store.Apply(PolicyOf("default perhaps;", "test"), Time{});
   ASSERT_EQ(applied.problems.size(), 1u);
   EXPECT_EQ(applied.problems[0].line(), 1u);
   EXPECT_EQ(applied.current, nullptr);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -83,10 +84,23 @@ struct ObjectTerm {
   TransportTerm transport;
 };
 
+// How far a decision reaches.
+enum class Scope : uint8_t { kPacket, kConnection, kPeer, kSource };
+
+// Another decider is asked first.
+struct Ask {
+  std::string decider;  // Its name in the policy.
+  std::chrono::milliseconds within{0};
+};
+
 struct Decision {
   bool accept = false;
   Notify notify = Notify::kNone;  // Never with accept.
   bool log = false;
+  Scope scope = Scope::kPacket;
+  std::chrono::seconds lifetime{0};  // Of a scope beyond the packet; 0 where it says none.
+  // The rest is then what holds if it does not answer in time.
+  std::optional<Ask> ask;
 };
 
 struct CheckedRule {
@@ -97,9 +111,16 @@ struct CheckedRule {
   std::string name;  // Empty for none.
 };
 
+// A decider that rules ask, and where it is: "192.0.2.7:9000", "[2001:db8::7]:9000", "unix:/path".
+struct Decider {
+  std::string name;
+  std::vector<std::string> addresses;  // At least one.
+};
+
 struct CheckedPolicy {
   std::vector<CheckedRule> rules;  // The first that matches decides.
   Decision fallback;
+  std::vector<Decider> deciders;  // Each name once.
 };
 
 }  // namespace sluice::server::policy

@@ -69,7 +69,11 @@ class Checker {
   }
 
   static Decision Read(const DecisionSyntax& syntax) {
-    return {syntax.accept, syntax.accept ? Notify::kNone : syntax.notify, syntax.log};
+    Decision decision;
+    decision.accept = syntax.accept;
+    if (!syntax.accept) decision.notify = syntax.notify;
+    decision.log = syntax.log;
+    return decision;
   }
 
   ObjectTerm Read(const ObjectSyntax& syntax) {

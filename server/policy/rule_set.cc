@@ -31,6 +31,20 @@ v1::Notify ToProto(policy::Notify notify) {
   return v1::NOTIFY_UNSPECIFIED;
 }
 
+v1::Scope ToProto(policy::Scope scope) {
+  switch (scope) {
+    case policy::Scope::kPacket:
+      break;
+    case policy::Scope::kConnection:
+      return v1::SCOPE_CONNECTION;
+    case policy::Scope::kPeer:
+      return v1::SCOPE_PEER;
+    case policy::Scope::kSource:
+      return v1::SCOPE_SOURCE;
+  }
+  return v1::SCOPE_PACKET;
+}
+
 // Names longer than this are cut: the reason goes with every verdict.
 constexpr int kLongestShownName = 64;
 
@@ -43,26 +57,45 @@ std::string Reason(size_t number, const policy::CheckedRule& rule) {
 }
 
 Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view reason) {
-  return {decision.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP, ToProto(decision.notify), rule,
-          decision.log, reason};
+  return {.action = decision.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP,
+          .notify = ToProto(decision.notify),
+          .rule = rule,
+          .log = decision.log,
+          .reason = reason,
+          .scope = ToProto(decision.scope),
+          .lifetime = decision.lifetime,
+          .ask = decision.ask ? &*decision.ask : nullptr};
 }
 
 }  // namespace
 
 RuleSet::RuleSet(const policy::CheckedPolicy& policy)
-    : classifier_(policy.rules), fallback_(policy.fallback) {
+    : classifier_(policy.rules), fallback_(policy.fallback), deciders_(policy.deciders) {
   verdicts_.reserve(policy.rules.size());
   for (const policy::CheckedRule& rule : policy.rules) {
     verdicts_.push_back({rule.decision, Reason(verdicts_.size() + 1, rule)});
   }
 }
 
-RuleSet::Compiled RuleSet::Compile(std::string_view text) {
+RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy) {
   policy::SystemNames names(std::chrono::steady_clock::now() + kLookupTime);
-  return Compile(text, names);
+  return Compile(policy, names);
+}
+
+RuleSet::Compiled RuleSet::Compile(std::string_view text) {
+  v1::PolicyText policy;
+  policy.set_text(text.data(), text.size());
+  return Compile(policy);
 }
 
 RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) {
+  v1::PolicyText policy;
+  policy.set_text(text.data(), text.size());
+  return Compile(policy, names);
+}
+
+RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names) {
+  const std::string_view text = policy.text();
   Compiled compiled;
   policy::Problems problems;
   if (text.size() > kLargestText) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,11 @@ struct Ruling {
   uint32_t rule;            // From 1, a `between` being two; 0 is the default.
   bool log;                 // The rule says `log`.
   std::string_view reason;  // `rule 3 "mail", line 7`, or "default"; lives as long as the RuleSet.
+  v1::Scope scope = v1::SCOPE_PACKET;
+  std::chrono::seconds lifetime{0};  // Of a scope beyond the packet; 0 leaves it to the agent.
+  // Whom to ask first; the rest holds if they do not answer in time. Null for nobody; lives as long
+  // as the RuleSet.
+  const policy::Ask* ask = nullptr;
 };
 
 // A policy made ready to decide. server/policy/README.md describes the language and what it says
@@ -40,18 +46,25 @@ class RuleSet final {
   struct Compiled {
     std::shared_ptr<const RuleSet> rules;     // Null if there are problems.
     std::vector<v1::PolicyProblem> problems;  // In order of place, at most 50.
+    std::vector<v1::PolicyProblem> warnings;  // The same.
+    std::vector<std::string> missing_files;   // As in v1::CheckPolicyResponse.
   };
 
   // Reads a policy, looking names up in DNS, /etc/hosts, networks, protocols and services. May
   // block for ten seconds and the resolver's last answer: not for threads packets wait on. Never
   // fails but with problems, whatever the bytes.
-  static Compiled Compile(std::string_view text);
+  static Compiled Compile(const v1::PolicyText& policy);
   // The same, asking `names`.
+  static Compiled Compile(const v1::PolicyText& policy, policy::Names& names);
+  // A policy that includes nothing.
+  static Compiled Compile(std::string_view text);
   static Compiled Compile(std::string_view text, policy::Names& names);
 
   // The first rule that matches, else the default.
   Ruling Decide(const v1::Packet& packet) const;
 
+  // Those the rules ask.
+  const std::vector<policy::Decider>& deciders() const { return deciders_; }
   // Rules, a `between` counted twice.
   size_t size() const { return verdicts_.size(); }
   // Bytes it takes, about.
@@ -67,6 +80,7 @@ class RuleSet final {
 
   const policy::Classifier classifier_;
   const policy::Decision fallback_;
+  const std::vector<policy::Decider> deciders_;
   std::vector<Verdict> verdicts_;  // By rule. Constant after construction.
 };
 

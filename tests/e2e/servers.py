@@ -48,7 +48,8 @@ class Server:
         return self.control.SetMode(request, timeout=5)
 
     def apply(self, text):
-        return self.control.ApplyPolicy(control_pb2.ApplyPolicyRequest(text=text), timeout=5)
+        request = control_pb2.ApplyPolicyRequest(policy=control_pb2.PolicyText(text=text))
+        return self.control.ApplyPolicy(request, timeout=5)
 
     def gateways(self):
         answer = self.control.ListGateways(control_pb2.ListGatewaysRequest(), timeout=5)

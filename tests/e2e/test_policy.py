@@ -141,7 +141,7 @@ def test_a_broken_policy_is_refused_and_the_old_one_stays(rig):
         server.apply(broken)
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "2:" in raised.value.details()
-    problems = server.control.CheckPolicy(control_pb2.CheckPolicyRequest(text=broken)).problems
+    problems = server.control.CheckPolicy(control_pb2.CheckPolicyRequest(policy=control_pb2.PolicyText(text=broken))).problems
     assert [(p.line, p.message != "") for p in problems] == [(2, True)]
     assert rig.pinger().ping()
     assert server.control.GetPolicy(control_pb2.GetPolicyRequest()).policy.text == (

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/checksums.h"
-#include "agent/packet_headers.h"
+#include "proto/headers/packet_headers.h"
 #include "tests/fuzz/require.h"
 
 namespace sluice::agent {

@@ -1,4 +1,4 @@
-#include "agent/packet_headers.h"
+#include "proto/headers/packet_headers.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace sluice::agent {
+namespace sluice {
 namespace {
 
 using Bytes = std::vector<uint8_t>;
@@ -233,4 +233,4 @@ TEST(ParseHeaders, TakesAnyBytes) {
 }
 
 }  // namespace
-}  // namespace sluice::agent
+}  // namespace sluice

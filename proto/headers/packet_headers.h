@@ -6,10 +6,11 @@
 
 #include "sluice/v1/packet.pb.h"
 
-namespace sluice::agent {
+namespace sluice {
 
-// What the agent reads in a packet's headers. Plain data of fixed size: it is kept beside every
-// pending packet.
+// What Sluice reads in a packet's headers: the meaning of v1::Headers, the same for an agent that
+// reads a live packet and a server that reads a recorded one. Plain data of fixed size: the agent
+// keeps it beside every pending packet.
 struct PacketHeaders {
   uint8_t source[16] = {};       // the first 4 for IPv4
   uint8_t destination[16] = {};  // the same
@@ -59,4 +60,4 @@ Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t o
 // The same as the wire has them; whatever `message` held is gone.
 void FillHeaders(const PacketHeaders& headers, v1::Headers& message);
 
-}  // namespace sluice::agent
+}  // namespace sluice

@@ -1,9 +1,9 @@
-#include "agent/packet_headers.h"
+#include "proto/headers/packet_headers.h"
 
 #include <algorithm>
 #include <cstring>
 
-namespace sluice::agent {
+namespace sluice {
 namespace {
 
 // IANA protocol numbers the parser looks into.
@@ -271,4 +271,4 @@ void FillHeaders(const PacketHeaders& headers, v1::Headers& message) {
   message.set_cut_short(headers.cut_short);
 }
 
-}  // namespace sluice::agent
+}  // namespace sluice
