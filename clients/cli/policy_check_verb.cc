@@ -1,0 +1,56 @@
+#include <memory>
+#include <string>
+
+#include "clients/cli/json.h"
+#include "clients/cli/policy_check.h"
+#include "clients/cli/policy_verbs.h"
+#include "clients/cli/policy_words.h"
+#include "clients/cli/verb.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Options {
+  std::string file;
+  std::string output;
+};
+
+absl::Status Run(const Options& options, Context& context, Connection& connection) {
+  std::string text;
+  if (absl::Status status = ReadPolicy(options.file, context, &text); !status.ok()) return status;
+  if (absl::Status status = connection.Connect(); !status.ok()) return status;
+  v1::CheckPolicyResponse response;
+  if (absl::Status status = Check(connection, text, &response); !status.ok()) return status;
+  if (!response.problems().empty())
+    return Refused(options.file, options.output, text, response, context);
+  if (options.output == "json") {
+    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+  } else {
+    *context.out << NameOf(options.file) << ": ok, " << Rules(response.rules()) << '\n';
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPolicyCheckVerb(CLI::App& policy, Action* action) {
+  CLI::App* const verb =
+      policy.add_subcommand("check", "Say whether a policy is well-formed; change nothing");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("FILE", options->file, "The policy; - is standard input")
+      ->required()
+      ->option_text(" ");
+  AddOutputOption(*verb, &options->output, {"text", "json"});
+  SetExamples(*verb,
+              {{"sluicectl policy check gateway.policy", ""},
+               {"sluicectl policy check - < gateway.policy", "from standard input"}},
+              "Problems are printed as FILE:LINE:COLUMN: what is wrong, and the exit code is 1.\n"
+              "The server reads the policy: what it calls well-formed, it can apply.");
+  verb->callback([options, action] {
+    *action = [options](Context& context, Connection& connection) {
+      return Run(*options, context, connection);
+    };
+  });
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,58 @@
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "clients/cli/json.h"
+#include "clients/cli/policy_verbs.h"
+#include "clients/cli/policy_words.h"
+#include "clients/cli/text.h"
+#include "clients/cli/verb.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Options {
+  std::string output;
+};
+
+absl::Status Run(const Options& options, Context& context, Connection& connection) {
+  if (absl::Status status = connection.Connect(); !status.ok()) return status;
+  ShortCall call;
+  v1::GetPolicyResponse response;
+  const grpc::Status status = connection.control().GetPolicy(&call, {}, &response);
+  if (!status.ok()) return connection.Explain(status);
+  const v1::Policy& policy = response.policy();
+  if (options.output == "json") {
+    *context.out << ToJson(policy, JsonFields::kAll) << '\n';
+    return absl::OkStatus();
+  }
+  // The text alone goes to a pipe or a file, which can then be applied again.
+  if (context.terminal) {
+    *context.out << "# " << Describe(policy);
+    if (policy.has_applied()) {
+      const auto now = std::chrono::system_clock::now();
+      *context.out << ", applied " << FormatAge(Age(policy.applied(), now)) << " ago";
+    }
+    *context.out << '\n';
+  }
+  *context.out << policy.text();
+  if (!policy.text().empty() && !policy.text().ends_with('\n')) *context.out << '\n';
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPolicyShowVerb(CLI::App& policy, Action* action) {
+  CLI::App* const verb = policy.add_subcommand("show", "Print the policy decisions follow now");
+  const auto options = std::make_shared<Options>();
+  AddOutputOption(*verb, &options->output, {"text", "json"});
+  SetExamples(*verb, {{"sluicectl policy show", ""},
+                      {"sluicectl policy show > saved.policy", "just as it was applied"}});
+  verb->callback([options, action] {
+    *action = [options](Context& context, Connection& connection) {
+      return Run(*options, context, connection);
+    };
+  });
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "clients/cli/verb.h"
+
+namespace sluice::cli {
+
+// The verbs below `policy`, as those of verb.h.
+void AddPolicyCheckVerb(CLI::App& policy, Action* action);
+void AddPolicyApplyVerb(CLI::App& policy, Action* action);
+void AddPolicyShowVerb(CLI::App& policy, Action* action);
+
+}  // namespace sluice::cli
