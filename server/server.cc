@@ -67,7 +67,7 @@ Server::Server(const ServerOptions& options, PolicyStore* policies)
                   flows_.Forget(gateway);
                 }),
       router_(&registry_, options.command_timeout),
-      decision_service_(policies, &screens_, &log_, &registry_, &ticker_),
+      decision_service_({policies, &screens_, &log_, &registry_, &ticker_}),
       event_service_(&flows_, &log_, &registry_, &ticker_),
       command_service_(&registry_, &ticker_),
       control_service_(policies, &screens_, &registry_, &router_, &compiler_, &ticker_),

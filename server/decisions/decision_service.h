@@ -1,10 +1,6 @@
 #pragma once
 
-#include "server/control/policy_store.h"
-#include "server/decisions/decision_log.h"
-#include "server/gateways/registry.h"
-#include "server/screen/screens.h"
-#include "server/streams/ticker.h"
+#include "server/decisions/decide_stream.h"
 #include "sluice/v1/decision.grpc.pb.h"
 
 namespace sluice::server {
@@ -13,18 +9,15 @@ namespace sluice::server {
 // what was decided into the log. Tells the agents when the policy is another. Called by gRPC.
 class DecisionServiceImpl final : public v1::DecisionService::CallbackService {
  public:
-  DecisionServiceImpl(const PolicyStore* policies, Screens* screens, DecisionLog* log,
-                      Registry* registry, Ticker* ticker);
+  explicit DecisionServiceImpl(const DecideParts& parts) : parts_(parts) {}
 
   grpc::ServerBidiReactor<v1::DecideRequest, v1::DecideResponse>* Decide(
-      grpc::CallbackServerContext* context) override;
+      grpc::CallbackServerContext* context) override {
+    return BeginDecide(context, parts_);
+  }
 
  private:
-  const PolicyStore* const policies_;  // Not owned, nor are these.
-  Screens* const screens_;
-  DecisionLog* const log_;
-  Registry* const registry_;
-  Ticker* const ticker_;
+  const DecideParts parts_;
 };
 
 }  // namespace sluice::server

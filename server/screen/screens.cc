@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/decisions/reason.h"
 
 namespace sluice::server {
 namespace {
@@ -60,7 +61,7 @@ bool Screens::Screening(const std::string& gateway) const {
   return screens_.count(gateway) > 0;
 }
 
-bool Screens::Present(const std::string& gateway, ScreenedStream* stream, Duration hold_limit,
+bool Screens::Present(const std::string& gateway, LateAnswered* stream, Duration hold_limit,
                       const v1::PacketBatch& batch, Time now) {
   if (up_ == 0) return false;
   MutexLock lock(mutex_);
@@ -94,7 +95,7 @@ void Screens::Refuse(const std::string& gateway, const v1::VerdictErrors& errors
   screen->screener->Refused(errors);
 }
 
-void Screens::LeaveStream(const std::string& gateway, ScreenedStream* stream) {
+void Screens::LeaveStream(const std::string& gateway, LateAnswered* stream) {
   if (up_ == 0) return;
   MutexLock lock(mutex_);
   Screen* const screen = Find(gateway);
@@ -122,7 +123,10 @@ void Screens::Answer(const std::string& gateway, const v1::VerdictBatch& batch, 
       continue;
     }
     Waiting& waiting = found->second;
-    waiting.stream->Answer(waiting.packet, verdict, now - waiting.presented);
+    LateVerdict late{waiting.packet, verdict, /*policy=*/{}, /*log=*/false,
+                     now - waiting.presented};
+    late.verdict.set_reason(LateReason("by screen", verdict.reason()));
+    waiting.stream->Answer(late);
     if (verdict.action() == v1::ACTION_HOLD) {
       const Time longer =
           std::min(waiting.expires + ToDuration(verdict.hold_for()), waiting.latest);

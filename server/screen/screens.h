@@ -10,24 +10,11 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "server/decisions/late_verdict.h"
 #include "sluice/v1/decision.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::server {
-
-// A Decide stream whose packets may be screened, as Screens sees it. Called with its lock held.
-class ScreenedStream {
- public:
-  // The screener's verdict on a packet of this stream, `taken` after it was presented.
-  virtual void Answer(const v1::Packet& packet, const v1::Verdict& verdict,
-                      std::chrono::steady_clock::duration taken) = 0;
-  // The screener has left: the policy decides this one.
-  virtual void DecideByPolicy(const v1::Packet& packet,
-                              std::chrono::steady_clock::duration taken) = 0;
-
- protected:
-  ~ScreenedStream() = default;
-};
 
 // A Screen stream, as Screens sees it. Called with its lock held.
 class Screener {
@@ -66,12 +53,12 @@ class Screens final {
   bool Screening(const std::string& gateway) const;
 
   // False: nobody screens, the policy decides. `hold_limit` is the stream's hello's.
-  bool Present(const std::string& gateway, ScreenedStream* stream, Duration hold_limit,
+  bool Present(const std::string& gateway, LateAnswered* stream, Duration hold_limit,
                const v1::PacketBatch& batch, Time now);
   // The gateway could not carry out some answers.
   void Refuse(const std::string& gateway, const v1::VerdictErrors& errors);
   // The stream gets no more answers once this has returned.
-  void LeaveStream(const std::string& gateway, ScreenedStream* stream);
+  void LeaveStream(const std::string& gateway, LateAnswered* stream);
 
   // Hands verdicts on to the streams the packets came on; those on packets that do not wait are
   // refused.
@@ -81,7 +68,7 @@ class Screens final {
 
  private:
   struct Waiting {
-    ScreenedStream* stream;  // Not owned.
+    LateAnswered* stream;  // Not owned.
     v1::Packet packet;
     Time presented;
     Time expires;

@@ -11,13 +11,14 @@ constexpr Screens::Duration kHoldLimit = milliseconds(1000);
 
 Screens::Time At(int ms) { return Screens::Time(milliseconds(100'000 + ms)); }
 
-class FakeStream final : public ScreenedStream {
+class FakeStream final : public LateAnswered {
  public:
-  void Answer(const v1::Packet& packet, const v1::Verdict& verdict,
-              Screens::Duration taken) override {
-    EXPECT_EQ(packet.transaction_id(), verdict.transaction_id());
-    EXPECT_GE(taken, Screens::Duration(0));
-    answered.push_back(verdict.transaction_id());
+  void Answer(const LateVerdict& late) override {
+    EXPECT_EQ(late.packet.transaction_id(), late.verdict.transaction_id());
+    EXPECT_EQ(late.verdict.reason(), "by screen");
+    EXPECT_FALSE(late.policy.has_value());
+    EXPECT_GE(late.elapsed, Screens::Duration(0));
+    answered.push_back(late.verdict.transaction_id());
   }
   void DecideByPolicy(const v1::Packet& packet, Screens::Duration) override {
     by_policy.push_back(packet.transaction_id());

@@ -1,0 +1,76 @@
+#include "server/decisions/decide_outbox.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server {
+namespace {
+
+// Verdicts that may pile up behind a peer that does not read: eight full batches. An agent has
+// one or two batches under way on a local link and some more on a long one.
+constexpr int kMaxVerdicts = 8 * 1024;
+constexpr size_t kMaxHeartbeats = 16;
+
+}  // namespace
+
+std::string Basis::Words() const { return absl::StrCat(policy, screened ? " (screened)" : ""); }
+
+void DecideOutbox::Welcome(const Basis& basis) {
+  welcome_due_ = true;
+  told_ = basis;
+}
+
+v1::Verdict* DecideOutbox::Add() {
+  verdicts_due_ = true;
+  return verdicts_[filling_].mutable_verdicts()->add_verdicts();
+}
+
+void DecideOutbox::Acknowledge(uint64_t batch) {
+  verdicts_due_ = true;
+  acknowledged_ = batch;
+}
+
+void DecideOutbox::Tell(const Basis& basis) {
+  if (basis == told_) return;
+  told_ = basis;
+  retune_due_ = true;
+  wrote_verdicts_ = false;  // Those that are due go first.
+}
+
+void DecideOutbox::Echo(const v1::Heartbeat& heartbeat) { heartbeats_.push_back(heartbeat); }
+
+const v1::DecideResponse* DecideOutbox::Next() {
+  if (std::exchange(welcome_due_, false)) {
+    other_.mutable_welcome()->set_policy_version(told_.Words());
+    return &other_;
+  }
+  // Verdicts first, but never twice in a row while something else waits.
+  const bool others = retune_due_ || !heartbeats_.empty();
+  if (verdicts_due_ && !(others && wrote_verdicts_)) {
+    verdicts_due_ = false;
+    wrote_verdicts_ = true;
+    verdicts_[filling_].mutable_verdicts()->set_received_batch(acknowledged_);
+    const v1::DecideResponse* next = &verdicts_[filling_];
+    filling_ = 1 - filling_;
+    // Clearing the batch, and not the message around it, keeps its memory.
+    verdicts_[filling_].mutable_verdicts()->Clear();
+    return next;
+  }
+  wrote_verdicts_ = false;
+  if (std::exchange(retune_due_, false)) {
+    other_.mutable_retune()->set_policy_version(told_.Words());
+    return &other_;
+  }
+  if (heartbeats_.empty()) return nullptr;
+  *other_.mutable_heartbeat() = heartbeats_.front();
+  heartbeats_.pop_front();
+  return &other_;
+}
+
+bool DecideOutbox::Full() const {
+  return verdicts_[filling_].verdicts().verdicts_size() >= kMaxVerdicts ||
+         heartbeats_.size() >= kMaxHeartbeats;
+}
+
+}  // namespace sluice::server

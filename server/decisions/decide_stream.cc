@@ -1,0 +1,275 @@
+#include "server/decisions/decide_stream.h"
+
+#include <arpa/inet.h>
+#include <google/protobuf/arena.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/decisions/decide_outbox.h"
+#include "server/decisions/decision_entries.h"
+#include "server/decisions/late_verdict.h"
+#include "server/decisions/line_limit.h"
+#include "server/decisions/verdict.h"
+#include "server/gateways/scope_set.h"
+#include "server/streams/conversation.h"
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+using Clock = std::chrono::steady_clock;
+
+// As the wire says.
+constexpr int kMaxBatch = 1024;
+// Lines a stream may log each second, of packets that matched a rule with `log`.
+constexpr uint32_t kLinesPerSecond = 50;
+// A usual batch (some 20 packets of 128 bytes) parses into this without asking for memory.
+constexpr size_t kArenaBlock = 32 * 1024;
+
+grpc::Status Broken(const std::string& what) {
+  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
+}
+
+std::string Address(const std::string& bytes, bool has_port, uint32_t port) {
+  char text[INET6_ADDRSTRLEN] = "?";
+  if (bytes.size() == 4) inet_ntop(AF_INET, bytes.data(), text, sizeof(text));
+  if (bytes.size() == 16) inet_ntop(AF_INET6, bytes.data(), text, sizeof(text));
+  if (!has_port) return text;
+  return bytes.size() == 16 ? absl::StrCat("[", text, "]:", port) : absl::StrCat(text, ":", port);
+}
+
+// Of what agents send: never negative, at most a day.
+std::chrono::nanoseconds ToDuration(const google::protobuf::Duration& duration) {
+  constexpr int64_t kDay = 24 * 3600;
+  return std::chrono::seconds(std::clamp<int64_t>(duration.seconds(), 0, kDay)) +
+         std::chrono::nanoseconds(std::clamp(duration.nanos(), 0, 999'999'999));
+}
+
+// The conversation: what comes in, and who decides it.
+class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResponse>,
+                           public LateAnswered {
+ public:
+  DecideStream(grpc::CallbackServerContext* context, const DecideParts& parts)
+      : Conversation(context, parts.ticker),
+        parts_(parts),
+        block_(new char[kArenaBlock]),
+        arena_(block_.get(), kArenaBlock) {}
+
+  void Answer(const LateVerdict& late) override {
+    {
+      MutexLock lock(mutex_);
+      v1::Verdict* const added = outbox_.Add();
+      *added = late.verdict;
+      if (!scopes_.Has(added->scope())) Unscope(added);
+      if (!late.policy) {
+        outbox_.Tell({parts_.policies->Current()->version, /*screened=*/true});
+      } else if (outbox_.told() != Basis{*late.policy, /*screened=*/false}) {
+        // What it follows is void: it settles the packet, and is not to be remembered.
+        Unscope(added);
+      }
+      WriteLocked();
+    }
+    entries_->Enter(late);
+  }
+
+  void DecideByPolicy(const v1::Packet& packet, Clock::duration elapsed) override {
+    const std::shared_ptr<const Policy> policy = parts_.policies->Current();
+    const Ruling ruling = policy->rules->Decide(packet);
+    {
+      MutexLock lock(mutex_);
+      FillVerdict(packet.transaction_id(), ruling, scopes_, outbox_.Add());
+      outbox_.Tell({policy->version, /*screened=*/false});
+      WriteLocked();
+    }
+    entries_->Enter(packet, ruling, policy->version, elapsed);
+  }
+
+ private:
+  ~DecideStream() override = default;
+
+  // Messages live in an arena: a batch parsed into the heap would take some ten allocations a
+  // packet.
+  v1::DecideRequest* Clean() override {
+    arena_.Reset();
+    return google::protobuf::Arena::CreateMessage<v1::DecideRequest>(&arena_);
+  }
+
+  grpc::Status Take(const v1::DecideRequest& request) override {
+    if ((!entries_) != request.has_hello()) {
+      return Broken(!entries_ ? "the first message of a Decide stream must be the hello"
+                              : "a second hello on a Decide stream");
+    }
+    switch (request.message_case()) {
+      case v1::DecideRequest::kHello:
+        return TakeHello(request.hello());
+      case v1::DecideRequest::kPackets:
+        return TakePackets(request.packets());
+      case v1::DecideRequest::kHeartbeat: {
+        parts_.registry->Heard(gateway_, std::chrono::system_clock::now());
+        MutexLock lock(mutex_);
+        outbox_.Echo(request.heartbeat());
+        return grpc::Status::OK;
+      }
+      case v1::DecideRequest::kErrors:
+        TakeErrors(request.errors());
+        return grpc::Status::OK;
+      case v1::DecideRequest::MESSAGE_NOT_SET:
+        break;
+    }
+    // A kind of message of a newer agent's.
+    return grpc::Status::OK;
+  }
+
+  grpc::Status TakeHello(const v1::DecideHello& hello) {
+    const grpc::Status joined = parts_.registry->JoinDecide(
+        hello.agent(), PeerAddress(context().peer()), std::chrono::system_clock::now());
+    if (!joined.ok()) return joined;
+    gateway_ = hello.agent().gateway();
+    queue_ = hello.queue();
+    scopes_ = ScopeSet(hello.capabilities());
+    hold_limit_ = ToDuration(hello.hold_limit());
+    entries_.emplace(parts_.log->RingOf(gateway_), queue_);
+    const bool screened = parts_.screens->Screening(gateway_);
+    MutexLock lock(mutex_);
+    greeted_ = true;
+    outbox_.Welcome({parts_.policies->Current()->version, screened});
+    return grpc::Status::OK;
+  }
+
+  grpc::Status TakePackets(const v1::PacketBatch& batch) {
+    if (batch.batch() != received_ + 1) {
+      return Broken(absl::StrCat("packet batch ", batch.batch(), " after ", received_,
+                                 "; they count up by one from 1"));
+    }
+    if (batch.packets_size() > kMaxBatch) {
+      return Broken(absl::StrCat("a packet batch of ", batch.packets_size(), "; at most ",
+                                 kMaxBatch, " are allowed"));
+    }
+    received_ = batch.batch();
+    const Clock::time_point now = Clock::now();
+    if (parts_.screens->Present(gateway_, this, hold_limit_, batch, now)) {
+      MutexLock lock(mutex_);
+      outbox_.Acknowledge(received_);
+      WriteLocked();
+    } else {
+      Decide(batch, now);
+    }
+    return grpc::Status::OK;
+  }
+
+  void Decide(const v1::PacketBatch& batch, Clock::time_point started) {
+    const std::shared_ptr<const Policy> policy = parts_.policies->Current();
+    rulings_.clear();
+    for (const v1::Packet& packet : batch.packets()) {
+      rulings_.push_back(policy->rules->Decide(packet));
+    }
+    {
+      MutexLock lock(mutex_);
+      for (int i = 0; i < batch.packets_size(); ++i) {
+        FillVerdict(batch.packets(i).transaction_id(), rulings_[static_cast<size_t>(i)], scopes_,
+                    outbox_.Add());
+      }
+      outbox_.Acknowledge(received_);
+      outbox_.Tell({policy->version, /*screened=*/false});
+      WriteLocked();
+    }
+    // The verdicts are on their way; the rest delays nobody.
+    entries_->Enter(batch, rulings_, policy->version, Clock::now() - started);
+    LogLines(batch, started);
+  }
+
+  static void Unscope(v1::Verdict* verdict) {
+    verdict->clear_scope();
+    verdict->clear_lifetime();
+  }
+
+  // For streams on which nothing is asked.
+  void Ticking(Time) override {
+    {
+      MutexLock lock(mutex_);
+      if (!greeted_) return;
+    }
+    const bool screened = parts_.screens->Screening(gateway_);
+    MutexLock lock(mutex_);
+    outbox_.Tell({parts_.policies->Current()->version, screened});
+    WriteLocked();
+  }
+
+  void LogLines(const v1::PacketBatch& batch, Clock::time_point now) {
+    for (int i = 0; i < batch.packets_size(); ++i) {
+      const Ruling& ruling = rulings_[static_cast<size_t>(i)];
+      if (!ruling.log || !lines_.Allow(now)) continue;
+      if (const uint64_t left_out = lines_.TakeLeftOut(); left_out > 0) {
+        spdlog::info("{}: {} more packets were to be logged", gateway_, left_out);
+      }
+      const v1::Headers& headers = batch.packets(i).headers();
+      spdlog::info("{}: {} {} -> {} protocol {} length {}: {}", gateway_,
+                   ruling.action == v1::ACTION_ACCEPT ? "accept" : "drop",
+                   Address(headers.source(), headers.has_source_port(), headers.source_port()),
+                   Address(headers.destination(), headers.has_destination_port(),
+                           headers.destination_port()),
+                   headers.protocol(), batch.packets(i).original_length(),
+                   absl::StrCat(absl::string_view(ruling.reason.data(), ruling.reason.size())));
+    }
+  }
+
+  void TakeErrors(const v1::VerdictErrors& errors) {
+    parts_.screens->Refuse(gateway_, errors);
+    if (errors.entries().empty() || !lines_.Allow(Clock::now())) return;
+    const auto& first = errors.entries(0);
+    spdlog::warn("{}: queue {}: verdict on {:#x} not carried out: {} ({}); {} more", gateway_,
+                 queue_, first.transaction_id(), v1::VerdictError_Name(first.error()),
+                 first.text().substr(0, 256),
+                 static_cast<uint64_t>(errors.entries_size()) - 1 + errors.suppressed());
+  }
+
+  const v1::DecideResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return outbox_.Next();
+  }
+
+  bool Full() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return outbox_.Full(); }
+
+  void Leave() override {
+    if (!entries_) return;
+    // First: whoever has left the registry may be forgotten, and its ring with it.
+    parts_.screens->LeaveStream(gateway_, this);
+    parts_.registry->LeaveDecide(gateway_, std::chrono::system_clock::now());
+  }
+
+  const DecideParts parts_;
+
+  // Set by the hello, constant from then on.
+  std::string gateway_;
+  uint32_t queue_ = 0;
+  ScopeSet scopes_;
+  std::chrono::nanoseconds hold_limit_{0};
+  std::optional<DecisionEntries> entries_;
+
+  // The reading side's: touched by one reaction at a time.
+  const std::unique_ptr<char[]> block_;
+  google::protobuf::Arena arena_;
+  uint64_t received_ = 0;
+  std::vector<Ruling> rulings_;
+  LineLimit lines_{kLinesPerSecond};
+
+  bool greeted_ ABSL_GUARDED_BY(mutex_) = false;
+  DecideOutbox outbox_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::DecideRequest, v1::DecideResponse>* BeginDecide(
+    grpc::CallbackServerContext* context, const DecideParts& parts) {
+  auto* stream = new DecideStream(context, parts);
+  stream->Begin();
+  return stream;
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "server/control/policy_store.h"
+#include "server/decisions/decision_log.h"
+#include "server/gateways/registry.h"
+#include "server/screen/screens.h"
+#include "server/streams/ticker.h"
+#include "sluice/v1/decision.grpc.pb.h"
+
+namespace sluice::server {
+
+// What Decide streams work with; not owned.
+struct DecideParts {
+  const PolicyStore* policies;
+  Screens* screens;
+  DecisionLog* log;
+  Registry* registry;
+  Ticker* ticker;
+};
+
+// One Decide stream. Deletes itself.
+grpc::ServerBidiReactor<v1::DecideRequest, v1::DecideResponse>* BeginDecide(
+    grpc::CallbackServerContext* context, const DecideParts& parts);
+
+}  // namespace sluice::server
