@@ -11,6 +11,8 @@
 #include "server/policy/address.h"
 #include "server/policy/icmp_types.h"
 #include "server/policy/notify.h"
+#include "server/policy/problems.h"
+#include "server/policy/scope.h"
 
 namespace sluice::server::policy {
 
@@ -84,8 +86,19 @@ struct ObjectTerm {
   TransportTerm transport;
 };
 
-// How far a decision reaches.
-enum class Scope : uint8_t { kPacket, kConnection, kPeer, kSource };
+// `match`.
+struct MatchTerm {
+  std::string expression;  // Of pcap-filter(7).
+  Place place;             // For what is wrong with it.
+};
+
+// What connection tracking may make of a packet, a bit for each state.
+using StateSet = uint8_t;
+inline constexpr StateSet kStateNew = 1;
+inline constexpr StateSet kStateEstablished = 2;
+inline constexpr StateSet kStateRelated = 4;
+inline constexpr StateSet kStateInvalid = 8;
+inline constexpr StateSet kAllStates = 15;
 
 // Another decider is asked first.
 struct Ask {
@@ -106,8 +119,10 @@ struct Decision {
 struct CheckedRule {
   ObjectTerm source;
   ObjectTerm destination;
+  std::optional<StateSet> states;  // One of them; none: any, also one that is not known.
+  std::optional<MatchTerm> match;
   Decision decision;
-  uint32_t line = 0;
+  Place place;
   std::string name;  // Empty for none.
 };
 

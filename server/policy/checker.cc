@@ -1,16 +1,24 @@
 #include "server/policy/checker.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/policy/address_checker.h"
+#include "server/policy/decision_checker.h"
 #include "server/policy/lookup.h"
+#include "server/policy/nearest_word.h"
 #include "server/policy/transport_checker.h"
 
 namespace sluice::server::policy {
 namespace {
+
+// In the order of their bits.
+constexpr std::array<std::string_view, 4> kStates = {"new", "established", "related", "invalid"};
 
 class Checker {
  public:
@@ -18,6 +26,7 @@ class Checker {
       : lookup_(names),
         addresses_(&lookup_, problems),
         transports_(&lookup_, problems),
+        decisions_(problems),
         problems_(problems) {}
 
   CheckedPolicy Run(const Syntax& syntax) {
@@ -31,14 +40,24 @@ class Checker {
       if (problems_->full()) break;
       addresses_.Declare(set);
     }
+    for (const DeciderSyntax& decider : syntax.deciders) {
+      if (problems_->full()) break;
+      decisions_.Declare(decider);
+    }
     addresses_.DeclaredAll(complete && problems_->empty());
+    decisions_.DeclaredAll(complete && problems_->empty());
 
     CheckedPolicy policy;
-    policy.fallback = Read(syntax.fallback);
+    policy.fallback = decisions_.Read(syntax.fallback);
     policy.rules.reserve(syntax.pairs.size());
     for (const PairSyntax& pair : syntax.pairs) {
       if (problems_->full()) break;
-      CheckedRule rule{Read(pair.first), Read(pair.second), Read(pair.decision), pair.place.line,
+      CheckedRule rule{Read(pair.first),
+                       Read(pair.second),
+                       States(pair.condition),
+                       Match(pair.condition),
+                       decisions_.Read(pair.decision),
+                       pair.place,
                        std::string(pair.name.text)};
       count_ +=
           (Count(rule.source.address) + Count(rule.destination.address)) * (pair.between ? 2 : 1);
@@ -52,10 +71,12 @@ class Checker {
         policy.rules.push_back(std::move(rule));
         continue;
       }
-      CheckedRule reversed{rule.destination, rule.source, rule.decision, rule.line, rule.name};
+      CheckedRule reversed = rule;
+      std::swap(reversed.source, reversed.destination);
       policy.rules.push_back(std::move(rule));
       policy.rules.push_back(std::move(reversed));
     }
+    policy.deciders = std::move(decisions_).Take();
     return policy;
   }
 
@@ -68,17 +89,33 @@ class Checker {
     return count;
   }
 
-  static Decision Read(const DecisionSyntax& syntax) {
-    Decision decision;
-    decision.accept = syntax.accept;
-    if (!syntax.accept) decision.notify = syntax.notify;
-    decision.log = syntax.log;
-    return decision;
-  }
-
   ObjectTerm Read(const ObjectSyntax& syntax) {
     return {Read(syntax.group), addresses_.Read(syntax.address),
             transports_.Read(syntax.transport)};
+  }
+
+  std::optional<StateSet> States(const ConditionSyntax& syntax) {
+    if (syntax.states.empty()) return std::nullopt;
+    StateSet states = 0;
+    for (const Word& word : syntax.states) {
+      const auto found = std::find(kStates.begin(), kStates.end(), word.text);
+      if (found != kStates.end()) {
+        states |= static_cast<StateSet>(1 << (found - kStates.begin()));
+        continue;
+      }
+      const std::string_view meant = NearestWord(word.text, kStates);
+      problems_->Add(
+          word.place,
+          absl::StrCat("no state ", Quoted(word.text),
+                       meant.empty() ? ": there are `new`, `established`, `related`, `invalid`"
+                                     : ": did you mean " + Quoted(meant) + "?"));
+    }
+    return syntax.state_negated ? static_cast<StateSet>(kAllStates & ~states) : states;
+  }
+
+  static std::optional<MatchTerm> Match(const ConditionSyntax& syntax) {
+    if (!syntax.match) return std::nullopt;
+    return MatchTerm{std::string(syntax.match->text), syntax.match->place};
   }
 
   GroupTerm Read(const GroupSyntax& syntax) {
@@ -95,6 +132,7 @@ class Checker {
   Lookup lookup_;
   AddressChecker addresses_;
   TransportChecker transports_;
+  DecisionChecker decisions_;
   Problems* const problems_;
   size_t count_ = 0;  // Of addresses in the rules read so far.
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,7 +37,7 @@ TEST_F(CheckerTest, BetweenIsTwoRules) {
   EXPECT_EQ(policy.rules[1].source.address.kind, AddressTerm::Kind::kOneOf);
   EXPECT_EQ(policy.rules[1].destination.transport.kind, TransportTerm::Kind::kPort);
   for (const CheckedRule& rule : policy.rules) {
-    EXPECT_EQ(rule.line, 2u);
+    EXPECT_EQ(rule.place.line, 2u);
     EXPECT_FALSE(rule.decision.accept);
     EXPECT_EQ(rule.decision.notify, Notify::kHostUnreachable);
     EXPECT_TRUE(rule.decision.log);
@@ -148,6 +149,48 @@ TEST_F(CheckerTest, PortsAndTypes) {
   EXPECT_EQ(transport(2, true).icmp_types.at(0), (IcmpType{255, 255}));
 }
 
+TEST_F(CheckerTest, States) {
+  const CheckedPolicy policy = Check(
+      "from any to any accept; from any to any state {new, related} accept;"
+      "between any and any state-not {new, established} match \"tcp\" reject;");
+  EXPECT_FALSE(policy.rules.at(0).states);
+  EXPECT_EQ(policy.rules.at(1).states, kStateNew | kStateRelated);
+  EXPECT_FALSE(policy.rules[1].match);
+  for (const size_t half : {2, 3}) {
+    EXPECT_EQ(policy.rules.at(half).states, kStateRelated | kStateInvalid);
+    EXPECT_EQ(policy.rules[half].match.value().expression, "tcp");
+    EXPECT_EQ(policy.rules[half].match->place, (Place{1, 124, 5}));
+  }
+}
+
+TEST_F(CheckerTest, ScopesAndDeciders) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  const CheckedPolicy policy = Check(
+      "decider \"b\" at \"192.0.2.7:9\", \"unix:/b\"; decider \"a\" at \"h:1\";"
+      "from any to any accept for connection; from any to any accept for connection for 2m;"
+      "from any to any reject for 1s; from any to any reject from source for 24h;"
+      "default ask \"a\" within 1m else accept notify from source;");
+  const auto decision = [&](size_t rule) { return policy.rules.at(rule).decision; };
+  EXPECT_EQ(decision(0).scope, Scope::kConnection);
+  EXPECT_EQ(decision(0).lifetime, seconds(0));
+  EXPECT_EQ(decision(1).scope, Scope::kConnection);
+  EXPECT_EQ(decision(1).lifetime, seconds(120));
+  EXPECT_EQ(decision(2).scope, Scope::kPeer);
+  EXPECT_EQ(decision(2).lifetime, seconds(1));
+  EXPECT_EQ(decision(3).scope, Scope::kSource);
+  EXPECT_EQ(decision(3).lifetime, seconds(86'400));
+  EXPECT_FALSE(decision(3).ask);
+  EXPECT_EQ(policy.fallback.ask.value().decider, "a");
+  EXPECT_EQ(policy.fallback.ask->within, milliseconds(60'000));
+  EXPECT_TRUE(policy.fallback.accept);
+  EXPECT_EQ(policy.fallback.notify, Notify::kNone);
+  EXPECT_EQ(policy.fallback.scope, Scope::kSource);
+  ASSERT_EQ(policy.deciders.size(), 2u);
+  EXPECT_EQ(policy.deciders[0].name, "b");
+  EXPECT_THAT(policy.deciders[0].addresses, ElementsAre("192.0.2.7:9", "unix:/b"));
+}
+
 TEST_F(CheckerTest, BoundsAddresses) {
   std::vector<std::string> addresses;
   for (int i = 0; i < 1000; ++i) {
@@ -161,7 +204,7 @@ TEST_F(CheckerTest, BoundsAddresses) {
   policy::Check(syntax, names_, problems);
   const auto found = std::move(problems).Take();
   ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].place, (Place{2001, 1}));
+  EXPECT_EQ(found[0].place, (Place{2001, 1, 7}));
   EXPECT_EQ(
       found[0].message,
       "too many addresses: the rules of a policy have at most 4000000, those of names counted");

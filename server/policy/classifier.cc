@@ -58,7 +58,8 @@ Classifier::Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& o
       udp_source_(order.rules, &CheckedRule::source, kUdp, &bits_),
       udp_destination_(order.rules, &CheckedRule::destination, kUdp, &bits_),
       input_group_(order.rules, &CheckedRule::source, &bits_),
-      output_group_(order.rules, &CheckedRule::destination, &bits_) {
+      output_group_(order.rules, &CheckedRule::destination, &bits_),
+      state_(order.rules, &bits_) {
   bits_.Seal();
   for (size_t i = 0; i < rules.size(); ++i) {
     const AddressTerm& source = rules[i].source.address;
@@ -93,6 +94,7 @@ size_t Classifier::FirstMatch(const PacketView& packet) const {
   }
   sets.Add(input_group_.Find(packet.input_group));
   sets.Add(output_group_.Find(packet.output_group));
+  sets.Add(state_.Find(packet.state));
   // Where no addresses are known, the indexes have said all there is to say.
   if (holes_.empty() || packet.address_size == 0) {
     return bits_.First(sets.Get(), [](size_t) { return true; });

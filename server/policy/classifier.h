@@ -12,11 +12,13 @@
 #include "server/policy/protocol_index.h"
 #include "server/policy/rule_bits.h"
 #include "server/policy/rule_order.h"
+#include "server/policy/state_index.h"
 
 namespace sluice::server::policy {
 
 // Finds the first rule of a policy that matches a packet, in a time that hardly depends on how
-// many there are: each thing rules look at (source, destination, protocol, ports, groups) has an
+// many there are: each thing rules look at (source, destination, protocol, ports, groups,
+// state) has an
 // index from what a packet shows to the set of rules that agree, and the first rule all these sets
 // have in common is the answer. Matcher says the same, slowly, and is what tests hold this against.
 // Immutable; any number of threads; a call allocates nothing.
@@ -54,6 +56,7 @@ class Classifier final {
   PortIndex udp_destination_;
   GroupIndex input_group_;
   GroupIndex output_group_;
+  StateIndex state_;
   std::vector<Hole> holes_;  // In order of rules.
 };
 

@@ -29,8 +29,8 @@ class Generator {
         "set few = {10.0.0.0/30, 10.1.0.2, 2001:db8::/127}; set none = {};\n"
         "set many from \"/many\";\n";
     for (size_t i = 0; i < rules; ++i) {
-      absl::StrAppend(&text, "from ", Object(), " to ", Object(), Below(2) ? " accept" : " reject",
-                      ";\n");
+      absl::StrAppend(&text, "from ", Object(), " to ", Object(), State(),
+                      Below(2) ? " accept" : " reject", ";\n");
     }
     return text;
   }
@@ -50,6 +50,7 @@ class Generator {
     if (Below(16) == 0) packet.mutable_headers()->set_protocol(Below(256));
     if (Below(16) == 0) packet.mutable_headers()->set_cut_short(true);
     if (Below(64) == 0) packet.clear_headers();
+    packet.set_connection_state(static_cast<v1::ConnectionState>(Below(5)));
     return packet;
   }
 
@@ -79,6 +80,13 @@ class Generator {
                                               "group {inside, outside} ",
                                               "group-not {outside, guests} "};
     return Below(8) == 0 ? kGroups[Below(4)] : "";
+  }
+
+  std::string State() {
+    static constexpr const char* kStates[] = {" state new", " state-not {new, established}",
+                                              " state {established, related}",
+                                              " state-not {new, established, related, invalid}"};
+    return Below(4) == 0 ? kStates[Below(4)] : "";
   }
 
   std::string Flags() {

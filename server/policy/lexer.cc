@@ -74,27 +74,30 @@ void Lexer::SkipComment() {
 }
 
 void Lexer::SkipStray() {
-  const Place start = place_;
+  Place start = place_;
   const size_t first = position_;
   while (!AtEnd() && MarkOf(text_[position_]) == Token::Kind::kEnd && text_[position_] != '"' &&
          !AtSeparator() && !AtComment() && !AtWord()) {
     Advance();
   }
+  start.length = place_.column - start.column;
   problems_->Add(start, absl::StrCat("unexpected ", Quoted(text_.substr(first, position_ - first)),
                                      ": a policy is made of words, `;` and comments"));
 }
 
 std::optional<std::string_view> Lexer::TakeString() {
-  const Place start = place_;
+  Place start = place_;
   Advance();
   const size_t first = position_;
   while (!AtEnd() && text_[position_] != '"' && text_[position_] != '\n') Advance();
   const std::string_view string = text_.substr(first, position_ - first);
+  start.length = place_.column - start.column;
   if (AtEnd() || text_[position_] == '\n') {
     problems_->Add(start, "this text has no end in its line: expected `\"`");
     return std::nullopt;
   }
   Advance();
+  ++start.length;
   if (string.size() <= kLongestString) return string;
   problems_->Add(start, absl::StrCat("a text in quotes has at most ", kLongestString,
                                      " bytes, not ", string.size()));
@@ -111,15 +114,17 @@ Token Lexer::Next() {
       SkipComment();
       continue;
     }
-    const Place place = place_;
+    Place place = place_;
     const size_t first = position_;
     if (const Token::Kind mark = MarkOf(text_[position_]); mark != Token::Kind::kEnd) {
       Advance();
       return {mark, text_.substr(first, 1), place, place_};
     }
     if (text_[position_] == '"') {
-      if (const auto string = TakeString()) return {Token::Kind::kString, *string, place, place_};
-      continue;
+      const auto string = TakeString();
+      if (!string) continue;
+      place.length = place_.column - place.column;
+      return {Token::Kind::kString, *string, place, place_};
     }
     if (!AtWord()) {
       SkipStray();
@@ -127,6 +132,7 @@ Token Lexer::Next() {
     }
     while (!AtEnd() && AtWord()) Advance();
     const std::string_view word = text_.substr(first, position_ - first);
+    place.length = place_.column - place.column;
     if (word.size() <= kLongestWord) return {Token::Kind::kWord, word, place, place_};
     problems_->Add(place, absl::StrCat(Quoted(word), " has ", word.size(),
                                        " characters; a word has at most ", kLongestWord));

@@ -9,7 +9,7 @@ Matcher::Matcher(const std::vector<CheckedRule>& rules) {
   rules_.reserve(rules.size());
   for (const CheckedRule& rule : rules) {
     const Side source = Add(rule.source);
-    rules_.push_back({source, Add(rule.destination), !rule.decision.accept});
+    rules_.push_back({source, Add(rule.destination), rule.states, !rule.decision.accept});
   }
   patterns_.shrink_to_fit();
 }
@@ -42,6 +42,12 @@ bool Matcher::Matches(const Side& side, size_t address_size, const AddressWords&
   return found == (side.address == AddressTerm::Kind::kOneOf);
 }
 
+bool Matcher::Matches(const std::optional<StateSet>& states, int state, bool unknown) {
+  if (!states) return true;
+  if (state == v1::CONNECTION_STATE_UNSPECIFIED) return unknown;
+  return (*states >> (state - 1) & 1) != 0;
+}
+
 bool Matcher::Matches(const GroupTerm& term, std::string_view group) {
   if (term.names.empty()) return true;
   return (std::find(term.names.begin(), term.names.end(), group) != term.names.end()) !=
@@ -53,6 +59,7 @@ size_t Matcher::FirstMatch(const PacketView& packet) const {
     const Rule& rule = rules_[i];
     if (Matches(rule.source.group, packet.input_group) &&
         Matches(rule.destination.group, packet.output_group) &&
+        Matches(rule.states, packet.state, rule.rejects) &&
         Matches(rule.source, packet.address_size, packet.source, rule.rejects) &&
         Matches(rule.destination, packet.address_size, packet.destination, rule.rejects) &&
         TransportMatches(rule.source.transport, packet, packet.source_port, rule.rejects) &&

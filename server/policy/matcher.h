@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -40,10 +41,12 @@ class Matcher final {
   struct Rule {
     Side source;
     Side destination;
+    std::optional<StateSet> states;
     bool rejects;
   };
 
   Side Add(const ObjectTerm& term);
+  static bool Matches(const std::optional<StateSet>& states, int state, bool unknown);
   static bool Matches(const GroupTerm& term, std::string_view group);
   bool Matches(const Side& side, size_t address_size, const AddressWords& address,
                bool unknown) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 
 namespace sluice::server::policy {
 namespace {
@@ -140,7 +141,34 @@ bool Transport(TokenStream& tokens, TransportSyntax& transport) {
   return true;
 }
 
+bool SaidTwice(TokenStream& tokens) {
+  tokens.problems().Add(tokens.token().place,
+                        absl::StrCat(Quoted(tokens.token().text), " is said twice"));
+  return false;
+}
+
 }  // namespace
+
+bool ParseConditions(TokenStream& tokens, ConditionSyntax& condition) {
+  // No keywords: nothing of screend's stands there.
+  while (true) {
+    if (tokens.At("state") || tokens.At("state-not")) {
+      if (!condition.states.empty()) return SaidTwice(tokens);
+      condition.state_negated = TakeNegatable(tokens);
+      if (!Values(tokens, "`new`, `established`, `related` or `invalid`", condition.states)) {
+        return false;
+      }
+    } else if (tokens.At("match")) {
+      if (condition.match) return SaidTwice(tokens);
+      tokens.Advance();
+      if (!tokens.String("an expression of pcap-filter(7) in quotes", condition.match.emplace())) {
+        return false;
+      }
+    } else {
+      return true;
+    }
+  }
+}
 
 bool ParseSetItems(TokenStream& tokens, std::vector<AddressItem>& items) {
   if (!tokens.Expect(Token::Kind::kOpen, "`{`")) return false;

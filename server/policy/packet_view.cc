@@ -57,6 +57,9 @@ PacketView ViewPacket(const v1::Packet& packet) {
   PacketView view;
   view.input_group = packet.input_group();
   view.output_group = packet.output_group();
+  if (v1::ConnectionState_IsValid(packet.connection_state())) {
+    view.state = packet.connection_state();
+  }
   if (!packet.has_headers()) return view;
   const v1::Headers& headers = packet.headers();
   const size_t size = headers.source().size();

@@ -28,6 +28,7 @@ struct PacketView {
   int destination_port = kUnknown;
   int icmp_type = kUnknown;
   int tcp_flags = kUnknown;
+  int state = 0;  // v1::ConnectionState, 0 where it is not known.
   // Of the interfaces it came in and leaves by; empty for none. Of the packet's own text.
   std::string_view input_group;
   std::string_view output_group;

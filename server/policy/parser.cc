@@ -6,18 +6,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/policy/decision_parser.h"
 #include "server/policy/object_parser.h"
 #include "server/policy/token_stream.h"
 
 namespace sluice::server::policy {
 namespace {
-
-constexpr std::pair<std::string_view, Notify> kNotifies[] = {
-    {"host-unreachable", Notify::kHostUnreachable},
-    {"admin-prohibited", Notify::kAdminProhibited},
-    {"port-unreachable", Notify::kPortUnreachable},
-    {"tcp-reset", Notify::kTcpReset},
-};
 
 // The functions that read a part give false once they have reported a problem.
 class Parser {
@@ -49,13 +43,18 @@ class Parser {
     if (tokens_.Take("set")) return Set();
     if (tokens_.Take("default")) {
       DecisionSyntax decision;
-      if (!Decision("`accept` or `reject`", {"accept", "reject"}, decision)) return false;
+      if (!AtDecision(tokens_)) {
+        return tokens_.Fail("`accept`, `reject` or `ask`", kDecisionWords);
+      }
+      if (!ParseDecision(tokens_, decision)) return false;
       syntax_.fallback = decision;
       return true;
     }
     if (tokens_.Take("for")) return Mask();
-    return tokens_.Fail("a statement: `from`, `between`, `rule`, `set`, `default` or `for`",
-                        {"from", "between", "default", "for", "rule", "set"});
+    if (tokens_.Take("decider")) return Decider();
+    return tokens_.Fail(
+        "a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or `for`",
+        {"from", "between", "default", "for", "rule", "set", "decider"});
   }
 
   bool Pair(const Word& name) {
@@ -66,28 +65,51 @@ class Parser {
     tokens_.Advance();
     if (!ParseObject(tokens_, pair.first)) return false;
     const std::string_view joint = pair.between ? "and" : "to";
-    if (!tokens_.Take(joint)) return FailBehind(pair.first, Quoted(joint), {joint});
-    if (!ParseObject(tokens_, pair.second)) return false;
-    if (!tokens_.At("accept") && !tokens_.At("reject")) {
-      return FailBehind(pair.second, "`accept` or `reject`", {"accept", "reject"});
+    if (!tokens_.Take(joint)) {
+      return FailBehind(HasTransport(pair.first), Quoted(joint), {joint});
     }
-    if (!Decision("", {}, pair.decision)) return false;
+    if (!ParseObject(tokens_, pair.second)) return false;
+    if (!ParseConditions(tokens_, pair.condition)) return false;
+    if (!AtDecision(tokens_)) {
+      const bool conditions = !pair.condition.states.empty() || pair.condition.match;
+      return FailBehind(conditions || HasTransport(pair.second),
+                        "`state`, `match`, `accept`, `reject` or `ask`",
+                        {"state", "state-not", "match", "accept", "reject", "ask"});
+    }
+    if (!ParseDecision(tokens_, pair.decision)) return false;
     rules_ += pair.between ? 2 : 1;
     syntax_.pairs.push_back(std::move(pair));
     return true;
   }
 
+  static bool HasTransport(const ObjectSyntax& object) {
+    return object.transport.kind != TransportSyntax::Kind::kNone;
+  }
+
   // Behind an address alone, a transport may stand too.
-  bool FailBehind(const ObjectSyntax& object, const std::string& expected,
+  bool FailBehind(bool complete, const std::string& expected,
                   std::initializer_list<std::string_view> words) {
-    if (object.transport.kind != TransportSyntax::Kind::kNone) {
-      return tokens_.Fail(expected, words);
-    }
+    if (complete) return tokens_.Fail(expected, words);
     std::vector<std::string_view> all(words);
     all.insert(all.end(), {"icmp", "tcp", "udp", "proto", "proto-not"});
     return tokens_.Fail(
         absl::StrCat("`icmp`, `tcp`, `udp`, `proto`", words.size() == 1 ? " or " : ", ", expected),
         TokenStream::Words(all));
+  }
+
+  bool Decider() {
+    DeciderSyntax decider;
+    if (!tokens_.String("the decider's name in quotes", decider.name) || !tokens_.Expect("at")) {
+      return false;
+    }
+    do {
+      Word address;
+      if (!tokens_.String("the decider's address in quotes", address)) return false;
+      decider.addresses.push_back(address);
+    } while (tokens_.Take(Token::Kind::kComma));
+    syntax_.deciders.push_back(std::move(decider));
+    ++rules_;
+    return tokens_.End("`,` or `;`", {});
   }
 
   bool Mask() {
@@ -117,46 +139,6 @@ class Parser {
     ++rules_;
     return tokens_.End("`;`", {});
   }
-
-  bool Decision(std::string_view expected, std::initializer_list<std::string_view> words,
-                DecisionSyntax& decision) {
-    if (tokens_.Take("accept")) {
-      decision.accept = true;
-    } else if (!tokens_.Take("reject")) {
-      return tokens_.Fail(expected, words);
-    }
-    while (true) {
-      const bool notify = tokens_.At("notify");
-      if (!notify && !tokens_.At("log")) break;
-      if (notify ? decision.notify != Notify::kNone : decision.log) {
-        tokens_.problems().Add(tokens_.token().place,
-                               absl::StrCat(Quoted(tokens_.token().text), " is said twice"));
-        return false;
-      }
-      tokens_.Advance();
-      if (notify) {
-        decision.notify = NotifyKind();
-      } else {
-        decision.log = true;
-      }
-    }
-    if (decision.notify == Notify::kNone) {
-      return tokens_.End("`notify`, `log` or `;`", kBehindDecision);
-    }
-    return tokens_.End("`notify`, `log` or `;`", kBehindNotify);
-  }
-
-  // screend's `notify` says no kind.
-  Notify NotifyKind() {
-    for (const auto& [word, notify] : kNotifies) {
-      if (tokens_.Take(word)) return notify;
-    }
-    return Notify::kHostUnreachable;
-  }
-
-  static constexpr std::string_view kBehindDecision[] = {"notify", "log"};
-  static constexpr std::string_view kBehindNotify[] = {
-      "notify", "log", "host-unreachable", "admin-prohibited", "port-unreachable", "tcp-reset"};
 
   TokenStream tokens_;
   size_t rules_ = 0;

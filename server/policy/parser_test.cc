@@ -47,15 +47,34 @@ std::string Show(const TransportSyntax& transport) {
 std::string Show(const DecisionSyntax& decision) {
   static constexpr const char* kNotifies[] = {"", " notify", " notify-admin", " notify-port",
                                               " notify-reset"};
-  return std::string(decision.accept ? "accept" : "reject") +
-         kNotifies[static_cast<int>(decision.notify)] + (decision.log ? " log" : "");
+  static constexpr const char* kScopes[] = {"", " connection", " peer", " source"};
+  std::string ask;
+  if (decision.ask) {
+    ask = "ask(" + std::string(decision.ask->decider.text) + "," +
+          std::string(decision.ask->within.text) + ") ";
+  }
+  return ask + std::string(decision.accept ? "accept" : "reject") +
+         kNotifies[static_cast<int>(decision.notify)] + (decision.log ? " log" : "") +
+         kScopes[static_cast<int>(decision.scope)] +
+         (decision.lifetime ? "(" + std::string(decision.lifetime->text) + ")" : "");
+}
+
+std::string Show(const ConditionSyntax& condition) {
+  std::string shown;
+  if (!condition.states.empty()) {
+    shown += condition.state_negated ? " state-not(" : " state(";
+    for (const Word& word : condition.states) shown += std::string(word.text) + ",";
+    shown.back() = ')';
+  }
+  if (condition.match) shown += " match(" + std::string(condition.match->text) + ")";
+  return shown;
 }
 
 std::string Show(const PairSyntax& pair) {
   return (pair.name.text.empty() ? "" : "\"" + std::string(pair.name.text) + "\" ") +
          (pair.between ? "between " : "from ") + Show(pair.first.group) + Show(pair.first.address) +
          Show(pair.first.transport) + ", " + Show(pair.second.group) + Show(pair.second.address) +
-         Show(pair.second.transport) + ": " + Show(pair.decision);
+         Show(pair.second.transport) + Show(pair.condition) + ": " + Show(pair.decision);
 }
 
 std::string Show(const Syntax& syntax) {
@@ -67,6 +86,11 @@ std::string Show(const Syntax& syntax) {
   for (const SetSyntax& set : syntax.sets) {
     shown += "set " + std::string(set.name.text) + " ";
     shown += set.from_file ? "file " + std::string(set.file.text) : Show({false, set.items});
+    shown += "\n";
+  }
+  for (const DeciderSyntax& decider : syntax.deciders) {
+    shown += "decider " + std::string(decider.name.text);
+    for (const Word& address : decider.addresses) shown += " " + std::string(address.text);
     shown += "\n";
   }
   return shown + "default " + Show(syntax.fallback);
@@ -143,6 +167,29 @@ TEST(ParserTest, ReadsEveryConstruct) {
       {"from any to any reject notify host-unreachable;"
        "from any to any accept notify port-unreachable;",
        "from any, any: reject notify\nfrom any, any: accept notify-port\ndefault reject"},
+      // Conditions.
+      {"from any to any state new accept; from any to any tcp port 1 state-not {new,invalid} "
+       "reject;",
+       "from any, any state(new): accept\nfrom any, any tcp(1) state-not(new,invalid): reject\n"
+       "default reject"},
+      {"between any and tcp flags syn match \"ip[8] < 5\" state not new accept;",
+       "between any, any tcp flags(syn) state-not(new) match(ip[8] < 5): accept\ndefault reject"},
+      {"from host state to host match state new accept;",
+       "from host(state), host(match) state(new): accept\ndefault reject"},
+      // Scopes.
+      {"default accept for connection; from any to any accept for connection for 1h log;",
+       "from any, any: accept log connection(1h)\ndefault accept connection"},
+      {"from any to any reject notify for 60s; from any to any reject\n  from source log;",
+       "from any, any: reject notify peer(60s)\nfrom any, any: reject log source\n"
+       "default reject"},
+      {"default reject from source\n for 5m notify tcp-reset;",
+       "default reject notify-reset source(5m)"},
+      // Deciders.
+      {"decider \"av\" at \"10.0.0.1:1\", \"unix:/a b\"; default ask \"av\" within 20ms else "
+       "accept;",
+       "decider av 10.0.0.1:1 unix:/a b\ndefault ask(av,20ms) accept"},
+      {"from any to any state new ask \"b\" within 1s else reject notify for connection log;",
+       "from any, any state(new): ask(b,1s) reject notify log connection\ndefault reject"},
   };
   for (const auto& [text, tree] : cases) {
     Problems problems;
@@ -156,9 +203,9 @@ TEST(ParserTest, KeepsPlaces) {
   Problems problems;
   const Syntax syntax = Parse("\n  from host a to\n any tcp port 1 accept;", problems);
   ASSERT_EQ(syntax.pairs.size(), 1u);
-  EXPECT_EQ(syntax.pairs[0].place, (Place{2, 3}));
-  EXPECT_EQ(syntax.pairs[0].first.address.items.at(0).value.place, (Place{2, 13}));
-  EXPECT_EQ(syntax.pairs[0].second.transport.values.at(0).place, (Place{3, 15}));
+  EXPECT_EQ(syntax.pairs[0].place, (Place{2, 3, 4}));
+  EXPECT_EQ(syntax.pairs[0].first.address.items.at(0).value.place, (Place{2, 13, 1}));
+  EXPECT_EQ(syntax.pairs[0].second.transport.values.at(0).place, (Place{3, 15, 1}));
 }
 
 TEST(ParserTest, GoesOnBehindWhatIsWrong) {
@@ -172,6 +219,22 @@ TEST(ParserTest, GoesOnBehindWhatIsWrong) {
       problems);
   EXPECT_EQ(std::move(problems).Take().size(), 5u);
   EXPECT_EQ(Show(syntax), "from any, any: accept\nbetween any, any: accept\ndefault reject");
+}
+
+// `for` and `from` begin statements as well as scopes.
+TEST(ParserTest, TellsScopesFromStatements) {
+  Problems problems;
+  const Syntax syntax = Parse(
+      "from any to any acept for 60s;\n"  // skipped as a whole
+      "from any to any accept\n"          // no `;`
+      "for 128.1.0.0 netmask is 255.255.255.0;\n"
+      "from any to any reject\n"  // no `;`
+      "from any to any accept;",
+      problems);
+  EXPECT_EQ(std::move(problems).Take().size(), 3u);
+  EXPECT_EQ(Show(syntax),
+            "from any, any: accept\nfrom any, any: reject\nfrom any, any: accept\n"
+            "mask 128.1.0.0 255.255.255.0\ndefault reject");
 }
 
 TEST(ParserTest, BoundsRules) {

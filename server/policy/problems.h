@@ -9,14 +9,17 @@
 
 namespace sluice::server::policy {
 
-// A place in a policy's text. Columns are counted in characters, a tab being one.
+// A place in a policy's text, and how much of its line is meant. Columns and lengths are counted in
+// characters, a tab being one.
 struct Place {
   uint32_t line = 1;
   uint32_t column = 1;
+  uint32_t length = 1;
+  uint32_t file = 0;  // 0 is the policy's own text, others are those it includes, as they came.
 
   bool operator==(const Place& other) const = default;
   bool operator<(const Place& other) const {
-    return std::tie(line, column) < std::tie(other.line, other.column);
+    return std::tie(file, line, column) < std::tie(other.file, other.line, other.column);
   }
 };
 

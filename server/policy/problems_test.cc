@@ -32,33 +32,39 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
   } cases[] = {
       // Statements.
       {"form any to any accept;",
-       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "`for`, found "
        "`form`: did you "
        "mean `from`?\n"},
       {"permit any;",
-       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "`for`, found "
        "`permit`\n"},
       {"FROM any to any accept;",
-       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "`for`, found "
        "`FROM`: did you "
        "mean `from`?\n"},
       {"default acept;",
-       "1:9: expected `accept` or `reject`, found `acept`: did you mean "
+       "1:9: expected `accept`, `reject` or `ask`, found `acept`: did you mean "
        "`accept`?\n"},
-      {"default;", "1:8: expected `accept` or `reject`, found `;`\n"},
+      {"default;", "1:8: expected `accept`, `reject` or `ask`, found `;`\n"},
       {"default accept logg;",
-       "1:16: expected `notify`, `log` or `;`, found `logg`: did you mean `log`?\n"},
+       "1:16: expected `log`, `notify`, `for`, `from source` or `;`, found `logg`: did you mean "
+       "`log`?\n"},
       {"default reject log log;", "1:20: `log` is said twice\n"},
       {"default accept", "1:15: expected `;` at the end of the statement\n"},
       {"default accept\n\nfrom any to any accept;",
        "1:15: expected `;` at the end of the statement\n"},
       {"default accept\nform any to any accept;",
        "1:15: expected `;` at the end of the statement\n"
-       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "`for`, found "
        "`form`: did you "
        "mean `from`?\n"},
       {"default accept\nlgo;",
-       "2:1: expected `notify`, `log` or `;`, found `lgo`: did you mean `log`?\n"},
+       "2:1: expected `log`, `notify`, `for`, `from source` or `;`, found `lgo`: did you mean "
+       "`log`?\n"},
       // Pairs.
       {"from",
        "1:5: expected an address, `any`, `host`, `net`, `subnet`, `group`, `icmp`, `tcp`, `udp` or "
@@ -79,7 +85,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
        "1:10: expected `icmp`, `tcp`, `udp`, `proto` or `to`, found `tpc`: did you mean `tcp`?\n"},
       {"from tcp port 1 too any accept;", "1:17: expected `to`, found `too`: did you mean `to`?\n"},
       {"from any to any;",
-       "1:16: expected `icmp`, `tcp`, `udp`, `proto`, `accept` or `reject`, found `;`\n"},
+       "1:16: expected `icmp`, `tcp`, `udp`, `proto`, `state`, `match`, `accept`, `reject` or "
+       "`ask`, found `;`\n"},
       {"from any to any tcp 80 accept;",
        "1:21: expected `port`, `port-not`, `flags` or `flags-not`, found `80`\n"},
       {"from any to any tcp prot 80 accept;",
@@ -91,9 +98,10 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
        "it in capitals\n"},
       {"from host ; to any accept;",
        "1:11: expected an address, a host name or `any`, found `;`\n"
-       "1:13: expected a statement: `from`, `between`, `rule`, `set`, `default` or "
+       "1:13: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
        "`for`, found `to`\n"},
-      {"from any to any accept, log;", "1:23: expected `notify`, `log` or `;`, found `,`\n"},
+      {"from any to any accept, log;",
+       "1:23: expected `log`, `notify`, `for`, `from source` or `;`, found `,`\n"},
       // Addresses.
       {"from host 10.0.0.256 to any accept;",
        "1:11: `10.0.0.256` is not an address: `256` is too large: at most 255\n"},
@@ -167,7 +175,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
        "1:6: expected the rule's name in quotes, found `mail`\n"},
       {"rule \"mail\" default accept;", "1:13: expected `from` or `between`, found `default`\n"},
       {"from any to any reject notify tcp-rst;",
-       "1:31: expected `notify`, `log` or `;`, found `tcp-rst`: did you mean `tcp-reset`?\n"},
+       "1:31: expected `log`, `notify`, `for`, `from source` or `;`, found `tcp-rst`: did you mean "
+       "`tcp-reset`?\n"},
       {"for 10.0.0.0 netmsak is 255.255.0.0;",
        "1:14: expected `netmask`, found `netmsak`: did you mean `netmask`?\n"},
       {"for 10.0.0.0 netmask 255.255.0.0;", "1:22: expected `is`, found `255.255.0.0`\n"},
@@ -186,10 +195,73 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       {"from any to any icmp type ekho accept;",
        "1:27: no ICMP type `ekho`: did you mean `echo`?\n"},
       {"from any to any icmp type zebra accept;", "1:27: no ICMP type `zebra`: write its number\n"},
+      // Conditions.
+      {"from any to any state old accept;",
+       "1:23: no state `old`: there are `new`, `established`, `related`, `invalid`\n"},
+      {"from any to any state {new, estabilshed} accept;",
+       "1:29: no state `estabilshed`: did you mean `established`?\n"},
+      {"from any to any state {} accept;",
+       "1:24: expected `new`, `established`, `related` or `invalid`, found `}`\n"},
+      {"from any to any state new state new accept;", "1:27: `state` is said twice\n"},
+      {"from any to any stat new accept;",
+       "1:17: expected `icmp`, `tcp`, `udp`, `proto`, `state`, `match`, `accept`, `reject` or "
+       "`ask`, found `stat`: did you mean `state`?\n"},
+      {"from any to any state new tcp port 1 accept;",
+       "1:27: expected `state`, `match`, `accept`, `reject` or `ask`, found `tcp`\n"},
+      {"from any to any match tcp accept;",
+       "1:23: expected an expression of pcap-filter(7) in quotes, found `tcp`\n"},
+      {"from any to any match \"tcp\" match \"udp\" accept;", "1:29: `match` is said twice\n"},
+      // Scopes.
+      {"default accept for conection;",
+       "1:20: `conection` is no time from 1s to 24h: write a number with `ms`, `s`, `m` or `h` "
+       "behind it\n"},
+      {"default accept for 60;",
+       "1:20: `60` is no time from 1s to 24h: write a number with `ms`, `s`, `m` or `h` behind "
+       "it\n"},
+      {"from any to any accept for 25h; default reject for 999ms;",
+       "1:28: `25h` is no time from 1s to 24h: write a number with `ms`, `s`, `m` or `h` behind "
+       "it\n1:52: `999ms` is no time from 1s to 24h: write a number with `ms`, `s`, `m` or `h` "
+       "behind it\n"},
+      {"default accept for 99999999999999999999h;",
+       "1:20: `99999999999999999999h` is no time from 1s to 24h: write a number with `ms`, `s`, "
+       "`m` or `h` behind it\n"},
+      {"default accept for 1500ms;", "1:20: `1500ms` is no whole number of seconds\n"},
+      {"default accept for connection from source;",
+       "1:31: a decision has one scope: `for connection`, `for 60s` or `from source`\n"},
+      {"default reject from sourc;",
+       "1:21: expected `source`, found `sourc`: did you mean `source`?\n"},
+      // Deciders.
+      {"default ask \"av\" within 20ms else reject;",
+       "1:13: no decider `av`: write `decider NAME at ADDRESS;`, both in quotes\n"},
+      {"decider \"antivirus\" at \"av:1\"; default ask \"antvirus\" within 20ms else reject;",
+       "1:44: no decider `antvirus`: did you mean `antivirus`?\n"},
+      {"decider \"a\" at \"h:1\"; decider \"a\" at \"h:2\";",
+       "1:31: there is a decider `a` already\n"},
+      {"decider \"\" at \"h:1\";", "1:9: a decider's name has 1 to 64 printable bytes\n"},
+      {"decider \"a\" at \"h:1\", \"h:1\";", "1:23: `h:1` is said twice\n"},
+      {"decider \"a\" at \"h\";",
+       "1:16: `h` is no address of a decider: write IPV4:PORT, [IPV6]:PORT, NAME:PORT or "
+       "unix:/PATH\n"},
+      {"decider \"a\" to \"h:1\";", "1:13: expected `at`, found `to`\n"},
+      {"decider \"a\" at h:1;", "1:16: expected the decider's address in quotes, found `h:1`\n"},
+      {"decider \"a\" at \"h:1\"; default ask \"a\" within 61s else reject;",
+       "1:46: `61s` is no time from 1ms to 1m: write a number with `ms`, `s`, `m` or `h` behind "
+       "it\n"},
+      {"decider \"a\" at \"h:1\"; default ask \"a\" within 1s;",
+       "1:48: expected `else`, found `;`\n"},
+      {"decider \"a\" at \"h:1\"; default ask \"a\" within 1s else ask \"a\" within 1s else "
+       "accept;",
+       "1:54: expected `accept` or `reject`, found `ask`\n"},
+      {"default ask av within 1s else reject;",
+       "1:13: expected the name of a decider in quotes, found `av`\n"},
+      // Where the decider may be what was not understood, who asks it is not blamed.
+      {"decider \"a\" in \"h:1\"; default ask \"a\" within 1s else reject;",
+       "1:13: expected `at`, found `in`\n"},
       // Several, in order, whoever found them.
       {"from host nowhere to any accept;\nform;\nfrom net 36 to net 37 accept;\n/* open",
        "1:11: no host `nowhere`\n"
-       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "`for`, found "
        "`form`: did you "
        "mean `from`?\n"
        "3:10: `36` is not an address: IPv4 addresses have four parts, not 1\n"
@@ -209,7 +281,8 @@ TEST(ProblemsTest, StopAtFifty) {
   ASSERT_EQ(compiled.problems.size(), 50u);
   EXPECT_EQ(compiled.problems.back().line(), 50u);
   EXPECT_EQ(compiled.problems.back().message(),
-            "expected a statement: `from`, `between`, `rule`, `set`, `default` or `for`, found "
+            "expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+            "`for`, found "
             "`what` (50 "
             "problems are shown; there may be more)");
 }

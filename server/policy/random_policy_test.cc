@@ -60,6 +60,12 @@ std::string RandomObject(Random& random) {
   return Pick(random, kAddresses) + " " + Pick(random, kTransports);
 }
 
+std::string RandomState(Random& random) {
+  static constexpr const char* kStates[] = {
+      "", "", "", "state new ", "state-not new ", "state {established, related} "};
+  return Pick(random, kStates);
+}
+
 std::string RandomDecision(Random& random) {
   static constexpr const char* kDecisions[] = {"accept",
                                                "accept log",
@@ -67,12 +73,18 @@ std::string RandomDecision(Random& random) {
                                                "reject notify",
                                                "reject log",
                                                "reject log notify",
-                                               "reject notify tcp-reset"};
+                                               "reject notify tcp-reset",
+                                               "accept for connection",
+                                               "reject for 60s log",
+                                               "reject from source for 5m",
+                                               "ask \"av\" within 20ms else accept",
+                                               "ask \"av\" within 1s else reject log"};
   return Pick(random, kDecisions);
 }
 
 constexpr std::string_view kMask =
-    "for 128.1.0.0 netmask is 255.255.255.0; set some = {10.0.0.0/31, 2001:db8::/64};\n";
+    "for 128.1.0.0 netmask is 255.255.255.0; set some = {10.0.0.0/31, 2001:db8::/64};\n"
+    "decider \"av\" at \"192.0.2.7:9000\";\n";
 
 std::string RandomPolicy(Random& random) {
   std::string text(kMask);
@@ -80,7 +92,7 @@ std::string RandomPolicy(Random& random) {
     text += Below(random, 2) == 0
                 ? "from " + RandomObject(random) + " to " + RandomObject(random)
                 : "between " + RandomObject(random) + " and " + RandomObject(random);
-    text += " " + RandomDecision(random) + "; # rule\n";
+    text += " " + RandomState(random) + RandomDecision(random) + "; # rule\n";
   }
   if (Below(random, 2) == 0) text += "default " + RandomDecision(random) + ";\n";
   return text;
@@ -104,6 +116,7 @@ v1::Packet RandomPacket(Random& random) {
   if (Below(random, 16) == 0) packet.mutable_headers()->set_fragment_offset(1480);
   if (Below(random, 16) == 0) packet.mutable_headers()->set_cut_short(true);
   if (Below(random, 32) == 0) packet.clear_headers();
+  packet.set_connection_state(static_cast<v1::ConnectionState>(Below(random, 5)));
   return packet;
 }
 
@@ -137,13 +150,15 @@ TEST(RandomPolicyTest, RandomBytes) {
 
 TEST(RandomPolicyTest, RandomWords) {
   static constexpr const char* kWords[] = {
-      "accept",   "and",      "any",      "between", "default", "for",     "from",     "host",
-      "host-not", "icmp",     "is",       "log",     "net",     "netmask", "not",      "tcp",
-      "port",     "port-not", "proto",    "to",      "notify",  "type",    "udp",      "reject",
-      ";",        ";",        "10.0.0.0", "::/0",    "mail",    "subnet",  "25",       "0x19",
-      "infotype", "/*",       "*/",       "#\n",     "\n",      ",",       "\xc3\xa9", "{",
-      "}",        "=",        "\"a\"",    "\"",      "set",     "rule",    "group",    "flags",
-      "syn/ack",  "@a",       "a",        "{25,",    "80-90}",  "@",       "-"};
+      "accept",   "and",      "any",      "between",    "default", "for",     "from",     "host",
+      "host-not", "icmp",     "is",       "log",        "net",     "netmask", "not",      "tcp",
+      "port",     "port-not", "proto",    "to",         "notify",  "type",    "udp",      "reject",
+      ";",        ";",        "10.0.0.0", "::/0",       "mail",    "subnet",  "25",       "0x19",
+      "infotype", "/*",       "*/",       "#\n",        "\n",      ",",       "\xc3\xa9", "{",
+      "}",        "=",        "\"a\"",    "\"",         "set",     "rule",    "group",    "flags",
+      "state",    "new",      "match",    "ask",        "within",  "else",    "20ms",     "decider",
+      "at",       "\"h:1\"",  "source",   "connection", "60s",     "syn/ack", "@a",       "a",
+      "{25,",     "80-90}",   "@",        "-"};
   Random random(2);
   for (int round = 0; round < 5000; ++round) {
     std::string text;
@@ -179,7 +194,9 @@ TEST(RandomPolicyTest, MutatedPolicies) {
 
 std::string Show(const Ruling& ruling) {
   return v1::Action_Name(ruling.action) + " " + v1::Notify_Name(ruling.notify) + " " +
-         std::to_string(ruling.rule) + (ruling.log ? " log" : "");
+         std::to_string(ruling.rule) + (ruling.log ? " log " : " ") + v1::Scope_Name(ruling.scope) +
+         " " + std::to_string(ruling.lifetime.count()) +
+         (ruling.ask != nullptr ? " asks " + ruling.ask->decider : "");
 }
 
 // The same policy, each rule a policy of its own: the first of them that does not say "default"
@@ -197,7 +214,7 @@ TEST(RandomPolicyTest, TheWholeSaysWhatItsFirstMatchingRuleSays) {
     uint32_t next = 1;
     for (size_t rules = Below(random, 10); rules > 0; --rules) {
       const std::string one = RandomObject(random), other = RandomObject(random);
-      const std::string decision = RandomDecision(random);
+      const std::string decision = RandomState(random) + RandomDecision(random);
       const bool between = Below(random, 2) == 0;
       text += (between ? "between " + one + " and " + other : "from " + one + " to " + other) +
               " " + decision + ";\n";

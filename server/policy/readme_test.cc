@@ -59,8 +59,9 @@ TEST_F(ReadmeTest, TheFirstPolicyLoads) {
 }
 
 TEST_F(ReadmeTest, StatementsLoad) {
-  for (const char* start : {"from host a to", "between host a", "default reject notify;",
-                            "for 128.", "rule \"mail", "set office", "set blocked"}) {
+  for (const char* start :
+       {"decider \"av", "between any and host a", "from host a to", "between host a",
+        "default reject notify;", "for 128.", "rule \"mail", "set office", "set blocked"}) {
     EXPECT_GT(ForEachExample(start,
                              [this](const std::string& text) {
                                if (text.back() == ';') ExpectLoads(text);
@@ -72,12 +73,24 @@ TEST_F(ReadmeTest, StatementsLoad) {
 
 TEST_F(ReadmeTest, DecisionsLoad) {
   int examples = 0;
-  for (const char* start : {"reject notify", "accept"}) {
+  for (const char* start : {"reject ", "accept", "ask "}) {
     examples += ForEachExample(start, [this](const std::string& decision) {
-      if (decision.back() == ';') ExpectLoads("default " + decision);
+      if (decision.back() == ';') {
+        ExpectLoads("decider \"av\" at \"192.0.2.7:9000\"; default " + decision);
+      }
     });
   }
-  EXPECT_GT(examples, 6);
+  EXPECT_GT(examples, 12);
+}
+
+TEST_F(ReadmeTest, ConditionsLoad) {
+  int examples = 0;
+  for (const char* start : {"state ", "state-not "}) {
+    examples += ForEachExample(start, [this](const std::string& condition) {
+      ExpectLoads("from any to any " + condition + " accept;");
+    });
+  }
+  EXPECT_GT(examples, 3);
 }
 
 TEST_F(ReadmeTest, ObjectsLoad) {

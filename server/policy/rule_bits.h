@@ -53,7 +53,7 @@ class RuleBits final {
   void Seal();
 
  private:
-  // Sets that matter at once: source, destination, protocol, ports, flags and groups are 8.
+  // Sets that matter at once: source, destination, protocol, two ports, two groups and state are 8.
   static constexpr size_t kMostSets = 8;
 
   template <typename Confirm>

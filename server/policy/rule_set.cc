@@ -53,7 +53,7 @@ std::string Reason(size_t number, const policy::CheckedRule& rule) {
       rule.name.empty()
           ? ""
           : absl::StrCat(" \"", policy::Printable(rule.name, kLongestShownName), "\"");
-  return absl::StrCat("rule ", number, name, ", line ", rule.line);
+  return absl::StrCat("rule ", number, name, ", line ", rule.place.line);
 }
 
 Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view reason) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "server/policy/notify.h"
 #include "server/policy/problems.h"
+#include "server/policy/scope.h"
 
 namespace sluice::server::policy {
 
@@ -64,11 +66,27 @@ struct ObjectSyntax {
   TransportSyntax transport;
 };
 
+// What a rule asks for besides its objects.
+struct ConditionSyntax {
+  bool state_negated = false;
+  std::vector<Word> states;   // None: any.
+  std::optional<Word> match;  // An expression of pcap-filter(7).
+};
+
+// ask DECIDER within TIME else …
+struct AskSyntax {
+  Word decider;
+  Word within;
+};
+
 // accept or reject, with what goes with it. `notify` of an `accept` means nothing.
 struct DecisionSyntax {
   bool accept = false;
   Notify notify = Notify::kNone;
   bool log = false;
+  Scope scope = Scope::kPacket;
+  std::optional<Word> lifetime;
+  std::optional<AskSyntax> ask;  // The rest is behind its `else`.
 };
 
 // from FIRST to SECOND, or between FIRST and SECOND.
@@ -78,6 +96,7 @@ struct PairSyntax {
   bool between = false;
   ObjectSyntax first;
   ObjectSyntax second;
+  ConditionSyntax condition;
   DecisionSyntax decision;
 };
 
@@ -95,11 +114,18 @@ struct SetSyntax {
   Word file;
 };
 
+// decider NAME at ADDRESSES.
+struct DeciderSyntax {
+  Word name;
+  std::vector<Word> addresses;
+};
+
 // A whole file.
 struct Syntax {
   std::vector<PairSyntax> pairs;  // In file order.
   std::vector<MaskSyntax> masks;
   std::vector<SetSyntax> sets;
+  std::vector<DeciderSyntax> deciders;
   DecisionSyntax fallback;  // Of the last `default`; `reject` where there is none.
 };
 

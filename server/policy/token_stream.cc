@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/policy/keywords.h"
 #include "server/policy/nearest_word.h"
@@ -11,7 +12,21 @@ namespace sluice::server::policy {
 
 void TokenStream::Advance() {
   previous_end_ = token_.end;
-  token_ = lexer_.Next();
+  token_ = next_;
+  next_ = lexer_.Next();
+}
+
+bool TokenStream::AtStarter() const { return token_.IsWord() && IsStarter(token_.text); }
+
+bool TokenStream::AtScope() const {
+  if (!next_.IsWord()) return false;
+  const auto next_is = [this](std::string_view word) {
+    return next_.text == word || !NearestWord(next_.text, {{word}}).empty();
+  };
+  if (At("from")) return next_is("source");
+  // A network has dots where a duration has none.
+  return At("for") && (next_is("connection") || (absl::ascii_isdigit(next_.text.front()) &&
+                                                 next_.text.find('.') == std::string_view::npos));
 }
 
 bool TokenStream::Take(std::string_view word) {
@@ -63,7 +78,7 @@ bool TokenStream::String(std::string_view what, Word& value) {
 
 bool TokenStream::End(std::string_view expected, Words words) {
   if (Take(Token::Kind::kSemicolon)) return true;
-  if (token_.kind != Token::Kind::kEnd && !(token_.IsWord() && IsStarter(token_.text)) &&
+  if (token_.kind != Token::Kind::kEnd && !AtStatement() &&
       (token_.place.line == previous_end_.line ||
        (token_.IsWord() && !NearestWord(token_.text, words).empty()))) {
     return Fail(expected, words);
@@ -76,7 +91,7 @@ void TokenStream::Recover() {
   // Whoever failed has either taken a token or stands at one that begins no statement, so this
   // always gets further.
   while (token_.kind != Token::Kind::kEnd && token_.kind != Token::Kind::kSemicolon &&
-         !(token_.IsWord() && IsStarter(token_.text))) {
+         !AtStatement()) {
     Advance();
   }
   Take(Token::Kind::kSemicolon);

@@ -18,7 +18,7 @@ class TokenStream final {
   using Words = std::span<const std::string_view>;
 
   TokenStream(std::string_view text, Problems* problems /* Not owned. */)
-      : lexer_(text, problems), problems_(problems), token_(lexer_.Next()) {}
+      : lexer_(text, problems), problems_(problems), token_(lexer_.Next()), next_(lexer_.Next()) {}
 
   const Token& token() const { return token_; }
   // Just behind the token before it.
@@ -29,6 +29,10 @@ class TokenStream final {
 
   bool At(std::string_view word) const { return token_.IsWord() && token_.text == word; }
   bool At(Token::Kind kind) const { return token_.kind == kind; }
+  // At a word that begins a statement; none but the words of a decision may stand there else.
+  bool AtStatement() const { return AtStarter() && !AtScope(); }
+  // At the `for` or `from` that begins a scope and no statement, as what follows says.
+  bool AtScope() const;
   // Goes past the word, or the token, if it is here.
   bool Take(std::string_view word);
   bool Take(Token::Kind kind);
@@ -55,9 +59,12 @@ class TokenStream final {
   void Recover();
 
  private:
+  bool AtStarter() const;
+
   Lexer lexer_;
   Problems* const problems_;
   Token token_;
+  Token next_;
   Place previous_end_;
 };
 

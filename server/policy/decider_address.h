@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string_view>
+
+namespace sluice::server::policy {
+
+// Whether a decider can be reached there: IPV4:PORT, [IPV6]:PORT, NAME:PORT or unix:/PATH. Only the
+// form is looked at; the name is looked up when it is dialled.
+bool IsDeciderAddress(std::string_view text);
+
+}  // namespace sluice::server::policy
