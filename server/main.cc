@@ -20,6 +20,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/control/policy_archive.h"
+#include "server/control/policy_store.h"
 #include "server/listen_address.h"
 #include "server/server.h"
 
@@ -33,6 +35,7 @@ constexpr int kUsage = 2;
 struct Flags {
   std::vector<std::string> listen = {"127.0.0.1:7654"};
   std::string policy;
+  std::string state;
   std::string log_level = "info";
 };
 
@@ -72,23 +75,32 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-// Applies the policy in `path`; prints what is wrong with it.
+// Whether the policy now says the same already, from the last time.
+bool InForce(const v1::PolicyText& text, const Policy& now) {
+  v1::PolicyText other = now.text;
+  other.set_source(text.source());
+  return now.version != 0 && other.SerializeAsString() == text.SerializeAsString();
+}
+
+// Applies the policy in `path` unless it is in force; prints what is wrong with it.
 bool ApplyFile(const std::string& path, PolicyStore* policies) {
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) {
     absl::FPrintF(stderr, "%s\n", std::string(text.status().message()));
     return false;
   }
-  const PolicyStore::Applied applied =
-      policies->Apply(PolicyOf(*std::move(text), path), std::chrono::system_clock::now());
+  v1::PolicyText policy = PolicyOf(*std::move(text), path);
+  if (InForce(policy, *policies->Current())) return true;
+  const PolicyStore::Applied applied = policies->Apply(
+      std::move(policy), std::chrono::system_clock::now(), {.author = "sluice-server --policy"});
   for (const v1::PolicyProblem& problem : applied.problems) {
     absl::FPrintF(stderr, "%s:%d:%d: %s\n", path, problem.line(), problem.column(),
                   problem.message());
   }
-  if (applied.current == nullptr) return false;
-  spdlog::info("policy {}: {} rules from {}", applied.current->version,
-               applied.current->rules->size(), path);
-  return true;
+  if (applied.problems.empty() && !applied.status.ok()) {
+    absl::FPrintF(stderr, "%s: %s\n", path, std::string(applied.status.message()));
+  }
+  return applied.current != nullptr;
 }
 
 sigset_t StopSignals() {
@@ -140,8 +152,20 @@ int Run(const Flags& flags) {
     }
     addresses.push_back(*std::move(address));
   }
-  PolicyStore policies(std::chrono::system_clock::now());
+  std::unique_ptr<PolicyArchive> archive;
+  if (!flags.state.empty()) {
+    auto opened = PolicyArchive::Open(absl::StrCat(flags.state, "/policies"));
+    if (!opened.ok()) {
+      spdlog::error("{}", std::string(opened.status().message()));
+      return kFailed;
+    }
+    archive = *std::move(opened);
+  }
+  PolicyStore policies(std::chrono::system_clock::now(), std::move(archive));
   if (!flags.policy.empty() && !ApplyFile(flags.policy, &policies)) return kUsage;
+  const std::shared_ptr<const Policy> policy = policies.Current();
+  spdlog::info("policy {}: {} rules from {}", policy->version, policy->rules->size(),
+               Shown(policy->text.source()));
 
   ServerOptions options;
   for (const ListenAddress& address : addresses) {
@@ -188,8 +212,13 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false)
       ->type_name("ADDR");
   app.add_option("--policy", flags.policy,
-                 "The policy to begin with; without one, everything is rejected")
+                 "The policy to begin with; else the last one kept in --state, else everything "
+                 "is rejected")
       ->type_name("FILE");
+  app.add_option("--state", flags.state,
+                 "Where the versions of the policy are kept; without one they are in memory and "
+                 "go with the server")
+      ->type_name("DIR");
   app.add_option("--log-level", flags.log_level, "How much to log, to stderr")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str()

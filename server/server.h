@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/control/control_service.h"
+#include "server/control/policy_reverter.h"
 #include "server/control/policy_store.h"
 #include "server/decisions/decision_log.h"
 #include "server/decisions/decision_service.h"
@@ -60,7 +61,9 @@ class Server final {
   Screens screens_;
   Ticker ticker_;
   Worker compiler_;   // A policy's names may take their time,
-  Worker collector_;  // and observers must not wait for that.
+  Worker collector_;  // and observers must not wait for that,
+  Worker archivist_;  // nor who was locked out by a policy.
+  PolicyReverter reverter_;
   DecisionServiceImpl decision_service_;
   EventServiceImpl event_service_;
   CommandServiceImpl command_service_;
