@@ -19,6 +19,7 @@
 #include "server/decisions/verdict.h"
 #include "server/gateways/scope_set.h"
 #include "server/streams/conversation.h"
+#include "server/streams/durations.h"
 
 namespace sluice::server {
 namespace {
@@ -43,13 +44,6 @@ std::string Address(const std::string& bytes, bool has_port, uint32_t port) {
   if (bytes.size() == 16) inet_ntop(AF_INET6, bytes.data(), text, sizeof(text));
   if (!has_port) return text;
   return bytes.size() == 16 ? absl::StrCat("[", text, "]:", port) : absl::StrCat(text, ":", port);
-}
-
-// Of what agents send: never negative, at most a day.
-std::chrono::nanoseconds ToDuration(const google::protobuf::Duration& duration) {
-  constexpr int64_t kDay = 24 * 3600;
-  return std::chrono::seconds(std::clamp<int64_t>(duration.seconds(), 0, kDay)) +
-         std::chrono::nanoseconds(std::clamp(duration.nanos(), 0, 999'999'999));
 }
 
 // The conversation: what comes in, and who decides it.
@@ -128,8 +122,8 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   }
 
   grpc::Status TakeHello(const v1::DecideHello& hello) {
-    const grpc::Status joined = parts_.registry->JoinDecide(
-        hello.agent(), PeerAddress(context().peer()), std::chrono::system_clock::now());
+    const grpc::Status joined = parts_.registry->JoinDecide(hello, PeerAddress(context().peer()),
+                                                            std::chrono::system_clock::now());
     if (!joined.ok()) return joined;
     gateway_ = hello.agent().gateway();
     queue_ = hello.queue();

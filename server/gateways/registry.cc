@@ -46,6 +46,11 @@ grpc::Status Replaced() {
                       "a later stream of the same agent has replaced this one");
 }
 
+grpc::Status TooManyStreams(const std::string& gateway, uint32_t streams) {
+  return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
+                      absl::StrCat(gateway, " has ", streams, " Decide streams up already"));
+}
+
 grpc::Status NeverHeardOf(const std::string& gateway) {
   return grpc::Status(StatusCode::NOT_FOUND,
                       absl::StrCat("no gateway \"", gateway,
@@ -58,17 +63,17 @@ grpc::Status NeverHeardOf(const std::string& gateway) {
 Registry::Registry(RegistryLimits limits, std::function<void(const std::string&)> forget)
     : limits_(limits), forget_(std::move(forget)) {}
 
-grpc::Status Registry::JoinDecide(const v1::AgentIdentity& agent, const std::string& address,
+grpc::Status Registry::JoinDecide(const v1::DecideHello& hello, const std::string& address,
                                   WallTime now) {
+  const v1::AgentIdentity& agent = hello.agent();
   MutexLock lock(mutex_);
   Entry* entry = nullptr;
   if (grpc::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
   if (entry->decide_streams >= limits_.decide_streams) {
-    return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                        absl::StrCat(agent.gateway(), " has ", entry->decide_streams,
-                                     " Decide streams up already"));
+    return TooManyStreams(agent.gateway(), entry->decide_streams);
   }
   ++entry->decide_streams;
+  entry->scopes = ScopeSet(hello.capabilities());
   if (entry->serve == nullptr && entry->report == nullptr && entry->decide_streams == 1) {
     // An agent that offers only packets is known by them.
     (void)Claim(*entry, agent.epoch());
@@ -82,6 +87,27 @@ void Registry::LeaveDecide(const std::string& gateway, WallTime now) {
   if (found == entries_.end()) return;
   --found->second.decide_streams;
   found->second.last_seen = now;
+}
+
+grpc::Status Registry::JoinRelay(const std::string& gateway, const std::string& address,
+                                 WallTime now) {
+  MutexLock lock(mutex_);
+  Entry* entry = nullptr;
+  if (grpc::Status added = Add(gateway, now, &entry); !added.ok()) return added;
+  if (entry->relay_streams >= limits_.decide_streams) {
+    return TooManyStreams(gateway, entry->relay_streams);
+  }
+  ++entry->relay_streams;
+  if (entry->address.empty()) entry->address = address;
+  return grpc::Status::OK;
+}
+
+void Registry::LeaveRelay(const std::string& gateway, WallTime now) {
+  MutexLock lock(mutex_);
+  const auto found = entries_.find(gateway);
+  if (found == entries_.end()) return;
+  --found->second.relay_streams;
+  found->second.last_seen = std::max(found->second.last_seen, now);
 }
 
 grpc::Status Registry::JoinServe(const v1::ServeHello& hello, const std::string& address,
@@ -168,6 +194,15 @@ grpc::Status Registry::Send(const std::string& gateway, v1::Command command,
   return found->second.serve->Send(std::move(command), deadline, done);
 }
 
+std::vector<std::string> Registry::Lacking(v1::Scope scope) const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> lacking;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.decide_streams > 0 && !entry.scopes.Has(scope)) lacking.push_back(name);
+  }
+  return lacking;
+}
+
 std::vector<v1::Gateway> Registry::List() const {
   MutexLock lock(mutex_);
   std::vector<v1::Gateway> gateways;
@@ -188,23 +223,28 @@ std::vector<v1::Gateway> Registry::List() const {
   return gateways;
 }
 
-grpc::Status Registry::Find(const v1::AgentIdentity& agent, const std::string& address,
-                            WallTime now, Entry** entry) {
-  const std::string& name = agent.gateway();
-  if (grpc::Status fit = CheckName(name); !fit.ok()) return fit;
-  auto found = entries_.find(name);
+grpc::Status Registry::Add(const std::string& gateway, WallTime now, Entry** entry) {
+  if (grpc::Status fit = CheckName(gateway); !fit.ok()) return fit;
+  auto found = entries_.find(gateway);
   if (found == entries_.end()) {
     if (entries_.size() >= limits_.gateways && !MakeRoom()) {
       return grpc::Status(
           StatusCode::RESOURCE_EXHAUSTED,
           absl::StrCat("this server has its ", limits_.gateways, " gateways connected already"));
     }
-    found = entries_.emplace(name, Entry{}).first;
-    found->second.epoch = agent.epoch();
+    found = entries_.emplace(gateway, Entry{}).first;
     found->second.first_seen = now;
   }
   *entry = &found->second;
   (*entry)->last_seen = now;
+  return grpc::Status::OK;
+}
+
+grpc::Status Registry::Find(const v1::AgentIdentity& agent, const std::string& address,
+                            WallTime now, Entry** entry) {
+  if (grpc::Status added = Add(agent.gateway(), now, entry); !added.ok()) return added;
+  // Its first agent, or the first after a server that relayed its packets.
+  if ((*entry)->epoch == 0) (*entry)->epoch = agent.epoch();
   if ((*entry)->epoch == agent.epoch() || !(*entry)->serve) {
     (*entry)->address = address;
     (*entry)->agent_version = agent.agent_version().substr(0, kMaxVersion);
@@ -232,7 +272,8 @@ grpc::Status Registry::Claim(Entry& entry, uint64_t epoch) {
 bool Registry::MakeRoom() {
   auto oldest = entries_.end();
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-    if (entry->second.decide_streams > 0 || entry->second.streams > 0) continue;
+    const Entry& streams = entry->second;
+    if (streams.decide_streams > 0 || streams.relay_streams > 0 || streams.streams > 0) continue;
     if (oldest == entries_.end() || entry->second.last_seen < oldest->second.last_seen) {
       oldest = entry;
     }

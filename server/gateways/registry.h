@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "server/gateways/gateway_streams.h"
+#include "server/gateways/scope_set.h"
 #include "sluice/v1/control.pb.h"
 #include "sluice/v1/decision.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -44,8 +45,13 @@ class Registry final {
                     std::function<void(const std::string& gateway)> forget = {});
 
   // INVALID_ARGUMENT: the identity has no name fit for a gateway. RESOURCE_EXHAUSTED: see above.
-  grpc::Status JoinDecide(const v1::AgentIdentity& agent, const std::string& address, WallTime now);
+  grpc::Status JoinDecide(const v1::DecideHello& hello, const std::string& address, WallTime now);
   void LeaveDecide(const std::string& gateway, WallTime now);
+
+  // A server's stream on which packets of this gateway come, or of others under its own name
+  // (DecideHello.relay). It does not speak for the gateway, but keeps it from being forgotten.
+  grpc::Status JoinRelay(const std::string& gateway, const std::string& address, WallTime now);
+  void LeaveRelay(const std::string& gateway, WallTime now);
 
   // The streams a gateway has one of. The newer agent has the name: a stream of an agent the
   // server met later ends the stream of the older one with ABORTED, and an agent whose name was
@@ -71,6 +77,9 @@ class Registry final {
   // UNAVAILABLE: no Decide stream is up.
   grpc::Status CheckAsking(const std::string& gateway) const;
 
+  // Gateways that ask this server now and whose agents cannot enforce `scope`, sorted by name.
+  std::vector<std::string> Lacking(v1::Scope scope) const;
+
   // All gateways, sorted by name.
   std::vector<v1::Gateway> List() const;
 
@@ -84,12 +93,16 @@ class Registry final {
     WallTime first_seen;
     WallTime last_seen;
     uint32_t decide_streams = 0;
+    ScopeSet scopes;  // Of the Decide stream that came last.
+    uint32_t relay_streams = 0;
     CommandStream* serve = nullptr;   // Not owned.
     GatewayStream* report = nullptr;  // Not owned.
     // Serve and Report streams that have joined and not left, replaced ones among them.
     uint32_t streams = 0;
   };
 
+  grpc::Status Add(const std::string& gateway, WallTime now, Entry** entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   grpc::Status Find(const v1::AgentIdentity& agent, const std::string& address, WallTime now,
                     Entry** entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   grpc::Status Claim(Entry& entry, uint64_t epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

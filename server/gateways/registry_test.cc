@@ -28,6 +28,14 @@ v1::ServeHello Hello(const std::string& gateway, uint64_t epoch) {
   return hello;
 }
 
+v1::DecideHello DecideHello(const std::string& gateway, uint64_t epoch,
+                            std::initializer_list<v1::Scope> scopes = {}) {
+  v1::DecideHello hello;
+  *hello.mutable_agent() = Agent(gateway, epoch);
+  for (const v1::Scope scope : scopes) hello.mutable_capabilities()->add_scopes(scope);
+  return hello;
+}
+
 class FakeStream final : public CommandStream {
  public:
   void End(const grpc::Status& why) override { ended = why; }
@@ -47,8 +55,8 @@ TEST(RegistryTest, ListsWhoIsConnected) {
   FakeStream report;
   ASSERT_TRUE(registry.JoinServe(Hello("gw2", 7), "192.0.2.1:5", At(10), &serve).ok());
   ASSERT_TRUE(registry.JoinReport(Agent("gw2", 7), "192.0.2.1:6", At(11), &report).ok());
-  ASSERT_TRUE(registry.JoinDecide(Agent("gw2", 7), "192.0.2.1:7", At(12)).ok());
-  ASSERT_TRUE(registry.JoinDecide(Agent("gw1", 8), "192.0.2.2:7", At(13)).ok());
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("gw2", 7), "192.0.2.1:7", At(12)).ok());
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("gw1", 8), "192.0.2.2:7", At(13)).ok());
   auto list = registry.List();
   ASSERT_EQ(list.size(), 2u);
   EXPECT_EQ(list[0].name(), "gw1");
@@ -124,7 +132,7 @@ TEST(RegistryTest, SaysWhyACommandCannotBeSent) {
   Registry registry;
   CommandStream::Done done = [](const grpc::Status&, const v1::CommandReply&) { FAIL(); };
   EXPECT_EQ(registry.Send("gw", {}, {}, done).error_code(), StatusCode::NOT_FOUND);
-  ASSERT_TRUE(registry.JoinDecide(Agent("gw", 1), "", At(1)).ok());
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 1), "", At(1)).ok());
   EXPECT_EQ(registry.Send("gw", {}, {}, done).error_code(), StatusCode::UNAVAILABLE);
 }
 
@@ -133,27 +141,64 @@ TEST(RegistryTest, RefusesNamesUnfitForAGateway) {
   for (const std::string& name :
        {std::string(), std::string("two words"), std::string("line\n"), std::string("\xff"),
         std::string("nul\0", 4), std::string(254, 'x')}) {
-    EXPECT_EQ(registry.JoinDecide(Agent(name, 1), "", At(1)).error_code(),
+    EXPECT_EQ(registry.JoinDecide(DecideHello(name, 1), "", At(1)).error_code(),
               StatusCode::INVALID_ARGUMENT);
   }
-  EXPECT_TRUE(registry.JoinDecide(Agent(std::string(253, 'x'), 1), "", At(1)).ok());
+  EXPECT_TRUE(registry.JoinDecide(DecideHello(std::string(253, 'x'), 1), "", At(1)).ok());
 }
 
 TEST(RegistryTest, ForgetsTheGatewayGoneLongest) {
   std::vector<std::string> forgotten;
   Registry registry({.gateways = 2, .decide_streams = 1},
                     [&](const std::string& gateway) { forgotten.push_back(gateway); });
-  ASSERT_TRUE(registry.JoinDecide(Agent("a", 1), "", At(1)).ok());
-  ASSERT_TRUE(registry.JoinDecide(Agent("b", 1), "", At(2)).ok());
-  EXPECT_EQ(registry.JoinDecide(Agent("b", 1), "", At(2)).error_code(),
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("a", 1), "", At(1)).ok());
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("b", 1), "", At(2)).ok());
+  EXPECT_EQ(registry.JoinDecide(DecideHello("b", 1), "", At(2)).error_code(),
             StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(registry.JoinDecide(Agent("c", 1), "", At(3)).error_code(),
+  EXPECT_EQ(registry.JoinDecide(DecideHello("c", 1), "", At(3)).error_code(),
             StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(forgotten.empty());
   registry.LeaveDecide("b", At(4));
   registry.LeaveDecide("a", At(5));
-  EXPECT_TRUE(registry.JoinDecide(Agent("c", 1), "", At(6)).ok());
+  EXPECT_TRUE(registry.JoinDecide(DecideHello("c", 1), "", At(6)).ok());
   EXPECT_EQ(forgotten, std::vector<std::string>{"b"});
+}
+
+TEST(RegistryTest, KnowsWhatItsGatewaysCannotEnforce) {
+  using Names = std::vector<std::string>;
+  Registry registry;
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("b", 1), "", At(1)).ok());
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("a", 1, {v1::SCOPE_CONNECTION}), "", At(1)).ok());
+  ASSERT_TRUE(registry.JoinRelay("c", "", At(1)).ok());
+  EXPECT_EQ(registry.Lacking(v1::SCOPE_PACKET), Names{});
+  EXPECT_EQ(registry.Lacking(v1::SCOPE_CONNECTION), Names{"b"});
+  EXPECT_EQ(registry.Lacking(v1::SCOPE_SOURCE), (Names{"a", "b"}));
+  // Nobody is warned of one that is gone, and its next agent may know more.
+  registry.LeaveDecide("b", At(2));
+  EXPECT_EQ(registry.Lacking(v1::SCOPE_CONNECTION), Names{});
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("b", 2, {v1::SCOPE_SOURCE}), "", At(3)).ok());
+  EXPECT_EQ(registry.Lacking(v1::SCOPE_CONNECTION), Names{"b"});
+  EXPECT_EQ(registry.Lacking(v1::SCOPE_SOURCE), Names{"a"});
+}
+
+TEST(RegistryTest, ARelayKeepsAGatewayWithoutSpeakingForIt) {
+  Registry registry({.gateways = 1, .decide_streams = 1});
+  ASSERT_TRUE(registry.JoinRelay("gw", "192.0.2.9:1", At(1)).ok());
+  EXPECT_EQ(registry.JoinRelay("gw", "", At(1)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(registry.JoinRelay("no name", "", At(1)).error_code(), StatusCode::INVALID_ARGUMENT);
+  ASSERT_EQ(registry.List().size(), 1u);
+  EXPECT_EQ(registry.List()[0].address(), "192.0.2.9:1");
+  EXPECT_EQ(registry.List()[0].decide_streams(), 0u);
+  EXPECT_EQ(registry.CheckAsking("gw").error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(registry.JoinRelay("other", "", At(2)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  // Its agent may call as well.
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 7), "192.0.2.1:1", At(3)).ok());
+  EXPECT_EQ(registry.List()[0].epoch(), 7u);
+  EXPECT_EQ(registry.List()[0].address(), "192.0.2.1:1");
+  registry.LeaveDecide("gw", At(4));
+  EXPECT_EQ(registry.JoinRelay("other", "", At(5)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  registry.LeaveRelay("gw", At(6));
+  EXPECT_TRUE(registry.JoinRelay("other", "", At(7)).ok());
 }
 
 TEST(PeerAddressTest, IsForPeople) {

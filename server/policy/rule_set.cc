@@ -1,5 +1,6 @@
 #include "server/policy/rule_set.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -56,6 +57,14 @@ std::string Reason(size_t number, const policy::CheckedRule& rule) {
   return absl::StrCat("rule ", number, name, ", line ", rule.place.line);
 }
 
+void AddScope(const policy::Decision& decision, const policy::Place& place,
+              std::vector<ScopeUse>& scopes) {
+  const v1::Scope scope = ToProto(decision.scope);
+  const auto used = std::any_of(scopes.begin(), scopes.end(),
+                                [scope](const ScopeUse& use) { return use.scope == scope; });
+  if (scope != v1::SCOPE_PACKET && !used) scopes.push_back({scope, place});
+}
+
 Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view reason) {
   return {.action = decision.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP,
           .notify = ToProto(decision.notify),
@@ -74,6 +83,7 @@ RuleSet::RuleSet(const policy::CheckedPolicy& policy)
   verdicts_.reserve(policy.rules.size());
   for (const policy::CheckedRule& rule : policy.rules) {
     verdicts_.push_back({rule.decision, Reason(verdicts_.size() + 1, rule)});
+    AddScope(rule.decision, rule.place, scopes_);
   }
 }
 

@@ -34,6 +34,12 @@ struct Ruling {
   const policy::Ask* ask = nullptr;
 };
 
+// A scope some rule gives its decisions, and the first such rule's place.
+struct ScopeUse {
+  v1::Scope scope;
+  policy::Place place;
+};
+
 // A policy made ready to decide. server/policy/README.md describes the language and what it says
 // of packets that are not known whole. Immutable: whoever serves decisions holds it by shared_ptr
 // and swaps that for the next version; any number of threads may ask. There is no overload: a
@@ -65,6 +71,8 @@ class RuleSet final {
 
   // Those the rules ask.
   const std::vector<policy::Decider>& deciders() const { return deciders_; }
+  // Those beyond the packet that rules use, each once.
+  const std::vector<ScopeUse>& scopes() const { return scopes_; }
   // Rules, a `between` counted twice.
   size_t size() const { return verdicts_.size(); }
   // Bytes it takes, about.
@@ -81,7 +89,8 @@ class RuleSet final {
   const policy::Classifier classifier_;
   const policy::Decision fallback_;
   const std::vector<policy::Decider> deciders_;
-  std::vector<Verdict> verdicts_;  // By rule. Constant after construction.
+  std::vector<Verdict> verdicts_;  // By rule. Constant after construction, as is this.
+  std::vector<ScopeUse> scopes_;
 };
 
 }  // namespace sluice::server

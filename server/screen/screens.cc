@@ -5,16 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/decisions/reason.h"
+#include "server/streams/durations.h"
 
 namespace sluice::server {
 namespace {
-
-// A peer may send any number; a day is as good as any longer time, and adds up.
-std::chrono::nanoseconds ToDuration(const google::protobuf::Duration& duration) {
-  constexpr int64_t kDay = 24 * 3600;
-  return std::chrono::seconds(std::clamp<int64_t>(duration.seconds(), 0, kDay)) +
-         std::chrono::nanoseconds(std::clamp(duration.nanos(), 0, 999'999'999));
-}
 
 uint32_t LongestWait(const v1::PacketBatch& batch) {
   uint32_t longest = 0;

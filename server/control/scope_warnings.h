@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "server/gateways/registry.h"
+#include "server/policy/rule_set.h"
+#include "sluice/v1/control.pb.h"
+
+namespace sluice::server {
+
+// One for each scope of the policy that the agent of some connected gateway cannot enforce.
+std::vector<v1::PolicyProblem> ScopeWarnings(const RuleSet& rules, const Registry& registry);
+
+}  // namespace sluice::server
