@@ -14,6 +14,12 @@ class ControlTest : public ServerFixture {
     control_ = Control();
   }
 
+  static v1::ApplyPolicyRequest Applying(const std::string& text) {
+    v1::ApplyPolicyRequest request;
+    request.mutable_policy()->set_text(text);
+    return request;
+  }
+
   std::unique_ptr<v1::ControlService::Stub> control_;
 };
 
@@ -47,6 +53,77 @@ TEST_F(ControlTest, AppliesAPolicyAndReturnsTheOldOne) {
   v1::GetPolicyResponse now;
   ASSERT_TRUE(control_->GetPolicy(Context().get(), {}, &now).ok());
   EXPECT_EQ(now.policy().SerializeAsString(), response.current().SerializeAsString());
+  v1::GetPolicyRequest earlier;
+  earlier.set_version(1);
+  ASSERT_TRUE(control_->GetPolicy(Context().get(), earlier, &now).ok());
+  EXPECT_EQ(now.policy().text(), "default reject;");
+  earlier.set_version(7);
+  EXPECT_EQ(control_->GetPolicy(Context().get(), earlier, &now).error_code(),
+            StatusCode::NOT_FOUND);
+}
+
+TEST_F(ControlTest, ListsVersionsAndGoesBackToThem) {
+  v1::ApplyPolicyRequest request = Applying("default accept;");
+  request.set_author("me@here");
+  v1::ApplyPolicyResponse applied;
+  ASSERT_TRUE(control_->ApplyPolicy(Context().get(), request, &applied).ok());
+  v1::RollbackPolicyRequest back;
+  back.set_if_version(1);
+  v1::RollbackPolicyResponse rolled;
+  EXPECT_EQ(control_->RollbackPolicy(Context().get(), back, &rolled).error_code(),
+            StatusCode::ABORTED);
+  back.set_if_version(2);
+  ASSERT_TRUE(control_->RollbackPolicy(Context().get(), back, &rolled).ok());
+  EXPECT_EQ(rolled.previous().version(), 2u);
+  EXPECT_EQ(rolled.current().version(), 3u);
+  EXPECT_EQ(rolled.current().text(), "default reject;");
+  v1::ListPoliciesResponse list;
+  ASSERT_TRUE(control_->ListPolicies(Context().get(), {}, &list).ok());
+  ASSERT_EQ(list.policies_size(), 4);
+  EXPECT_EQ(list.policies(0).version(), 3u);
+  EXPECT_EQ(list.policies(1).author(), "me@here");
+  EXPECT_EQ(list.policies(1).text(), "");
+  EXPECT_FALSE(list.policies(1).has_reverts_in());
+}
+
+TEST_F(ControlTest, APolicyThatNobodyConfirmsIsReverted) {
+  v1::ApplyPolicyRequest request = Applying("default accept;");
+  request.mutable_confirm_within()->set_nanos(1'000'000);
+  v1::ApplyPolicyResponse applied;
+  ASSERT_TRUE(control_->ApplyPolicy(Context().get(), request, &applied).ok());
+  EXPECT_TRUE(applied.current().has_reverts_in());
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (policies_->Current()->version < 3 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(policies_->Current()->text.text(), "default reject;");
+  EXPECT_EQ(policies_->Current()->author, "sluice-server");
+}
+
+TEST_F(ControlTest, APolicyThatIsConfirmedStays) {
+  v1::ApplyPolicyRequest request = Applying("default accept;");
+  request.mutable_confirm_within()->set_seconds(3600);
+  v1::ApplyPolicyResponse applied;
+  ASSERT_TRUE(control_->ApplyPolicy(Context().get(), request, &applied).ok());
+  v1::ListPoliciesResponse list;
+  ASSERT_TRUE(control_->ListPolicies(Context().get(), {}, &list).ok());
+  EXPECT_GT(list.policies(0).reverts_in().seconds(), 3000);
+  v1::ConfirmPolicyRequest confirm;
+  v1::ConfirmPolicyResponse confirmed;
+  confirm.set_version(1);
+  EXPECT_EQ(control_->ConfirmPolicy(Context().get(), confirm, &confirmed).error_code(),
+            StatusCode::ABORTED);
+  confirm.set_version(2);
+  ASSERT_TRUE(control_->ConfirmPolicy(Context().get(), confirm, &confirmed).ok());
+  EXPECT_FALSE(confirmed.current().has_reverts_in());
+  EXPECT_EQ(confirmed.current().text(), "");
+  EXPECT_EQ(control_->ConfirmPolicy(Context().get(), confirm, &confirmed).error_code(),
+            StatusCode::FAILED_PRECONDITION);
+  for (const int64_t seconds : {int64_t{-1}, int64_t{86401}, INT64_MIN, INT64_MAX}) {
+    request.mutable_confirm_within()->set_seconds(seconds);
+    EXPECT_EQ(control_->ApplyPolicy(Context().get(), request, &applied).error_code(),
+              StatusCode::INVALID_ARGUMENT);
+  }
 }
 
 TEST_F(ControlTest, AWrongPolicyLeavesTheOldOne) {

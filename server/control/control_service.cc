@@ -1,13 +1,11 @@
 #include "server/control/control_service.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/control/scope_warnings.h"
+#include "server/control/policy_calls.h"
 #include "server/control/stats_watch.h"
 #include "server/screen/screen_stream.h"
 
@@ -37,6 +35,14 @@ grpc::Status Busy() {
                       "this server has many policies to look at already; try again later");
 }
 
+// Has the worker do `job` and finishes the call with what comes of it.
+template <typename Job>
+grpc::ServerUnaryReactor* OnWorker(Worker* worker, Job job) {
+  auto* call = new Later;  // Deletes itself.
+  if (!worker->Post([call, job = std::move(job)] { call->Finish(job()); })) call->Finish(Busy());
+  return call;
+}
+
 grpc::Status WrongReply() {
   return grpc::Status(StatusCode::INTERNAL, "the gateway answered another question");
 }
@@ -52,12 +58,14 @@ std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
 }  // namespace
 
 ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, Screens* screens, Registry* registry,
-                                       Router* router, Worker* worker, Ticker* ticker)
+                                       Router* router, Worker* compiler, Worker* archivist,
+                                       Ticker* ticker)
     : policies_(policies),
       screens_(screens),
       registry_(registry),
       router_(router),
-      worker_(worker),
+      compiler_(compiler),
+      archivist_(archivist),
       ticker_(ticker) {}
 
 grpc::ServerUnaryReactor* ControlServiceImpl::ListGateways(grpc::CallbackServerContext* context,
@@ -119,77 +127,56 @@ grpc::ServerWriteReactor<v1::WatchStatsResponse>* ControlServiceImpl::WatchStats
 grpc::ServerUnaryReactor* ControlServiceImpl::CheckPolicy(grpc::CallbackServerContext*,
                                                           const v1::CheckPolicyRequest* request,
                                                           v1::CheckPolicyResponse* response) {
-  auto* call = new Later;  // Deletes itself.
-  const bool posted = worker_->Post([this, call, request, response] {
-    const RuleSet::Compiled compiled = RuleSet::Compile(request->policy());
-    for (const v1::PolicyProblem& problem : compiled.problems) {
-      *response->add_problems() = problem;
-    }
-    if (compiled.rules != nullptr) {
-      response->set_rules(static_cast<uint32_t>(compiled.rules->size()));
-      for (v1::PolicyProblem& warning : ScopeWarnings(*compiled.rules, *registry_)) {
-        *response->add_warnings() = std::move(warning);
-      }
-    }
-    call->Finish(grpc::Status::OK);
+  return OnWorker(compiler_, [this, request, response] {
+    server::CheckPolicy(*request, *registry_, response);
+    return grpc::Status::OK;
   });
-  if (!posted) call->Finish(Busy());
-  return call;
 }
 
 grpc::ServerUnaryReactor* ControlServiceImpl::ApplyPolicy(grpc::CallbackServerContext* context,
                                                           const v1::ApplyPolicyRequest* request,
                                                           v1::ApplyPolicyResponse* response) {
-  auto* call = new Later;  // Deletes itself.
-  const bool posted = worker_->Post([this, call, request, response, peer = context->peer()] {
-    const PolicyStore::Applied applied =
-        policies_->Apply(request->policy(), std::chrono::system_clock::now());
-    if (applied.current == nullptr) {
-      call->Finish(grpc::Status(StatusCode::INVALID_ARGUMENT, Describe(applied.problems)));
-      return;
-    }
-    spdlog::info("policy {} applied by {}: {} rules from {}", applied.current->version,
-                 PeerAddress(peer), applied.current->rules->size(),
-                 applied.current->text.source().substr(0, 256));
-    *response->mutable_previous() = applied.previous->ToProto();
-    *response->mutable_current() = applied.current->ToProto();
-    for (v1::PolicyProblem& warning : ScopeWarnings(*applied.current->rules, *registry_)) {
-      *response->add_warnings() = std::move(warning);
-    }
-    call->Finish(grpc::Status::OK);
+  return OnWorker(compiler_, [this, request, response, peer = PeerAddress(context->peer())] {
+    return server::ApplyPolicy(*request, peer, *registry_, policies_, response);
   });
-  if (!posted) call->Finish(Busy());
-  return call;
 }
 
-grpc::ServerUnaryReactor* ControlServiceImpl::GetPolicy(grpc::CallbackServerContext* context,
-                                                        const v1::GetPolicyRequest*,
+grpc::ServerUnaryReactor* ControlServiceImpl::RollbackPolicy(
+    grpc::CallbackServerContext* context, const v1::RollbackPolicyRequest* request,
+    v1::RollbackPolicyResponse* response) {
+  return OnWorker(compiler_, [this, request, response, peer = PeerAddress(context->peer())] {
+    return server::RollbackPolicy(*request, peer, *registry_, policies_, response);
+  });
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::ConfirmPolicy(grpc::CallbackServerContext* context,
+                                                            const v1::ConfirmPolicyRequest* request,
+                                                            v1::ConfirmPolicyResponse* response) {
+  return OnWorker(archivist_, [this, request, response, peer = PeerAddress(context->peer())] {
+    return server::ConfirmPolicy(*request, peer, policies_, response);
+  });
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::GetPolicy(grpc::CallbackServerContext*,
+                                                        const v1::GetPolicyRequest* request,
                                                         v1::GetPolicyResponse* response) {
-  *response->mutable_policy() = policies_->Current()->ToProto();
-  return Finished(context, grpc::Status::OK);
+  return OnWorker(archivist_, [this, request, response] {
+    return server::GetPolicy(*request, *policies_, response);
+  });
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::ListPolicies(grpc::CallbackServerContext*,
+                                                           const v1::ListPoliciesRequest* request,
+                                                           v1::ListPoliciesResponse* response) {
+  return OnWorker(archivist_, [this, request, response] {
+    server::ListPolicies(*request, *policies_, response);
+    return grpc::Status::OK;
+  });
 }
 
 grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* ControlServiceImpl::Screen(
     grpc::CallbackServerContext* context) {
   return BeginScreen(context, screens_, registry_, ticker_);
-}
-
-std::string Describe(const std::vector<v1::PolicyProblem>& problems) {
-  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default.
-  constexpr size_t kMaxText = 2048;
-  std::string text;
-  size_t said = 0;
-  for (const v1::PolicyProblem& problem : problems) {
-    const std::string line =
-        absl::StrCat(problem.line(), ":", problem.column(), ": ", problem.message().substr(0, 512));
-    if (text.size() + line.size() > kMaxText) break;
-    absl::StrAppend(&text, text.empty() ? "" : "\n", line);
-    ++said;
-  }
-  if (said < problems.size()) {
-    absl::StrAppend(&text, "\nand ", problems.size() - said, " more problems");
-  }
-  return text;
 }
 
 }  // namespace sluice::server

@@ -11,11 +11,12 @@
 namespace sluice::server {
 
 // ControlService: what people and tools ask, handed to the registry, the router and the policy
-// store. Policies are compiled by the worker. Called by gRPC.
+// store. The compiler is the worker for what may wait for names, the archivist that for what waits
+// for the disk alone. Called by gRPC.
 class ControlServiceImpl final : public v1::ControlService::CallbackService {
  public:
   ControlServiceImpl(PolicyStore* policies, Screens* screens, Registry* registry, Router* router,
-                     Worker* worker, Ticker* ticker);
+                     Worker* compiler, Worker* archivist, Ticker* ticker);
 
   grpc::ServerUnaryReactor* ListGateways(grpc::CallbackServerContext* context,
                                          const v1::ListGatewaysRequest* request,
@@ -34,9 +35,18 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
   grpc::ServerUnaryReactor* ApplyPolicy(grpc::CallbackServerContext* context,
                                         const v1::ApplyPolicyRequest* request,
                                         v1::ApplyPolicyResponse* response) override;
+  grpc::ServerUnaryReactor* RollbackPolicy(grpc::CallbackServerContext* context,
+                                           const v1::RollbackPolicyRequest* request,
+                                           v1::RollbackPolicyResponse* response) override;
+  grpc::ServerUnaryReactor* ConfirmPolicy(grpc::CallbackServerContext* context,
+                                          const v1::ConfirmPolicyRequest* request,
+                                          v1::ConfirmPolicyResponse* response) override;
   grpc::ServerUnaryReactor* GetPolicy(grpc::CallbackServerContext* context,
                                       const v1::GetPolicyRequest* request,
                                       v1::GetPolicyResponse* response) override;
+  grpc::ServerUnaryReactor* ListPolicies(grpc::CallbackServerContext* context,
+                                         const v1::ListPoliciesRequest* request,
+                                         v1::ListPoliciesResponse* response) override;
   grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* Screen(
       grpc::CallbackServerContext* context) override;
 
@@ -45,11 +55,9 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
   Screens* const screens_;
   Registry* const registry_;
   Router* const router_;
-  Worker* const worker_;
+  Worker* const compiler_;
+  Worker* const archivist_;
   Ticker* const ticker_;
 };
-
-// "line:column: message" lines, cut to what fits into a status.
-std::string Describe(const std::vector<v1::PolicyProblem>& problems);
 
 }  // namespace sluice::server

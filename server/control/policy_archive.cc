@@ -1,0 +1,220 @@
+#include "server/control/policy_archive.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "server/control/policy_file.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr std::string_view kPrefix = "policy-";
+constexpr std::string_view kBeingWritten = ".new";
+// More than any policy a server takes (64 MiB) with the files it includes.
+constexpr off_t kLargestFile = off_t{1} << 30;
+
+std::string NameOf(uint64_t version) { return absl::StrFormat("policy-%06d", version); }
+
+// None if it is not the name of a version.
+std::optional<uint64_t> VersionOf(std::string_view name) {
+  uint64_t version;
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view digits = name.substr(kPrefix.size());
+  if (!absl::SimpleAtoi(absl::string_view(digits.data(), digits.size()), &version) ||
+      name != NameOf(version)) {
+    return std::nullopt;
+  }
+  return version;
+}
+
+absl::Status Failed(int error, const std::string& what) {
+  const std::string text = absl::StrCat(what, ": ", std::strerror(error));
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
+    return absl::ResourceExhaustedError(text);
+  }
+  if (error == ENOENT) return absl::NotFoundError(text);
+  return absl::UnavailableError(text);
+}
+
+// Closes it.
+class File final {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  int fd() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+// 0, or errno.
+int WriteAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return fsync(fd) == 0 ? 0 : errno;
+}
+
+absl::StatusOr<std::string> ReadAll(int folder, const std::string& name, const std::string& path) {
+  // A pipe under that name must not hold up the server.
+  const File file(openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  struct stat status = {};
+  if (file.fd() < 0 || fstat(file.fd(), &status) != 0) return Failed(errno, path);
+  if (!S_ISREG(status.st_mode)) return absl::DataLossError(path + ": it is no file");
+  if (status.st_size > kLargestFile) return absl::DataLossError(path + ": it is too large");
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t count = read(file.fd(), text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Failed(errno, path);
+    if (count == 0) break;
+    size += static_cast<size_t>(count);
+  }
+  text.resize(size);
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PolicyArchive>> PolicyArchive::Open(std::string folder) {
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(folder).parent_path(), error);
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return Failed(errno, folder);
+  File opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.fd() < 0) return Failed(errno, folder);
+  File lock(openat(opened.fd(), "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (lock.fd() < 0) return Failed(errno, absl::StrCat(folder, "/lock"));
+  if (flock(lock.fd(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return Failed(errno, absl::StrCat(folder, "/lock"));
+    char owner[32] = {};
+    const ssize_t size = pread(lock.fd(), owner, sizeof(owner) - 1, 0);
+    uint64_t pid = 0;
+    const bool known = size > 0 && absl::SimpleAtoi(owner, &pid);
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder, " is in use by another sluice-server",
+                     known ? absl::StrCat(", process ", pid) : std::string(),
+                     "; give each server a folder of its own"));
+  }
+  // For people and for that error; the lock is the kernel's, and goes with the process.
+  const std::string pid = absl::StrCat(getpid(), "\n");
+  if (ftruncate(lock.fd(), 0) != 0 ||
+      pwrite(lock.fd(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    return Failed(errno, absl::StrCat(folder, "/lock"));
+  }
+  return std::unique_ptr<PolicyArchive>(
+      new PolicyArchive(std::move(folder), opened.Release(), lock.Release()));
+}
+
+PolicyArchive::PolicyArchive(std::string folder, int folder_fd, int lock_fd)
+    : folder_(std::move(folder)), folder_fd_(folder_fd), lock_fd_(lock_fd) {}
+
+PolicyArchive::~PolicyArchive() {
+  close(lock_fd_);
+  close(folder_fd_);
+}
+
+PolicyArchive::Contents PolicyArchive::Load() {
+  Contents contents;
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder_.c_str()), &closedir);
+  if (listing == nullptr) {
+    contents.remarks.push_back(absl::StrCat(folder_, ": ", std::strerror(errno)));
+    return contents;
+  }
+  while (const dirent* entry = readdir(listing.get())) {
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == ".." || name == "lock") continue;
+    if (name.ends_with(kBeingWritten) &&
+        VersionOf(name.substr(0, name.size() - kBeingWritten.size()))) {
+      // Left by a server that ended while it wrote; that version was never in force.
+      unlinkat(folder_fd_, entry->d_name, 0);
+      continue;
+    }
+    const std::optional<uint64_t> version = VersionOf(name);
+    if (!version) {
+      contents.remarks.push_back(absl::StrCat(folder_, "/", entry->d_name, ": is none of ours"));
+      continue;
+    }
+    contents.highest = std::max(contents.highest, *version);
+    absl::StatusOr<PolicyRecord> record = Read(*version);
+    if (!record.ok()) {
+      contents.remarks.emplace_back(record.status().message());
+      continue;
+    }
+    record->text.clear_text();
+    record->text.clear_files();
+    contents.records.push_back(*std::move(record));
+  }
+  std::sort(contents.records.begin(), contents.records.end(),
+            [](const PolicyRecord& a, const PolicyRecord& b) { return a.version < b.version; });
+  return contents;
+}
+
+absl::Status PolicyArchive::Write(const PolicyRecord& record) {
+  const std::string name = NameOf(record.version);
+  const std::string beside = absl::StrCat(name, std::string(kBeingWritten));
+  const std::string what = absl::StrCat("policy ", record.version, " cannot be kept in ", folder_);
+  const File file(openat(folder_fd_, beside.c_str(),
+                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file.fd() < 0) return Failed(errno, what);
+  int error = WriteAll(file.fd(), FormatPolicyFile(record));
+  if (error == 0 && renameat(folder_fd_, beside.c_str(), folder_fd_, name.c_str()) != 0) {
+    error = errno;
+  }
+  if (error != 0) {
+    unlinkat(folder_fd_, beside.c_str(), 0);
+    return Failed(error, what);
+  }
+  // The rename is on the disk only then.
+  return fsync(folder_fd_) == 0 ? absl::OkStatus() : Failed(errno, what);
+}
+
+absl::StatusOr<PolicyRecord> PolicyArchive::Read(uint64_t version) const {
+  const std::string name = NameOf(version);
+  const std::string path = absl::StrCat(folder_, "/", name);
+  const absl::StatusOr<std::string> text = ReadAll(folder_fd_, name, path);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<PolicyRecord> record = ParsePolicyFile(*text);
+  if (!record.ok()) {
+    return absl::Status(record.status().code(),
+                        absl::StrCat(path, ": ", record.status().message()));
+  }
+  if (record->version != version) {
+    return absl::DataLossError(absl::StrCat(path, ": says it is version ", record->version));
+  }
+  return record;
+}
+
+absl::Status PolicyArchive::Remove(uint64_t version) {
+  if (unlinkat(folder_fd_, NameOf(version).c_str(), 0) == 0 || errno == ENOENT) {
+    return absl::OkStatus();
+  }
+  return Failed(errno, absl::StrCat(folder_, "/", NameOf(version)));
+}
+
+}  // namespace sluice::server

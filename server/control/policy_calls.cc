@@ -1,0 +1,161 @@
+#include "server/control/policy_calls.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/control/scope_warnings.h"
+#include "server/policy/rule_set.h"
+
+namespace sluice::server {
+namespace {
+
+using grpc::StatusCode;
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return grpc::Status(static_cast<StatusCode>(status.code()), std::string(status.message()));
+}
+
+// As the wire says: at most a day.
+constexpr std::chrono::seconds kLongestApproval = std::chrono::hours(24);
+
+// What Apply and Rollback requests have in common. INVALID_ARGUMENT: a time there is not.
+template <typename Request>
+grpc::Status ToChange(const Request& request, PolicyStore::Change* change) {
+  change->author = request.author();
+  if (request.has_if_version()) change->if_version = request.if_version();
+  if (!request.has_confirm_within()) return grpc::Status::OK;
+  const auto within = std::chrono::seconds(
+      std::clamp<int64_t>(request.confirm_within().seconds(), -1, kLongestApproval.count() + 1));
+  const auto exactly = within + std::chrono::nanoseconds(request.confirm_within().nanos());
+  if (exactly <= std::chrono::seconds(0) || exactly > kLongestApproval) {
+    return grpc::Status(StatusCode::INVALID_ARGUMENT,
+                        "confirm_within: more than nothing and at most a day is allowed");
+  }
+  change->confirm_by = std::chrono::steady_clock::now() + exactly;
+  return grpc::Status::OK;
+}
+
+template <typename Response>
+void AddScopeWarnings(const RuleSet& rules, const Registry& registry, Response* response) {
+  for (v1::PolicyProblem& warning : ScopeWarnings(rules, registry)) {
+    *response->add_warnings() = std::move(warning);
+  }
+}
+
+template <typename Response>
+grpc::Status Answer(const PolicyStore::Applied& applied, const std::string& author,
+                    const std::string& peer, const Registry& registry, Response* response) {
+  if (!applied.problems.empty()) {
+    return grpc::Status(StatusCode::INVALID_ARGUMENT, Describe(applied.problems));
+  }
+  if (!applied.status.ok()) return ToGrpc(applied.status);
+  const Policy& current = *applied.current;
+  spdlog::info("policy {} applied by {} from {}: {} rules from {}{}", current.version,
+               author.empty() ? "somebody" : Shown(author), peer, current.rules->size(),
+               Shown(current.text.source()), current.confirmed ? "" : ", to be confirmed");
+  const auto now = std::chrono::steady_clock::now();
+  *response->mutable_previous() = applied.previous->ToProto(now);
+  *response->mutable_current() = current.ToProto(now);
+  for (const v1::PolicyProblem& warning : applied.warnings) *response->add_warnings() = warning;
+  AddScopeWarnings(*current.rules, registry, response);
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
+void CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
+                 v1::CheckPolicyResponse* response) {
+  const RuleSet::Compiled compiled = RuleSet::Compile(request.policy());
+  for (const v1::PolicyProblem& problem : compiled.problems) *response->add_problems() = problem;
+  for (const v1::PolicyProblem& warning : compiled.warnings) *response->add_warnings() = warning;
+  for (const std::string& file : compiled.missing_files) response->add_missing_files(file);
+  if (compiled.rules != nullptr) {
+    response->set_rules(static_cast<uint32_t>(compiled.rules->size()));
+    AddScopeWarnings(*compiled.rules, registry, response);
+  }
+}
+
+grpc::Status ApplyPolicy(const v1::ApplyPolicyRequest& request, const std::string& peer,
+                         const Registry& registry, PolicyStore* policies,
+                         v1::ApplyPolicyResponse* response) {
+  PolicyStore::Change change;
+  if (const grpc::Status status = ToChange(request, &change); !status.ok()) return status;
+  return Answer(policies->Apply(request.policy(), std::chrono::system_clock::now(), change),
+                change.author, peer, registry, response);
+}
+
+grpc::Status RollbackPolicy(const v1::RollbackPolicyRequest& request, const std::string& peer,
+                            const Registry& registry, PolicyStore* policies,
+                            v1::RollbackPolicyResponse* response) {
+  PolicyStore::Change change;
+  if (const grpc::Status status = ToChange(request, &change); !status.ok()) return status;
+  const auto version =
+      request.has_version() ? std::optional<uint64_t>(request.version()) : std::nullopt;
+  return Answer(policies->Rollback(version, std::chrono::system_clock::now(), change),
+                change.author, peer, registry, response);
+}
+
+grpc::Status ConfirmPolicy(const v1::ConfirmPolicyRequest& request, const std::string& peer,
+                           PolicyStore* policies, v1::ConfirmPolicyResponse* response) {
+  if (const absl::Status status = policies->Confirm(request.version()); !status.ok()) {
+    return ToGrpc(status);
+  }
+  spdlog::info("policy {} confirmed from {}", request.version(), peer);
+  *response->mutable_current() = policies->Current()->ToProto(std::chrono::steady_clock::now());
+  response->mutable_current()->clear_text();
+  response->mutable_current()->clear_files();
+  return grpc::Status::OK;
+}
+
+grpc::Status GetPolicy(const v1::GetPolicyRequest& request, const PolicyStore& policies,
+                       v1::GetPolicyResponse* response) {
+  const std::shared_ptr<const Policy> current = policies.Current();
+  if (!request.has_version() || request.version() == current->version) {
+    *response->mutable_policy() = current->ToProto(std::chrono::steady_clock::now());
+    return grpc::Status::OK;
+  }
+  const absl::StatusOr<PolicyRecord> record = policies.Get(request.version());
+  if (!record.ok()) return ToGrpc(record.status());
+  *response->mutable_policy() = record->ToProto();
+  return grpc::Status::OK;
+}
+
+void ListPolicies(const v1::ListPoliciesRequest& request, const PolicyStore& policies,
+                  v1::ListPoliciesResponse* response) {
+  const std::shared_ptr<const Policy> current = policies.Current();
+  const v1::Policy now = current->ToProto(std::chrono::steady_clock::now());
+  const size_t limit = request.limit() == 0 ? std::numeric_limits<size_t>::max() : request.limit();
+  for (const PolicyRecord& record : policies.List(limit)) {
+    v1::Policy* const policy = response->add_policies();
+    *policy = record.ToProto();
+    if (record.version == now.version() && now.has_reverts_in()) {
+      *policy->mutable_reverts_in() = now.reverts_in();
+    }
+  }
+}
+
+std::string Describe(const std::vector<v1::PolicyProblem>& problems) {
+  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default.
+  constexpr size_t kMaxText = 2048;
+  std::string text;
+  size_t said = 0;
+  for (const v1::PolicyProblem& problem : problems) {
+    const std::string line =
+        absl::StrCat(problem.file().substr(0, 256), problem.file().empty() ? "" : ":",
+                     problem.line(), ":", problem.column(), ": ", problem.message().substr(0, 512));
+    if (text.size() + line.size() > kMaxText) break;
+    absl::StrAppend(&text, text.empty() ? "" : "\n", line);
+    ++said;
+  }
+  if (said < problems.size()) {
+    absl::StrAppend(&text, "\nand ", problems.size() - said, " more problems");
+  }
+  return text;
+}
+
+}  // namespace sluice::server

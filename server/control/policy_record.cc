@@ -1,0 +1,45 @@
+#include "server/control/policy_record.h"
+
+#include <utility>
+
+namespace sluice::server {
+
+v1::PolicyText PolicyOf(std::string text, std::string source) {
+  v1::PolicyText policy;
+  policy.set_text(std::move(text));
+  policy.set_source(std::move(source));
+  return policy;
+}
+
+v1::Policy PolicyRecord::ToProto() const {
+  v1::Policy policy;
+  policy.set_version(version);
+  policy.set_text(text.text());
+  policy.set_source(text.source());
+  *policy.mutable_files() = text.files();
+  policy.set_author(author);
+  const int64_t ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(applied.time_since_epoch()).count();
+  if (ns != 0) {
+    policy.mutable_applied()->set_seconds(ns / 1'000'000'000);
+    policy.mutable_applied()->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+  }
+  policy.set_rules(rule_count);
+  return policy;
+}
+
+std::string Shown(std::string_view name) {
+  std::string shown(name.substr(0, 256));
+  for (char& c : shown) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return shown;
+}
+
+PolicyRecord BuiltInPolicy() {
+  PolicyRecord record;
+  record.text = PolicyOf("default reject;\n", "built-in");
+  return record;
+}
+
+}  // namespace sluice::server
