@@ -112,6 +112,9 @@ absl::Status Check(const std::vector<BpfInstruction>& program, size_t at) {
   if ((step.code == (kAlu | kDiv) || step.code == (kAlu | kMod)) && step.k == 0) {
     return Wrong(at, "it divides by zero");
   }
+  if ((step.code == (kAlu | kLsh) || step.code == (kAlu | kRsh)) && step.k >= 32) {
+    return Wrong(at, "it shifts by more bits than there are");
+  }
   if (kind == kJmp) {
     // Of size_t, so that a backward jump, which libpcap writes as a large k, is one too far.
     const size_t left = program.size() - at - 1;

@@ -37,8 +37,9 @@ class BpfProgram final {
   static constexpr size_t kMostInstructions = 4096;
 
   // INVALID_ARGUMENT, with what is wrong in words, for a program that could loop, run past its end,
-  // use memory there is not, divide by a constant zero, or look at anything beside the packet's
-  // bytes (the kernel's ancillary data), and for instructions there are not.
+  // use memory there is not, divide by a constant zero, shift by a constant 32 or more, or look at
+  // anything beside the packet's bytes (the kernel's ancillary data), and for instructions there
+  // are not.
   static absl::StatusOr<BpfProgram> Create(std::vector<BpfInstruction> instructions);
 
   // A load beyond the packet's real end is no match, as is a division by zero: the machine's rules.

@@ -76,18 +76,19 @@ TEST(BpfProgramTest, Arithmetic) {
     uint16_t code;
     uint32_t a, b, result;
   };
-  for (const Case& c : std::vector<Case>{{0x04, 0xffffffff, 2, 1},
-                                         {0x14, 1, 2, 0xffffffff},
-                                         {0x24, 0x10000, 0x10001, 0x10000},
-                                         {0x34, 7, 2, 3},
-                                         {0x94, 7, 4, 3},
-                                         {0x44, 5, 2, 7},
-                                         {0x54, 7, 10, 2},
-                                         {0xa4, 7, 2, 5},
-                                         {0x64, 1, 31, 0x80000000},
-                                         {0x64, 1, 32, 0},
-                                         {0x74, 0x80000000, 31, 1},
-                                         {0x74, 1, 40, 0}}) {
+  for (const Case& c : std::vector<Case>{
+           {0x04, 0xffffffff, 2, 1},
+           {0x14, 1, 2, 0xffffffff},
+           {0x24, 0x10000, 0x10001, 0x10000},
+           {0x34, 7, 2, 3},
+           {0x94, 7, 4, 3},
+           {0x44, 5, 2, 7},
+           {0x54, 7, 10, 2},
+           {0xa4, 7, 2, 5},
+           {0x64, 1, 31, 0x80000000},
+
+           {0x74, 0x80000000, 31, 1},
+       }) {
     // With a constant, and with X, put there through memory.
     EXPECT_EQ(Answer({{0x00, 0, 0, c.a},
                       {c.code, 0, 0, c.b},
@@ -111,6 +112,8 @@ TEST(BpfProgramTest, Arithmetic) {
       Answer(
           {{0x00, 0, 0, 5}, {0x84, 0, 0, 0}, {0x15, 0, 1, 0xfffffffb}, kAccept, {0x06, 0, 0, 0}}),
       kYes);
+  EXPECT_EQ(Answer({{0x01, 0, 0, 32}, {0x00, 0, 0, 1}, {0x6c, 0, 0, 0}, kReturnA}), kNo);
+  EXPECT_EQ(Answer({{0x01, 0, 0, 40}, {0x00, 0, 0, 1}, {0x7c, 0, 0, 0}, kReturnA}), kNo);
   EXPECT_EQ(Answer({{0x00, 0, 0, 5}, {0x3c, 0, 0, 0}, kAccept}), kNo);  // 5 / X, which is 0
   EXPECT_EQ(Answer({{0x00, 0, 0, 5}, {0x9c, 0, 0, 0}, kAccept}), kNo);
 }
@@ -169,6 +172,8 @@ TEST(BpfProgramTest, ProgramsThatCouldDoHarmAreRefused) {
       {{0x03, 0, 0, 0xffffffff}, kAccept},
       {{0x34, 0, 0, 0}, kAccept},  // division by zero
       {{0x94, 0, 0, 0}, kAccept},
+      {{0x64, 0, 0, 32}, kAccept},  // a shift out of the word
+      {{0x74, 0, 0, 32}, kAccept},
       {{0x30, 0, 0, 0xfffff004}, kAccept},  // the kernel's packet type
       {{0x38, 0, 0, 0}, kAccept},           // a load of 8 bytes
       {{0x21, 0, 0, 0}, kAccept},           // X from the packet
