@@ -38,7 +38,8 @@ TEST(AllocationTest, NoneInADecision) {
                          "set few = {198.51.100.0/24, 2001:db8::/32};"
                          "rule \"few\" from group inside @few to tcp flags syn/syn,ack accept;"
                          "for 128.1.0.0 netmask is 255.255.0.255;"
-                         "from subnet 128.1.0.7 to any proto {47, 50} accept;",
+                         "from subnet 128.1.0.7 to any proto {47, 50} accept;"
+                         "from any to any udp port 1 match \"ip[8] < 5\" reject;",
                          names)
                          .rules;
   ASSERT_NE(rules, nullptr);
@@ -51,13 +52,14 @@ TEST(AllocationTest, NoneInADecision) {
                                 policy::Icmp("2001:db8::1", "::1", 128),
                                 policy::Udp("192.0.2.1", 5000, "10.0.0.1", 5000),
                                 policy::Tcp("192.0.2.1", 1, "10.0.0.2", 2),
+                                policy::Udp("192.0.2.1", 1, "192.0.2.2", 1),
                                 v1::Packet()};
   const int before = allocations;
   EXPECT_GT(before, 0);
   uint32_t rule = 0;
   for (const v1::Packet& packet : packets) rule += rules->Decide(packet).rule;
   EXPECT_EQ(allocations - before, 0);
-  EXPECT_EQ(rule, 5u + 6 + 1 + 2 + 4 + 0 + 1);
+  EXPECT_EQ(rule, 5u + 6 + 1 + 2 + 4 + 0 + 7 + 1);
 }
 
 }  // namespace

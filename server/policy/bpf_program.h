@@ -46,6 +46,12 @@ class BpfProgram final {
   // One beyond the bytes copied, or of a length not known, is kNotKnown.
   BpfAnswer Run(const BpfPacket& packet) const;
 
+  // The same for a rule, to which what is not known is `unknown`.
+  bool Matches(const BpfPacket& packet, bool unknown) const {
+    const BpfAnswer answer = Run(packet);
+    return answer == BpfAnswer::kNotKnown ? unknown : answer == BpfAnswer::kMatch;
+  }
+
   // Instructions.
   size_t size() const { return instructions_.size(); }
 

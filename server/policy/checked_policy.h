@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/policy/address.h"
+#include "server/policy/bpf_program.h"
 #include "server/policy/icmp_types.h"
 #include "server/policy/notify.h"
 #include "server/policy/problems.h"
@@ -90,6 +91,7 @@ struct ObjectTerm {
 struct MatchTerm {
   std::string expression;  // Of pcap-filter(7).
   Place place;             // For what is wrong with it.
+  std::shared_ptr<const BpfProgram> program;
 };
 
 // What connection tracking may make of a packet, a bit for each state.

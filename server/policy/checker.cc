@@ -11,6 +11,7 @@
 #include "server/policy/address_checker.h"
 #include "server/policy/decision_checker.h"
 #include "server/policy/lookup.h"
+#include "server/policy/match_checker.h"
 #include "server/policy/nearest_word.h"
 #include "server/policy/transport_checker.h"
 
@@ -27,6 +28,7 @@ class Checker {
         addresses_(&lookup_, problems),
         transports_(&lookup_, problems),
         decisions_(problems),
+        matches_(problems),
         problems_(problems) {}
 
   CheckedPolicy Run(const Syntax& syntax) {
@@ -113,9 +115,9 @@ class Checker {
     return syntax.state_negated ? static_cast<StateSet>(kAllStates & ~states) : states;
   }
 
-  static std::optional<MatchTerm> Match(const ConditionSyntax& syntax) {
+  std::optional<MatchTerm> Match(const ConditionSyntax& syntax) {
     if (!syntax.match) return std::nullopt;
-    return MatchTerm{std::string(syntax.match->text), syntax.match->place};
+    return matches_.Read(*syntax.match);
   }
 
   GroupTerm Read(const GroupSyntax& syntax) {
@@ -133,6 +135,7 @@ class Checker {
   AddressChecker addresses_;
   TransportChecker transports_;
   DecisionChecker decisions_;
+  MatchChecker matches_;
   Problems* const problems_;
   size_t count_ = 0;  // Of addresses in the rules read so far.
 };

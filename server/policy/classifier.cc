@@ -66,18 +66,23 @@ Classifier::Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& o
     const AddressTerm& destination = rules[i].destination.address;
     const bool in_source = HasHoles(source);
     const bool in_destination = HasHoles(destination);
-    if (!in_source && !in_destination) continue;
-    holes_.push_back({static_cast<uint32_t>(i), in_source ? source : AddressTerm{},
-                      in_destination ? destination : AddressTerm{}});
+    if (!in_source && !in_destination && !rules[i].match) continue;
+    rests_.push_back({static_cast<uint32_t>(i), in_source ? source : AddressTerm{},
+                      in_destination ? destination : AddressTerm{},
+                      rules[i].match ? rules[i].match->program : nullptr,
+                      !rules[i].decision.accept});
   }
 }
 
 bool Classifier::Confirm(size_t rule, const PacketView& packet) const {
-  const auto hole = std::lower_bound(holes_.begin(), holes_.end(), rule,
-                                     [](const Hole& a, size_t b) { return a.rule < b; });
-  if (hole == holes_.end() || hole->rule != rule) return true;
-  return Matches(hole->source, packet.address_size, packet.source) &&
-         Matches(hole->destination, packet.address_size, packet.destination);
+  const auto rest = std::lower_bound(rests_.begin(), rests_.end(), rule,
+                                     [](const Rest& a, size_t b) { return a.rule < b; });
+  if (rest == rests_.end() || rest->rule != rule) return true;
+  // Where no addresses are known, the indexes have said all there is to say of them.
+  return (packet.address_size == 0 ||
+          (Matches(rest->source, packet.address_size, packet.source) &&
+           Matches(rest->destination, packet.address_size, packet.destination))) &&
+         (rest->match == nullptr || rest->match->Matches(packet.bytes, rest->rejects));
 }
 
 size_t Classifier::FirstMatch(const PacketView& packet) const {
@@ -95,10 +100,7 @@ size_t Classifier::FirstMatch(const PacketView& packet) const {
   sets.Add(input_group_.Find(packet.input_group));
   sets.Add(output_group_.Find(packet.output_group));
   sets.Add(state_.Find(packet.state));
-  // Where no addresses are known, the indexes have said all there is to say.
-  if (holes_.empty() || packet.address_size == 0) {
-    return bits_.First(sets.Get(), [](size_t) { return true; });
-  }
+  if (rests_.empty()) return bits_.First(sets.Get(), [](size_t) { return true; });
   return bits_.First(sets.Get(), [&](size_t rule) { return Confirm(rule, packet); });
 }
 
@@ -108,10 +110,12 @@ size_t Classifier::memory() const {
        {&tcp_source_, &tcp_destination_, &udp_source_, &udp_destination_}) {
     bytes += ports->memory();
   }
-  for (const Hole& hole : holes_) {
+  for (const Rest& rest : rests_) {
     bytes +=
-        sizeof hole + (hole.source.patterns.capacity() + hole.destination.patterns.capacity()) *
+        sizeof rest + (rest.source.patterns.capacity() + rest.destination.patterns.capacity()) *
                           sizeof(AddressPattern);
+    // Shared by rules with the same expression, which are hardly many.
+    if (rest.match != nullptr) bytes += rest.match->size() * sizeof(BpfInstruction);
   }
   return bytes;
 }

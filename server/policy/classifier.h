@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "server/policy/address_index.h"
@@ -17,10 +18,11 @@
 namespace sluice::server::policy {
 
 // Finds the first rule of a policy that matches a packet, in a time that hardly depends on how
-// many there are: each thing rules look at (source, destination, protocol, ports, groups,
-// state) has an
-// index from what a packet shows to the set of rules that agree, and the first rule all these sets
-// have in common is the answer. Matcher says the same, slowly, and is what tests hold this against.
+// many there are: each thing rules look at (source, destination, protocol, ports, groups, state)
+// has an index from what a packet shows to the set of rules that agree, and the first rule all
+// these sets have in common is the answer. Rules with `match` are the exception: the expressions of
+// those that agree else are run one after the other. Matcher says the same, slowly, and is what
+// tests hold this against.
 // Immutable; any number of threads; a call allocates nothing.
 class Classifier final {
  public:
@@ -35,11 +37,13 @@ class Classifier final {
   size_t memory() const;
 
  private:
-  // A rule whose addresses have masks with holes, which no index can tell.
-  struct Hole {
+  // What no index can tell of a rule: addresses with masks that have holes, `match`.
+  struct Rest {
     uint32_t rule;
     AddressTerm source;
     AddressTerm destination;
+    std::shared_ptr<const BpfProgram> match;  // Null for none.
+    bool rejects;
   };
 
   Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& order);
@@ -57,7 +61,7 @@ class Classifier final {
   GroupIndex input_group_;
   GroupIndex output_group_;
   StateIndex state_;
-  std::vector<Hole> holes_;  // In order of rules.
+  std::vector<Rest> rests_;  // In order of rules; most have none.
 };
 
 }  // namespace sluice::server::policy

@@ -29,7 +29,7 @@ class Generator {
         "set few = {10.0.0.0/30, 10.1.0.2, 2001:db8::/127}; set none = {};\n"
         "set many from \"/many\";\n";
     for (size_t i = 0; i < rules; ++i) {
-      absl::StrAppend(&text, "from ", Object(), " to ", Object(), State(),
+      absl::StrAppend(&text, "from ", Object(), " to ", Object(), State(), Match(),
                       Below(2) ? " accept" : " reject", ";\n");
     }
     return text;
@@ -50,6 +50,7 @@ class Generator {
     if (Below(16) == 0) packet.mutable_headers()->set_protocol(Below(256));
     if (Below(16) == 0) packet.mutable_headers()->set_cut_short(true);
     if (Below(64) == 0) packet.clear_headers();
+    if (Below(4) != 0) Copy(packet);
     packet.set_connection_state(static_cast<v1::ConnectionState>(Below(5)));
     return packet;
   }
@@ -150,6 +151,23 @@ class Generator {
       default:
         return Below(2) ? "icmp type any" : "tcp port any" + Flags();
     }
+  }
+
+  std::string Match() {
+    static constexpr const char* kExpressions[] = {" match \"ip[8] < 128\"", " match \"len > 30\"",
+                                                   " match \"udp port 53 or port 25\"",
+                                                   " match \"ip6 or ip[40] = 0\""};
+    return Below(8) == 0 ? kExpressions[Below(4)] : "";
+  }
+
+  // Bytes that have little to do with the headers read from them, perhaps not all of them.
+  void Copy(v1::Packet& packet) {
+    std::string bytes(20 + Below(40), '\0');
+    for (char& byte : bytes) byte = static_cast<char>(Below(256));
+    bytes[0] = static_cast<char>(Below(4) ? 0x45 : 0x60);
+    packet.set_original_length(static_cast<uint32_t>(bytes.size()));
+    bytes.resize(Below(2) ? bytes.size() : Below(static_cast<uint32_t>(bytes.size())));
+    packet.set_payload(bytes);
   }
 
   std::string Object() {

@@ -9,7 +9,8 @@ Matcher::Matcher(const std::vector<CheckedRule>& rules) {
   rules_.reserve(rules.size());
   for (const CheckedRule& rule : rules) {
     const Side source = Add(rule.source);
-    rules_.push_back({source, Add(rule.destination), rule.states, !rule.decision.accept});
+    rules_.push_back({source, Add(rule.destination), rule.states, !rule.decision.accept,
+                      rule.match ? rule.match->program : nullptr});
   }
   patterns_.shrink_to_fit();
 }
@@ -64,7 +65,8 @@ size_t Matcher::FirstMatch(const PacketView& packet) const {
         Matches(rule.destination, packet.address_size, packet.destination, rule.rejects) &&
         TransportMatches(rule.source.transport, packet, packet.source_port, rule.rejects) &&
         TransportMatches(rule.destination.transport, packet, packet.destination_port,
-                         rule.rejects)) {
+                         rule.rejects) &&
+        (rule.match == nullptr || rule.match->Matches(packet.bytes, rule.rejects))) {
       return i;
     }
   }

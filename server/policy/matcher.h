@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,7 @@ class Matcher final {
     Side destination;
     std::optional<StateSet> states;
     bool rejects;
+    std::shared_ptr<const BpfProgram> match;  // Null for none.
   };
 
   Side Add(const ObjectTerm& term);

@@ -60,6 +60,9 @@ PacketView ViewPacket(const v1::Packet& packet) {
   if (v1::ConnectionState_IsValid(packet.connection_state())) {
     view.state = packet.connection_state();
   }
+  const std::string& payload = packet.payload();
+  view.bytes = {{reinterpret_cast<const uint8_t*>(payload.data()), payload.size()},
+                packet.original_length()};
   if (!packet.has_headers()) return view;
   const v1::Headers& headers = packet.headers();
   const size_t size = headers.source().size();

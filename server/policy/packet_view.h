@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "server/policy/bpf_program.h"
 #include "sluice/v1/packet.pb.h"
 
 namespace sluice::server::policy {
@@ -32,6 +33,8 @@ struct PacketView {
   // Of the interfaces it came in and leaves by; empty for none. Of the packet's own text.
   std::string_view input_group;
   std::string_view output_group;
+  // As `match` sees it; the packet's own bytes.
+  BpfPacket bytes;
 };
 
 // Reads the packet's headers, without allocating. Headers that contradict themselves, such as
