@@ -85,12 +85,12 @@ TEST_F(ReadmeTest, DecisionsLoad) {
 
 TEST_F(ReadmeTest, ConditionsLoad) {
   int examples = 0;
-  for (const char* start : {"state ", "state-not "}) {
+  for (const char* start : {"state ", "state-not ", "match \""}) {
     examples += ForEachExample(start, [this](const std::string& condition) {
       ExpectLoads("from any to any " + condition + " accept;");
     });
   }
-  EXPECT_GT(examples, 3);
+  EXPECT_GT(examples, 7);
 }
 
 TEST_F(ReadmeTest, ObjectsLoad) {

@@ -102,6 +102,22 @@ void Decide(benchmark::State& state, const std::string& text) {
 void DecideSite(benchmark::State& state) { Decide(state, Site(state.range(0))); }
 void DecideCrossed(benchmark::State& state) { Decide(state, Crossed(state.range(0))); }
 
+// So many rules with `match` that agree with a packet in all else, and whose expressions do not.
+void DecideMatch(benchmark::State& state) {
+  std::string text;
+  for (int64_t i = 0; i < state.range(0); ++i) {
+    absl::StrAppend(&text, "from any to any match \"tcp dst port ", 1000 + i, "\" reject;\n");
+  }
+  const auto rules = Compile(text);
+  v1::Packet packet = policy::Tcp("10.0.0.1", 50'000, "10.0.0.2", 80);
+  std::string bytes(40, '\0');
+  bytes[0] = 0x45;
+  bytes[9] = 6;
+  packet.set_payload(bytes);
+  packet.set_original_length(40);
+  for (auto _ : state) benchmark::DoNotOptimize(rules->Decide(packet));
+}
+
 void CompileSite(benchmark::State& state) {
   const std::string text = Site(state.range(0));
   for (auto _ : state) benchmark::DoNotOptimize(Compile(text));
@@ -124,6 +140,7 @@ void CompileSet(benchmark::State& state) {
 
 BENCHMARK(DecideSite)->RangeMultiplier(10)->Range(10, 100'000);
 BENCHMARK(DecideCrossed)->RangeMultiplier(10)->Range(10, 100'000);
+BENCHMARK(DecideMatch)->RangeMultiplier(10)->Range(1, 1000);
 BENCHMARK(CompileSite)->RangeMultiplier(10)->Range(10, 100'000)->Unit(benchmark::kMillisecond);
 BENCHMARK(CompileSet)->Arg(500'000)->Unit(benchmark::kMillisecond);
 

@@ -77,6 +77,12 @@ v1::Packet NextPacket(Bytes& bytes) {
   if ((shown & 8) != 0) headers.set_tcp_flags(bytes.Next());
   if ((shown & 16) != 0) headers.set_fragment_offset(8);
   headers.set_cut_short((shown & 32) != 0);
+  if ((shown & 64) != 0) {
+    std::string payload(bytes.Next() % 64, '\0');
+    for (char& byte : payload) byte = static_cast<char>(bytes.Next());
+    packet.set_original_length(bytes.Next());
+    packet.set_payload(payload);
+  }
   return packet;
 }
 
