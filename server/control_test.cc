@@ -155,6 +155,35 @@ TEST_F(ControlTest, WarnsOfWhatAConnectedGatewayCannotEnforce) {
   EXPECT_EQ(applied.warnings(0).line(), 1u);
 }
 
+TEST_F(ControlTest, TriesAPolicyOnLivePackets) {
+  v1::TryPolicyRequest request;
+  request.mutable_policy()->set_text("default accept;");
+  const auto context = Context();
+  const auto trial = control_->TryPolicy(context.get(), request);
+  v1::TryPolicyResponse response;
+  ASSERT_TRUE(trial->Read(&response));
+  EXPECT_EQ(response.packets(), 0u);
+  const auto agent = Decide("gw1");
+  ASSERT_TRUE(agent->Write(Packets(1, {1, 2, 3})));
+  v1::DecideResponse answer;
+  ASSERT_TRUE(ReadVerdicts(*agent, &answer));
+  EXPECT_EQ(answer.verdicts().verdicts(0).action(), v1::ACTION_DROP) << "it decides nothing";
+  while (response.packets() < 3) ASSERT_TRUE(trial->Read(&response));
+  EXPECT_EQ(response.differing(), 3u);
+  ASSERT_EQ(response.differences_size(), 1);
+  EXPECT_EQ(response.differences(0).gateway(), "gw1");
+  EXPECT_EQ(response.differences(0).packets(), 3u);
+  EXPECT_EQ(response.differences(0).example().headers().source_port(), 3u);
+  ASSERT_TRUE(trial->Read(&response));
+  EXPECT_EQ(response.differences_size(), 0) << "nothing new";
+  context->TryCancel();
+  EXPECT_EQ(trial->Finish().error_code(), StatusCode::CANCELLED);
+  request.mutable_policy()->set_text("default perhaps;");
+  const auto wrong = Context();
+  EXPECT_EQ(control_->TryPolicy(wrong.get(), request)->Finish().error_code(),
+            StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(ControlTest, ListsNobodyAtFirst) {
   v1::ListGatewaysResponse list;
   ASSERT_TRUE(control_->ListGateways(Context().get(), {}, &list).ok());

@@ -68,10 +68,10 @@ Server::Server(const ServerOptions& options, PolicyStore* policies)
                 }),
       router_(&registry_, options.command_timeout),
       reverter_(policies, &archivist_, &ticker_),
-      decision_service_({policies, &screens_, &log_, &registry_, &ticker_}),
+      decision_service_({policies, &trials_, &screens_, &log_, &registry_, &ticker_}),
       event_service_(&flows_, &log_, &registry_, &ticker_),
       command_service_(&registry_, &ticker_),
-      control_service_(policies, &screens_, &registry_, &router_, &compiler_, &archivist_,
+      control_service_(policies, &trials_, &screens_, &registry_, &router_, &compiler_, &archivist_,
                        &ticker_),
       observe_service_(&log_, &flows_, &collector_, &ticker_) {}
 

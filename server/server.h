@@ -11,6 +11,7 @@
 #include "server/control/control_service.h"
 #include "server/control/policy_reverter.h"
 #include "server/control/policy_store.h"
+#include "server/control/policy_trials.h"
 #include "server/decisions/decision_log.h"
 #include "server/decisions/decision_service.h"
 #include "server/flows/event_service.h"
@@ -59,6 +60,7 @@ class Server final {
   Registry registry_;
   Router router_;
   Screens screens_;
+  PolicyTrials trials_;
   Ticker ticker_;
   Worker compiler_;   // A policy's names may take their time,
   Worker collector_;  // and observers must not wait for that,

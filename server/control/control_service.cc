@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/control/policy_calls.h"
 #include "server/control/stats_watch.h"
+#include "server/control/trial_watch.h"
 #include "server/screen/screen_stream.h"
 
 namespace sluice::server {
@@ -57,10 +58,11 @@ std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
 
 }  // namespace
 
-ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, Screens* screens, Registry* registry,
-                                       Router* router, Worker* compiler, Worker* archivist,
-                                       Ticker* ticker)
+ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials,
+                                       Screens* screens, Registry* registry, Router* router,
+                                       Worker* compiler, Worker* archivist, Ticker* ticker)
     : policies_(policies),
+      trials_(trials),
       screens_(screens),
       registry_(registry),
       router_(router),
@@ -172,6 +174,13 @@ grpc::ServerUnaryReactor* ControlServiceImpl::ListPolicies(grpc::CallbackServerC
     server::ListPolicies(*request, *policies_, response);
     return grpc::Status::OK;
   });
+}
+
+grpc::ServerWriteReactor<v1::TryPolicyResponse>* ControlServiceImpl::TryPolicy(
+    grpc::CallbackServerContext* context, const v1::TryPolicyRequest* request) {
+  auto* watch = new TrialWatch(context, trials_, ticker_);  // Deletes itself.
+  watch->Begin(request, compiler_);
+  return watch;
 }
 
 grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* ControlServiceImpl::Screen(

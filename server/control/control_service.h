@@ -1,6 +1,7 @@
 #pragma once
 
 #include "server/control/policy_store.h"
+#include "server/control/policy_trials.h"
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
 #include "server/screen/screens.h"
@@ -15,8 +16,9 @@ namespace sluice::server {
 // for the disk alone. Called by gRPC.
 class ControlServiceImpl final : public v1::ControlService::CallbackService {
  public:
-  ControlServiceImpl(PolicyStore* policies, Screens* screens, Registry* registry, Router* router,
-                     Worker* compiler, Worker* archivist, Ticker* ticker);
+  ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials, Screens* screens,
+                     Registry* registry, Router* router, Worker* compiler, Worker* archivist,
+                     Ticker* ticker);
 
   grpc::ServerUnaryReactor* ListGateways(grpc::CallbackServerContext* context,
                                          const v1::ListGatewaysRequest* request,
@@ -47,11 +49,14 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
   grpc::ServerUnaryReactor* ListPolicies(grpc::CallbackServerContext* context,
                                          const v1::ListPoliciesRequest* request,
                                          v1::ListPoliciesResponse* response) override;
+  grpc::ServerWriteReactor<v1::TryPolicyResponse>* TryPolicy(
+      grpc::CallbackServerContext* context, const v1::TryPolicyRequest* request) override;
   grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* Screen(
       grpc::CallbackServerContext* context) override;
 
  private:
   PolicyStore* const policies_;  // Not owned, nor are these.
+  PolicyTrials* const trials_;
   Screens* const screens_;
   Registry* const registry_;
   Router* const router_;

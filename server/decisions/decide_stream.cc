@@ -176,6 +176,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     }
     // The verdicts are on their way; the rest delays nobody.
     entries_->Enter(batch, rulings_, policy->version, Clock::now() - started);
+    parts_.trials->Compare(gateway_, batch, rulings_, policy->version);
     LogLines(batch, started);
   }
 

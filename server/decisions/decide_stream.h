@@ -1,6 +1,7 @@
 #pragma once
 
 #include "server/control/policy_store.h"
+#include "server/control/policy_trials.h"
 #include "server/decisions/decision_log.h"
 #include "server/gateways/registry.h"
 #include "server/screen/screens.h"
@@ -12,6 +13,7 @@ namespace sluice::server {
 // What Decide streams work with; not owned.
 struct DecideParts {
   const PolicyStore* policies;
+  PolicyTrials* trials;
   Screens* screens;
   DecisionLog* log;
   Registry* registry;
