@@ -183,6 +183,14 @@ grpc::ServerWriteReactor<v1::TryPolicyResponse>* ControlServiceImpl::TryPolicy(
   return watch;
 }
 
+grpc::ServerBidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>*
+ControlServiceImpl::TestPolicy(grpc::CallbackServerContext* context) {
+  // Deletes itself.
+  auto* stream = new PolicyTestStream(context, policies_, &test_room_, compiler_, ticker_);
+  stream->Begin();
+  return stream;
+}
+
 grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* ControlServiceImpl::Screen(
     grpc::CallbackServerContext* context) {
   return BeginScreen(context, screens_, registry_, ticker_);

@@ -2,6 +2,7 @@
 
 #include "server/control/policy_store.h"
 #include "server/control/policy_trials.h"
+#include "server/control/policy_test_stream.h"
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
 #include "server/screen/screens.h"
@@ -51,6 +52,8 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
                                          v1::ListPoliciesResponse* response) override;
   grpc::ServerWriteReactor<v1::TryPolicyResponse>* TryPolicy(
       grpc::CallbackServerContext* context, const v1::TryPolicyRequest* request) override;
+  grpc::ServerBidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>* TestPolicy(
+      grpc::CallbackServerContext* context) override;
   grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* Screen(
       grpc::CallbackServerContext* context) override;
 
@@ -63,6 +66,7 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
   Worker* const compiler_;
   Worker* const archivist_;
   Ticker* const ticker_;
+  PolicyTestRoom test_room_;
 };
 
 }  // namespace sluice::server

@@ -1,0 +1,138 @@
+#include "server/control/policy_test_stream.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/control/policy_calls.h"
+#include "server/control/tested_packet.h"
+
+namespace sluice::server {
+
+using grpc::StatusCode;
+
+PolicyTestStream::PolicyTestStream(grpc::CallbackServerContext* context,
+                                   const PolicyStore* policies, PolicyTestRoom* room,
+                                   Worker* compiler, Ticker* ticker)
+    : context_(context), policies_(policies), room_(room), compiler_(compiler), ticker_(ticker) {}
+
+void PolicyTestStream::Begin() {
+  entered_ = room_->Enter();
+  ticker_->Add(this);
+  if (!entered_) {
+    return End(grpc::Status(
+        StatusCode::RESOURCE_EXHAUSTED,
+        absl::StrCat(PolicyTestRoom::kMost, " policies are tested here already; try later")));
+  }
+  MutexLock lock(mutex_);
+  if (!ended_) StartRead(&request_);
+}
+
+void PolicyTestStream::OnReadDone(bool ok) {
+  {
+    MutexLock lock(mutex_);
+    if (ended_) return;
+    busy_ = ok;
+  }
+  if (!ok) return End(grpc::Status::OK);  // The caller has said everything.
+  if (rules_ == nullptr) {
+    TakeFirst();
+  } else {
+    TakePackets();
+  }
+}
+
+void PolicyTestStream::TakeFirst() {
+  if (request_.packets_size() > 0) {
+    return Break("the first message of a TestPolicy stream says the policy, and has no packets");
+  }
+  if (!request_.has_policy()) {
+    rules_ = policies_->Current()->rules;
+    return Answer();
+  }
+  if (!compiler_->Post([this] { Compile(); })) {
+    Break("this server has many policies to look at already; try again later",
+          StatusCode::RESOURCE_EXHAUSTED);
+  }
+}
+
+void PolicyTestStream::Compile() {
+  RuleSet::Compiled compiled = RuleSet::Compile(request_.policy());
+  if (compiled.rules == nullptr) return Break(Describe(compiled.problems));
+  rules_ = std::move(compiled.rules);
+  Answer();
+}
+
+void PolicyTestStream::TakePackets() {
+  if (request_.has_policy()) return Break("a second policy on a TestPolicy stream");
+  if (request_.packets_size() > kMostPackets) {
+    return Break(absl::StrCat(request_.packets_size(), " packets in a message; at most ",
+                              kMostPackets, " are taken"));
+  }
+  response_.Clear();
+  for (v1::Packet& packet : *request_.mutable_packets()) {
+    *response_.add_results() = TestPacket(*rules_, &packet);
+  }
+  Answer();
+}
+
+void PolicyTestStream::Answer() {
+  MutexLock lock(mutex_);
+  if (ended_) {
+    busy_ = false;
+    return FinishLocked();
+  }
+  StartWrite(&response_);
+}
+
+void PolicyTestStream::Break(const std::string& what, StatusCode code) {
+  MutexLock lock(mutex_);
+  busy_ = false;
+  if (!ended_) status_ = grpc::Status(code, what);
+  ended_ = true;
+  FinishLocked();
+}
+
+void PolicyTestStream::OnWriteDone(bool ok) {
+  MutexLock lock(mutex_);
+  busy_ = false;
+  if (!ok && !ended_) {
+    ended_ = true;
+    status_ = grpc::Status(StatusCode::UNAVAILABLE, "the connection broke");
+  }
+  if (ended_) return FinishLocked();
+  StartRead(&request_);
+}
+
+void PolicyTestStream::Tick(Time) {
+  MutexLock lock(mutex_);
+  // The caller does not read, or is gone; it had 600 ms.
+  if (ended_ && ++ended_ticks_ == 12) context_->TryCancel();
+}
+
+void PolicyTestStream::End(const grpc::Status& why) {
+  MutexLock lock(mutex_);
+  if (!ended_) status_ = why;
+  ended_ = true;
+  FinishLocked();
+}
+
+void PolicyTestStream::OnCancel() {
+  End(grpc::Status(StatusCode::CANCELLED, "the call was cancelled"));
+}
+
+void PolicyTestStream::OnDone() {
+  ticker_->Remove(this);
+  // Whoever called Finish may still be on the way out of the mutex.
+  { MutexLock lock(mutex_); }
+  if (entered_) room_->Leave();
+  delete this;
+}
+
+void PolicyTestStream::FinishLocked() {
+  if (busy_ || finished_) return;
+  finished_ = true;
+  Finish(status_);
+}
+
+}  // namespace sluice::server

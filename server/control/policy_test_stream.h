@@ -1,0 +1,88 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "server/control/policy_store.h"
+#include "server/policy/rule_set.h"
+#include "server/streams/ticker.h"
+#include "server/streams/worker.h"
+#include "sluice/v1/control.pb.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::server {
+
+// Room for TestPolicy calls: each may hold a policy of its own. Any thread.
+class PolicyTestRoom final {
+ public:
+  static constexpr int kMost = 16;
+
+  // False if there is none.
+  bool Enter() {
+    if (tests_.fetch_add(1) < kMost) return true;
+    --tests_;
+    return false;
+  }
+  void Leave() { --tests_; }
+
+ private:
+  std::atomic<int> tests_{0};
+};
+
+// One TestPolicy call: reads a message, answers it, reads the next, so a caller that does not read
+// is not read from. Its policy is compiled by the worker; a message of packets, of which there are
+// at most kMostPackets, is a millisecond or two of a gRPC thread. Made with new; deletes itself.
+class PolicyTestStream final
+    : public grpc::ServerBidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>,
+      public Ticked {
+ public:
+  // In one message: keeps what is answered to one of 8 MiB near that.
+  static constexpr int kMostPackets = 8192;
+
+  PolicyTestStream(grpc::CallbackServerContext* context, const PolicyStore* policies,
+                   PolicyTestRoom* room, Worker* compiler, Ticker* ticker);
+  void Begin();
+
+  void Tick(Time now) override;
+  void End(const grpc::Status& why) override;
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  ~PolicyTestStream() override = default;
+
+  void TakeFirst();
+  void Compile();
+  void TakePackets();
+  void Answer();
+  // Ends the call from the reaction at work.
+  void Break(const std::string& what, grpc::StatusCode code = grpc::StatusCode::INVALID_ARGUMENT);
+  void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  grpc::CallbackServerContext* const context_;  // Not owned, nor are these.
+  const PolicyStore* const policies_;
+  PolicyTestRoom* const room_;
+  Worker* const compiler_;
+  Ticker* const ticker_;
+
+  // Of the reaction at work, which is one at a time.
+  v1::TestPolicyRequest request_;
+  v1::TestPolicyResponse response_;
+  std::shared_ptr<const RuleSet> rules_;  // Null until the first message.
+  bool entered_ = false;
+
+  Mutex mutex_;
+  // Something is under way that comes back to this: a compilation or a write.
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  int ended_ticks_ ABSL_GUARDED_BY(mutex_) = 0;
+  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice::server
