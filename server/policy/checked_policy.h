@@ -137,7 +137,8 @@ struct Decider {
 struct CheckedPolicy {
   std::vector<CheckedRule> rules;  // The first that matches decides.
   Decision fallback;
-  std::vector<Decider> deciders;  // Each name once.
+  std::vector<Decider> deciders;   // Each name once.
+  std::vector<std::string> files;  // Their names, by Place::file; the first is empty.
 };
 
 }  // namespace sluice::server::policy

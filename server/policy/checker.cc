@@ -78,6 +78,7 @@ class Checker {
       policy.rules.push_back(std::move(rule));
       policy.rules.push_back(std::move(reversed));
     }
+    policy.files = syntax.files;
     policy.deciders = std::move(decisions_).Take();
     return policy;
   }

@@ -18,11 +18,11 @@ inline constexpr bool IsKeyword(std::string_view word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
 }
 
-// Words a statement begins with. `rule`, `set` and `decider` are no keywords, since a legal screend
-// file may have hosts called so; but none stands where a statement may begin.
+// Words a statement begins with. Those that are screend's are keywords; the others are none, since
+// a legal screend file may have hosts called so; but none stands where a statement may begin.
 inline constexpr bool IsStarter(std::string_view word) {
   return word == "from" || word == "between" || word == "default" || word == "for" ||
-         word == "rule" || word == "set" || word == "decider";
+         word == "rule" || word == "set" || word == "decider" || word == "include";
 }
 
 }  // namespace sluice::server::policy

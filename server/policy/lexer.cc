@@ -28,7 +28,9 @@ Token::Kind MarkOf(char c) {
 
 }  // namespace
 
-Lexer::Lexer(std::string_view text, Problems* problems) : text_(text), problems_(problems) {
+Lexer::Lexer(std::string_view text, Problems* problems, uint32_t file)
+    : text_(text), problems_(problems) {
+  place_.file = file;
   // Some editors write one; it is no character of the policy.
   if (text_.starts_with(kByteOrderMark)) position_ = kByteOrderMark.size();
 }

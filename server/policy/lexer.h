@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -31,7 +32,8 @@ class Lexer final {
   // Room for paths and expressions.
   static constexpr size_t kLongestString = 1023;
 
-  Lexer(std::string_view text, Problems* problems /* Not owned. */);
+  // `file`: of the places it gives.
+  Lexer(std::string_view text, Problems* problems /* Not owned. */, uint32_t file = 0);
 
   // The next token; kEnd again and again behind the last.
   Token Next();

@@ -32,16 +32,19 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
   } cases[] = {
       // Statements.
       {"form any to any accept;",
-       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, "
+       "`default` or "
        "`for`, found "
        "`form`: did you "
        "mean `from`?\n"},
       {"permit any;",
-       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, "
+       "`default` or "
        "`for`, found "
        "`permit`\n"},
       {"FROM any to any accept;",
-       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "1:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, "
+       "`default` or "
        "`for`, found "
        "`FROM`: did you "
        "mean `from`?\n"},
@@ -58,7 +61,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
        "1:15: expected `;` at the end of the statement\n"},
       {"default accept\nform any to any accept;",
        "1:15: expected `;` at the end of the statement\n"
-       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, "
+       "`default` or "
        "`for`, found "
        "`form`: did you "
        "mean `from`?\n"},
@@ -98,7 +102,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
        "it in capitals\n"},
       {"from host ; to any accept;",
        "1:11: expected an address, a host name or `any`, found `;`\n"
-       "1:13: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "1:13: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, "
+       "`default` or "
        "`for`, found `to`\n"},
       {"from any to any accept, log;",
        "1:23: expected `log`, `notify`, `for`, `from source` or `;`, found `,`\n"},
@@ -260,7 +265,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       // Several, in order, whoever found them.
       {"from host nowhere to any accept;\nform;\nfrom net 36 to net 37 accept;\n/* open",
        "1:11: no host `nowhere`\n"
-       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
+       "2:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, "
+       "`default` or "
        "`for`, found "
        "`form`: did you "
        "mean `from`?\n"
@@ -280,11 +286,12 @@ TEST(ProblemsTest, StopAtFifty) {
   const RuleSet::Compiled compiled = RuleSet::Compile(text, names);
   ASSERT_EQ(compiled.problems.size(), 50u);
   EXPECT_EQ(compiled.problems.back().line(), 50u);
-  EXPECT_EQ(compiled.problems.back().message(),
-            "expected a statement: `from`, `between`, `rule`, `set`, `decider`, `default` or "
-            "`for`, found "
-            "`what` (50 "
-            "problems are shown; there may be more)");
+  EXPECT_EQ(
+      compiled.problems.back().message(),
+      "expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, `default` or "
+      "`for`, found "
+      "`what` (50 "
+      "problems are shown; there may be more)");
 }
 
 TEST(ProblemsTest, TooLargeATextIsRefused) {

@@ -9,6 +9,7 @@
 #include "server/policy/names.h"
 #include "server/policy/parser.h"
 #include "server/policy/problems.h"
+#include "server/policy/syntax.h"
 
 namespace sluice::server {
 namespace {
@@ -46,15 +47,20 @@ v1::Scope ToProto(policy::Scope scope) {
   return v1::SCOPE_PACKET;
 }
 
-// Names longer than this are cut: the reason goes with every verdict.
+// Names of rules and files longer than this are cut: the reason goes with every verdict.
 constexpr int kLongestShownName = 64;
 
-std::string Reason(size_t number, const policy::CheckedRule& rule) {
+std::string Reason(size_t number, const policy::CheckedRule& rule,
+                   const std::vector<std::string>& files) {
   const std::string name =
       rule.name.empty()
           ? ""
           : absl::StrCat(" \"", policy::Printable(rule.name, kLongestShownName), "\"");
-  return absl::StrCat("rule ", number, name, ", line ", rule.place.line);
+  const std::string file =
+      rule.place.file == 0
+          ? ""
+          : absl::StrCat(policy::Printable(files[rule.place.file], kLongestShownName), " ");
+  return absl::StrCat("rule ", number, name, ", ", file, "line ", rule.place.line);
 }
 
 void AddScope(const policy::Decision& decision, const policy::Place& place,
@@ -76,13 +82,29 @@ Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view re
           .ask = decision.ask ? &*decision.ask : nullptr};
 }
 
+policy::PolicyTexts TextsOf(const v1::PolicyText& policy) {
+  policy::PolicyTexts texts{policy.text(), {}};
+  for (const v1::PolicyFile& file : policy.files()) texts.files.emplace(file.name(), file.text());
+  return texts;
+}
+
+v1::PolicyProblem ToProto(const policy::Problem& problem, const std::vector<std::string>& files) {
+  v1::PolicyProblem proto;
+  if (problem.place.file != 0) proto.set_file(files[problem.place.file]);
+  proto.set_line(problem.place.line);
+  proto.set_column(problem.place.column);
+  proto.set_length(problem.place.length);
+  proto.set_message(problem.message);
+  return proto;
+}
+
 }  // namespace
 
 RuleSet::RuleSet(const policy::CheckedPolicy& policy)
     : classifier_(policy.rules), fallback_(policy.fallback), deciders_(policy.deciders) {
   verdicts_.reserve(policy.rules.size());
   for (const policy::CheckedRule& rule : policy.rules) {
-    verdicts_.push_back({rule.decision, Reason(verdicts_.size() + 1, rule)});
+    verdicts_.push_back({rule.decision, Reason(verdicts_.size() + 1, rule, policy.files)});
     AddScope(rule.decision, rule.place, scopes_);
   }
 }
@@ -105,25 +127,30 @@ RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) 
 }
 
 RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names) {
-  const std::string_view text = policy.text();
   Compiled compiled;
   policy::Problems problems;
-  if (text.size() > kLargestText) {
-    problems.Add({}, absl::StrCat("the policy has ", text.size(), " bytes; at most ", kLargestText,
-                                  " are taken"));
+  policy::CheckedPolicy checked;
+  if (policy.text().size() > kLargestText) {
+    problems.Add({}, absl::StrCat("the policy has ", policy.text().size(), " bytes; at most ",
+                                  kLargestText, " are taken"));
   } else {
     // The tree is gone before the rules are indexed: of a million it takes hundreds of megabytes.
-    const policy::CheckedPolicy checked =
-        policy::Check(policy::Parse(text, problems), names, problems);
-    if (problems.empty()) compiled.rules.reset(new RuleSet(checked));
+    const policy::Syntax syntax = policy::Parse(TextsOf(policy), problems);
+    checked.files = syntax.files;
+    compiled.missing_files = syntax.missing;
+    // Names are not looked up for a policy that is not there as a whole.
+    if (syntax.missing.empty()) checked = policy::Check(syntax, names, problems);
   }
-  for (policy::Problem& problem : std::move(problems).Take()) {
-    v1::PolicyProblem& entry = compiled.problems.emplace_back();
-    entry.set_line(problem.place.line);
-    entry.set_column(problem.place.column);
-    entry.set_message(std::move(problem.message));
+  if (problems.empty()) compiled.rules.reset(new RuleSet(checked));
+  for (const policy::Problem& problem : std::move(problems).Take()) {
+    compiled.problems.push_back(ToProto(problem, checked.files));
   }
   return compiled;
+}
+
+std::vector<std::string> RuleSet::MissingFiles(const v1::PolicyText& policy) {
+  policy::Problems problems;
+  return policy::Parse(TextsOf(policy), problems).missing;
 }
 
 size_t RuleSet::memory() const {

@@ -10,6 +10,7 @@
 
 #include "server/policy/checked_policy.h"
 #include "server/policy/classifier.h"
+#include "server/policy/includes.h"
 #include "sluice/v1/control.pb.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/packet.pb.h"
@@ -46,8 +47,8 @@ struct ScopeUse {
 // decision is a bounded computation that neither blocks nor allocates.
 class RuleSet final {
  public:
-  // A larger text is refused. Room for kMostRules generous ones.
-  static constexpr size_t kLargestText = size_t{64} << 20;
+  // A larger text is refused.
+  static constexpr size_t kLargestText = policy::kLargestPolicy;
 
   struct Compiled {
     std::shared_ptr<const RuleSet> rules;     // Null if there are problems.
@@ -65,6 +66,9 @@ class RuleSet final {
   // A policy that includes nothing.
   static Compiled Compile(std::string_view text);
   static Compiled Compile(std::string_view text, policy::Names& names);
+
+  // Names of files the policy includes and lacks. Looks nothing up.
+  static std::vector<std::string> MissingFiles(const v1::PolicyText& policy);
 
   // The first rule that matches, else the default.
   Ruling Decide(const v1::Packet& packet) const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -120,13 +121,15 @@ struct DeciderSyntax {
   std::vector<Word> addresses;
 };
 
-// A whole file.
+// A whole policy: its own text, and where they are included those of others.
 struct Syntax {
-  std::vector<PairSyntax> pairs;  // In file order.
+  std::vector<PairSyntax> pairs;  // In order.
   std::vector<MaskSyntax> masks;
   std::vector<SetSyntax> sets;
   std::vector<DeciderSyntax> deciders;
-  DecisionSyntax fallback;  // Of the last `default`; `reject` where there is none.
+  DecisionSyntax fallback;           // Of the last `default`; `reject` where there is none.
+  std::vector<std::string> files;    // The names of those read, by Place::file; the first is empty.
+  std::vector<std::string> missing;  // Names of files to be included that are not there.
 };
 
 }  // namespace sluice::server::policy

@@ -10,6 +10,14 @@
 
 namespace sluice::server::policy {
 
+TokenStream::TokenStream(std::string_view text, Problems* problems, uint32_t file)
+    : lexer_(text, problems, file),
+      problems_(problems),
+      token_(lexer_.Next()),
+      next_(lexer_.Next()) {
+  previous_end_.file = file;
+}
+
 void TokenStream::Advance() {
   previous_end_ = token_.end;
   token_ = next_;
@@ -44,7 +52,7 @@ bool TokenStream::Take(Token::Kind kind) {
 bool TokenStream::Fail(std::string_view expected, Words words) {
   std::string message = absl::StrCat("expected ", std::string(expected), ", found ");
   if (token_.kind == Token::Kind::kEnd) {
-    message += "the end of the policy";
+    message += token_.place.file == 0 ? "the end of the policy" : "the end of the file";
   } else {
     message += Quoted(token_.text);
     const std::string_view meant =

@@ -17,8 +17,8 @@ class TokenStream final {
  public:
   using Words = std::span<const std::string_view>;
 
-  TokenStream(std::string_view text, Problems* problems /* Not owned. */)
-      : lexer_(text, problems), problems_(problems), token_(lexer_.Next()), next_(lexer_.Next()) {}
+  // `file`: of the places.
+  TokenStream(std::string_view text, Problems* problems /* Not owned. */, uint32_t file);
 
   const Token& token() const { return token_; }
   // Just behind the token before it.
