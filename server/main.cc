@@ -23,6 +23,8 @@
 #include "server/control/policy_archive.h"
 #include "server/control/policy_store.h"
 #include "server/listen_address.h"
+#include "server/policy_problems.h"
+#include "server/policy_text.h"
 #include "server/server.h"
 
 namespace sluice::server {
@@ -60,21 +62,6 @@ void StartLog(const std::string& level) {
   gpr_set_log_function(LogGrpc);
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             &std::fclose);
-  std::string text;
-  char buffer[65536];
-  size_t count = 0;
-  while (file != nullptr && (count = std::fread(buffer, 1, sizeof(buffer), file.get())) > 0) {
-    text.append(buffer, count);
-  }
-  if (file == nullptr || std::ferror(file.get()) != 0) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
-  }
-  return text;
-}
-
 // Whether the policy now says the same already, from the last time.
 bool InForce(const v1::PolicyText& text, const Policy& now) {
   v1::PolicyText other = now.text;
@@ -84,18 +71,21 @@ bool InForce(const v1::PolicyText& text, const Policy& now) {
 
 // Applies the policy in `path` unless it is in force; prints what is wrong with it.
 bool ApplyFile(const std::string& path, PolicyStore* policies) {
-  absl::StatusOr<std::string> text = ReadFile(path);
+  std::vector<std::string> unreadable;
+  const absl::StatusOr<v1::PolicyText> text = LoadPolicy(path, &unreadable);
   if (!text.ok()) {
     absl::FPrintF(stderr, "%s\n", std::string(text.status().message()));
     return false;
   }
-  v1::PolicyText policy = PolicyOf(*std::move(text), path);
-  if (InForce(policy, *policies->Current())) return true;
-  const PolicyStore::Applied applied = policies->Apply(
-      std::move(policy), std::chrono::system_clock::now(), {.author = "sluice-server --policy"});
+  for (const std::string& line : unreadable) absl::FPrintF(stderr, "%s\n", line);
+  if (InForce(*text, *policies->Current())) return true;
+  const PolicyStore::Applied applied = policies->Apply(*text, std::chrono::system_clock::now(),
+                                                       {.author = "sluice-server --policy"});
   for (const v1::PolicyProblem& problem : applied.problems) {
-    absl::FPrintF(stderr, "%s:%d:%d: %s\n", path, problem.line(), problem.column(),
-                  problem.message());
+    absl::FPrintF(stderr, "%s", FormatProblem(*text, problem, ""));
+  }
+  for (const v1::PolicyProblem& warning : applied.warnings) {
+    absl::FPrintF(stderr, "%s", FormatProblem(*text, warning, "warning: "));
   }
   if (applied.problems.empty() && !applied.status.ok()) {
     absl::FPrintF(stderr, "%s: %s\n", path, std::string(applied.status.message()));

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -61,6 +62,8 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::ListGatewaysResponse gateways;
   v1::SetModeResponse mode;
   v1::GatewayStats stats;
+  // What the first checks answer, in turn; then `check`.
+  std::deque<v1::CheckPolicyResponse> checks;
   v1::CheckPolicyResponse check;
   v1::ApplyPolicyResponse apply;
   v1::GetPolicyResponse policy;
@@ -116,6 +119,10 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     HandOver();
     check_policy = *request;
     *response = check;
+    if (!checks.empty()) {
+      *response = checks.front();
+      checks.pop_front();
+    }
     return grpc::Status::OK;
   }
   grpc::Status ApplyPolicy(Call*, const v1::ApplyPolicyRequest* request,

@@ -16,22 +16,16 @@ struct Options {
 };
 
 absl::Status Run(const Options& options, Context& context, Connection& connection) {
-  std::string text;
-  if (absl::Status status = ReadPolicy(options.file, context, &text); !status.ok()) return status;
-  if (absl::Status status = connection.Connect(); !status.ok()) return status;
   v1::ApplyPolicyRequest request;
-  request.mutable_policy()->set_text(text);
-  request.mutable_policy()->set_source(NameOf(options.file));
+  v1::CheckPolicyResponse checked;
+  if (absl::Status status = LoadGoodPolicy(options.file, options.output, context, connection,
+                                           request.mutable_policy(), &checked);
+      !status.ok()) {
+    return status;
+  }
   ShortCall call;
   v1::ApplyPolicyResponse response;
   const grpc::Status status = connection.control().ApplyPolicy(&call, request, &response);
-  if (status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
-    // The same problems again, but each with its place.
-    v1::CheckPolicyResponse problems;
-    if (Check(connection, text, &problems).ok() && !problems.problems().empty()) {
-      return Refused(options.file, options.output, text, problems, context);
-    }
-  }
   if (!status.ok()) return connection.Explain(status);
   if (options.output == "json") {
     *context.out << ToJson(response, JsonFields::kAll) << '\n';

@@ -10,17 +10,11 @@
 
 namespace sluice::cli {
 
-// What people call a policy's file; "-" is standard input.
-std::string NameOf(const std::string& file);
-
-absl::Status ReadPolicy(const std::string& file, Context& context, std::string* text);
-
-// Has the server look for problems in a policy.
-absl::Status Check(Connection& connection, const std::string& text,
-                   v1::CheckPolicyResponse* response);
-
-// Prints the problems; an error that says how many there are.
-absl::Status Refused(const std::string& file, const std::string& output, const std::string& text,
-                     const v1::CheckPolicyResponse& response, Context& context);
+// Reads the policy in `file`, "-" being standard input, with the files it includes, and has the
+// server check it. Warnings are printed, unless `output` is "json"; so are problems, as text or
+// JSON, and an error then says how many there are.
+absl::Status LoadGoodPolicy(const std::string& file, const std::string& output, Context& context,
+                            Connection& connection, v1::PolicyText* policy,
+                            v1::CheckPolicyResponse* checked);
 
 }  // namespace sluice::cli

@@ -16,17 +16,21 @@ struct Options {
 };
 
 absl::Status Run(const Options& options, Context& context, Connection& connection) {
-  std::string text;
-  if (absl::Status status = ReadPolicy(options.file, context, &text); !status.ok()) return status;
-  if (absl::Status status = connection.Connect(); !status.ok()) return status;
+  v1::PolicyText policy;
   v1::CheckPolicyResponse response;
-  if (absl::Status status = Check(connection, text, &response); !status.ok()) return status;
-  if (!response.problems().empty())
-    return Refused(options.file, options.output, text, response, context);
+  if (absl::Status status =
+          LoadGoodPolicy(options.file, options.output, context, connection, &policy, &response);
+      !status.ok()) {
+    return status;
+  }
   if (options.output == "json") {
     *context.out << ToJson(response, JsonFields::kAll) << '\n';
   } else {
-    *context.out << NameOf(options.file) << ": ok, " << Rules(response.rules()) << '\n';
+    *context.out << policy.source() << ": ok, " << Rules(response.rules());
+    if (const int warnings = response.warnings_size(); warnings != 0) {
+      *context.out << ", " << warnings << (warnings == 1 ? " warning" : " warnings");
+    }
+    *context.out << '\n';
   }
   return absl::OkStatus();
 }
@@ -45,6 +49,8 @@ void AddPolicyCheckVerb(CLI::App& policy, Action* action) {
               {{"sluicectl policy check gateway.policy", ""},
                {"sluicectl policy check - < gateway.policy", "from standard input"}},
               "Problems are printed as FILE:LINE:COLUMN: what is wrong, and the exit code is 1.\n"
+              "Warnings, of rules that can never match for one, leave it 0. Files the policy\n"
+              "includes are read here, relative to its own; of -, to the working directory.\n"
               "The server reads the policy: what it calls well-formed, it can apply.");
   verb->callback([options, action] {
     *action = [options](Context& context, Connection& connection) {

@@ -1,8 +1,11 @@
 #include "clients/cli/policy_problems.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "clients/cli/policy_text.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 
@@ -38,24 +41,45 @@ std::vector<std::string> Characters(std::string_view line) {
   return characters;
 }
 
+// What is in the file a problem is in: the policy's own without a name.
+std::string_view TextOf(const v1::PolicyText& policy, const std::string& name) {
+  if (name.empty()) return policy.text();
+  for (const v1::PolicyFile& file : policy.files()) {
+    if (file.name() == name) return file.text();
+  }
+  return {};
+}
+
+std::string Underline(size_t length) { return "^" + std::string(length - 1, '~'); }
+
 }  // namespace
 
-void PrintProblems(std::string_view file, std::string_view text,
+void PrintProblems(const v1::PolicyText& policy,
                    const google::protobuf::RepeatedPtrField<v1::PolicyProblem>& problems,
-                   bool color, std::ostream& out) {
+                   Severity severity, bool color, std::ostream& out) {
+  const bool warning = severity == Severity::kWarning;
+  const Color mark = warning ? Color::kYellow : Color::kRed;
   for (const v1::PolicyProblem& problem : problems) {
+    const std::string file =
+        problem.file().empty() ? policy.source() : PathOf(policy, problem.file());
     const std::string place = Printable(file) + ":" + std::to_string(problem.line()) + ":" +
                               std::to_string(problem.column()) + ":";
-    out << Colored(place, Color::kBold, color) << ' ' << Printable(problem.message()) << '\n';
-    const std::vector<std::string> line = Characters(LineOf(text, problem.line()));
+    out << Colored(place, Color::kBold, color) << ' ';
+    if (warning) out << Colored("warning:", mark, color) << ' ';
+    out << Printable(problem.message()) << '\n';
+    const std::vector<std::string> line =
+        Characters(LineOf(TextOf(policy, problem.file()), problem.line()));
     if (problem.line() == 0 || problem.column() == 0 || line.empty()) continue;
     const size_t column = std::min<size_t>(problem.column() - 1, line.size());
     const size_t first = line.size() > kWidest && column > kBefore ? column - kBefore : 0;
     const size_t last = std::min(line.size(), first + kWidest);
     std::string shown;
     for (size_t i = first; i < last; ++i) shown += line[i];
+    const size_t length =
+        std::clamp<size_t>(problem.length(), 1, std::max<size_t>(last, column + 1) - column);
     out << "  " << Printable(shown) << '\n'
-        << "  " << std::string(column - first, ' ') << Colored("^", Color::kRed, color) << '\n';
+        << "  " << std::string(column - first, ' ') << Colored(Underline(length), mark, color)
+        << '\n';
   }
 }
 

@@ -7,15 +7,33 @@
 namespace sluice::cli {
 namespace {
 
-std::string Print(const std::string& text, uint32_t line, uint32_t column) {
+v1::PolicyProblem ProblemAt(uint32_t line, uint32_t column, uint32_t length) {
+  v1::PolicyProblem problem;
+  problem.set_line(line);
+  problem.set_column(column);
+  problem.set_length(length);
+  problem.set_message("no such word");
+  return problem;
+}
+
+std::string Print(const v1::PolicyText& policy, const v1::PolicyProblem& problem,
+                  Severity severity = Severity::kError, bool color = false) {
   google::protobuf::RepeatedPtrField<v1::PolicyProblem> problems;
-  v1::PolicyProblem* const problem = problems.Add();
-  problem->set_line(line);
-  problem->set_column(column);
-  problem->set_message("no such word");
+  *problems.Add() = problem;
   std::ostringstream out;
-  PrintProblems("my.policy", text, problems, /*color=*/false, out);
+  PrintProblems(policy, problems, severity, color, out);
   return out.str();
+}
+
+v1::PolicyText PolicyOf(const std::string& text) {
+  v1::PolicyText policy;
+  policy.set_source("my.policy");
+  policy.set_text(text);
+  return policy;
+}
+
+std::string Print(const std::string& text, uint32_t line, uint32_t column, uint32_t length = 1) {
+  return Print(PolicyOf(text), ProblemAt(line, column, length));
 }
 
 TEST(PrintProblems, PointsAtThePlace) {
@@ -23,6 +41,41 @@ TEST(PrintProblems, PointsAtThePlace) {
             "my.policy:2:10: no such word\n"
             "  from any two any accept;\n"
             "           ^\n");
+}
+
+TEST(PrintProblems, UnderlinesWhatIsMeant) {
+  EXPECT_EQ(Print("from any two any accept;\n", 1, 10, 3),
+            "my.policy:1:10: no such word\n"
+            "  from any two any accept;\n"
+            "           ^~~\n");
+  EXPECT_EQ(Print("default", 1, 5, 4'000'000'000),
+            "my.policy:1:5: no such word\n"
+            "  default\n"
+            "      ^~~\n");
+  EXPECT_EQ(Print("default", 1, 5, 0), "my.policy:1:5: no such word\n  default\n      ^\n");
+}
+
+TEST(PrintProblems, MarksWarnings) {
+  const v1::PolicyText policy = PolicyOf("default\n");
+  EXPECT_EQ(Print(policy, ProblemAt(1, 1, 7), Severity::kWarning),
+            "my.policy:1:1: warning: no such word\n  default\n  ^~~~~~~\n");
+  EXPECT_EQ(Print(policy, ProblemAt(1, 1, 7), Severity::kWarning, /*color=*/true),
+            "\x1b[1mmy.policy:1:1:\x1b[0m \x1b[33mwarning:\x1b[0m no such word\n  default\n  "
+            "\x1b[33m^~~~~~~\x1b[0m\n");
+}
+
+TEST(PrintProblems, CallsIncludedFilesByTheirPath) {
+  v1::PolicyText policy = PolicyOf("include \"lists/a\";\n");
+  v1::PolicyFile& file = *policy.add_files();
+  file.set_name("lists/a");
+  file.set_text("one\ntwo\n");
+  v1::PolicyProblem problem = ProblemAt(2, 1, 3);
+  problem.set_file("lists/a");
+  EXPECT_EQ(Print(policy, problem), "lists/a:2:1: no such word\n  two\n  ^~~\n");
+  policy.set_source("/etc/sluice/policy");
+  EXPECT_EQ(Print(policy, problem), "/etc/sluice/lists/a:2:1: no such word\n  two\n  ^~~\n");
+  problem.set_file("lists/b");
+  EXPECT_EQ(Print(policy, problem), "/etc/sluice/lists/b:2:1: no such word\n");
 }
 
 TEST(PrintProblems, ColumnsAreCharactersAndTabsAreOne) {
@@ -48,6 +101,9 @@ TEST(PrintProblems, ShowsOnlyTheNeighbourhoodOfALongLine) {
   const std::string line = std::string(200, 'a') + "B" + std::string(200, 'c');
   EXPECT_EQ(Print(line, 1, 201), "my.policy:1:201: no such word\n  " + std::string(60, 'a') + "B" +
                                      std::string(39, 'c') + "\n  " + std::string(60, ' ') + "^\n");
+  EXPECT_EQ(Print(line, 1, 201, 150), "my.policy:1:201: no such word\n  " + std::string(60, 'a') +
+                                          "B" + std::string(39, 'c') + "\n  " +
+                                          std::string(60, ' ') + "^" + std::string(39, '~') + "\n");
 }
 
 }  // namespace

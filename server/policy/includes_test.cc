@@ -140,7 +140,8 @@ TEST(IncludesTest, TheSizeIsBounded) {
     files.emplace_back(absl::StrCat(i), text);
   }
   files.emplace_back("7", "");
-  const auto problems = Compile(PolicyOf("include \"0\";", files)).problems;
+  policy::FakeNames names;
+  const auto problems = RuleSet::Compile(PolicyOf("include \"0\";", files), names).problems;
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].message(), "too many rules: a policy has at most 1000000");
 

@@ -32,7 +32,10 @@ class ReadmeTest : public testing::Test {
   }
 
   void ExpectLoads(const std::string& policy) {
-    for (const v1::PolicyProblem& problem : RuleSet::Compile(policy, names_).problems) {
+    v1::PolicyText text;
+    text.set_text(policy);
+    text.add_files()->set_name("lists/mail");
+    for (const v1::PolicyProblem& problem : RuleSet::Compile(text, names_).problems) {
       ADD_FAILURE() << policy << "\n" << problem.ShortDebugString();
     }
   }
@@ -60,7 +63,7 @@ TEST_F(ReadmeTest, TheFirstPolicyLoads) {
 
 TEST_F(ReadmeTest, StatementsLoad) {
   for (const char* start :
-       {"decider \"av", "between any and host a", "from host a to", "between host a",
+       {"decider \"av", "include ", "between any and host a", "from host a to", "between host a",
         "default reject notify;", "for 128.", "rule \"mail", "set office", "set blocked"}) {
     EXPECT_GT(ForEachExample(start,
                              [this](const std::string& text) {

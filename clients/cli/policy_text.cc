@@ -1,0 +1,99 @@
+#include "clients/cli/policy_text.h"
+
+#include <absl/status/statusor.h>
+#include <absl/strings/str_cat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+
+namespace sluice::cli {
+namespace {
+
+// The most the server takes. A device that never ends is not read for ever.
+constexpr size_t kLargestFile = size_t{64} << 20;
+
+// Each gets the files the one before it found missing, at least one and usually a level of them.
+constexpr int kMostRounds = 100;
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  // Not a stream: those do not say what is wrong, with a folder for one.
+  const std::unique_ptr<FILE, decltype(&fclose)> opened(fopen(path.c_str(), "rbe"), &fclose);
+  std::string text;
+  char piece[4096];
+  while (opened) {
+    const size_t size = fread(piece, 1, sizeof(piece), opened.get());
+    text.append(piece, size);
+    if (text.size() > kLargestFile) {
+      return absl::NotFoundError(absl::StrCat(path, ": it is larger than 64 MiB"));
+    }
+    if (size < sizeof(piece)) break;
+  }
+  if (opened && !ferror(opened.get())) return text;
+  return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+}
+
+// The problem that is about the missing file; the server names it between backquotes.
+v1::PolicyProblem ProblemAbout(const std::string& name, const v1::CheckPolicyResponse& checked) {
+  for (const v1::PolicyProblem& problem : checked.problems()) {
+    if (problem.message().find(absl::StrCat("`", name, "`")) != std::string::npos) return problem;
+  }
+  return {};
+}
+
+// Reads those that are missing; false where one cannot be read, which `checked` then says.
+bool ReadMissing(v1::PolicyText* policy, v1::CheckPolicyResponse* checked) {
+  for (const std::string& name : checked->missing_files()) {
+    absl::StatusOr<std::string> text = ReadFile(PathOf(*policy, name));
+    if (!text.ok()) {
+      v1::PolicyProblem problem = ProblemAbout(name, *checked);
+      problem.set_message(absl::StrCat("cannot read ", std::string(text.status().message())));
+      checked->clear_problems();
+      *checked->add_problems() = std::move(problem);
+      return false;
+    }
+    v1::PolicyFile& file = *policy->add_files();
+    file.set_name(name);
+    file.set_text(*std::move(text));
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string NameOf(const std::string& file) { return file == "-" ? "stdin" : file; }
+
+std::string PathOf(const v1::PolicyText& policy, const std::string& name) {
+  return (std::filesystem::path(policy.source()).parent_path() / name).string();
+}
+
+absl::Status LoadPolicy(const std::string& file, Context& context, Connection& connection,
+                        v1::PolicyText* policy, v1::CheckPolicyResponse* checked) {
+  policy->set_source(NameOf(file));
+  if (file == "-") {
+    policy->mutable_text()->assign(std::istreambuf_iterator<char>(*context.in), {});
+  } else {
+    absl::StatusOr<std::string> text = ReadFile(file);
+    if (!text.ok()) {
+      return absl::NotFoundError(
+          absl::StrCat("cannot read the policy ", std::string(text.status().message())));
+    }
+    policy->set_text(*std::move(text));
+  }
+  if (absl::Status status = connection.Connect(); !status.ok()) return status;
+  for (int round = 0; round < kMostRounds; ++round) {
+    v1::CheckPolicyRequest request;
+    *request.mutable_policy() = *policy;
+    ShortCall call;
+    checked->Clear();
+    const grpc::Status status = connection.control().CheckPolicy(&call, request, checked);
+    if (!status.ok()) return connection.Explain(status);
+    if (checked->missing_files().empty() || !ReadMissing(policy, checked)) break;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sluice::cli
