@@ -22,6 +22,7 @@ namespace sluice::server::policy {
 // Addresses under a name.
 struct AddressSet {
   std::vector<AddressPattern> patterns;
+  bool from_file = false;  // Which may say something else later.
 };
 
 // Which addresses an object covers.

@@ -85,7 +85,8 @@ bool Classifier::Confirm(size_t rule, const PacketView& packet) const {
          (rest->match == nullptr || rest->match->Matches(packet.bytes, rest->rejects));
 }
 
-size_t Classifier::FirstMatch(const PacketView& packet) const {
+template <typename Also>
+size_t Classifier::Search(const PacketView& packet, const Also& also) const {
   Sets sets(bits_.all());
   sets.Add(source_.Find(packet.address_size, packet.source));
   sets.Add(destination_.Find(packet.address_size, packet.destination));
@@ -100,8 +101,17 @@ size_t Classifier::FirstMatch(const PacketView& packet) const {
   sets.Add(input_group_.Find(packet.input_group));
   sets.Add(output_group_.Find(packet.output_group));
   sets.Add(state_.Find(packet.state));
-  if (rests_.empty()) return bits_.First(sets.Get(), [](size_t) { return true; });
-  return bits_.First(sets.Get(), [&](size_t rule) { return Confirm(rule, packet); });
+  return bits_.First(sets.Get(), also);
+}
+
+size_t Classifier::FirstMatch(const PacketView& packet) const {
+  if (rests_.empty()) return Search(packet, [](size_t) { return true; });
+  return Search(packet, [&](size_t rule) { return Confirm(rule, packet); });
+}
+
+size_t Classifier::FirstOf(const PacketView& packet,
+                           const std::function<bool(size_t)>& confirm) const {
+  return Search(packet, confirm);
 }
 
 size_t Classifier::memory() const {

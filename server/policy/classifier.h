@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -33,6 +34,10 @@ class Classifier final {
   // Index of the rule, or kNone.
   size_t FirstMatch(const PacketView& packet) const;
 
+  // Index of the first rule that matches the packet as far as the indexes can tell, masks with
+  // holes and `match` left aside, and for which `confirm` holds; or kNone.
+  size_t FirstOf(const PacketView& packet, const std::function<bool(size_t)>& confirm) const;
+
   // Bytes it takes.
   size_t memory() const;
 
@@ -48,6 +53,8 @@ class Classifier final {
 
   Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& order);
 
+  template <typename Also>
+  size_t Search(const PacketView& packet, const Also& also) const;
   bool Confirm(size_t rule, const PacketView& packet) const;
 
   RuleBits bits_;

@@ -9,7 +9,9 @@
 #include "server/policy/names.h"
 #include "server/policy/parser.h"
 #include "server/policy/problems.h"
+#include "server/policy/rule_name.h"
 #include "server/policy/syntax.h"
+#include "server/policy/unreachable.h"
 
 namespace sluice::server {
 namespace {
@@ -45,22 +47,6 @@ v1::Scope ToProto(policy::Scope scope) {
       return v1::SCOPE_SOURCE;
   }
   return v1::SCOPE_PACKET;
-}
-
-// Names of rules and files longer than this are cut: the reason goes with every verdict.
-constexpr int kLongestShownName = 64;
-
-std::string Reason(size_t number, const policy::CheckedRule& rule,
-                   const std::vector<std::string>& files) {
-  const std::string name =
-      rule.name.empty()
-          ? ""
-          : absl::StrCat(" \"", policy::Printable(rule.name, kLongestShownName), "\"");
-  const std::string file =
-      rule.place.file == 0
-          ? ""
-          : absl::StrCat(policy::Printable(files[rule.place.file], kLongestShownName), " ");
-  return absl::StrCat("rule ", number, name, ", ", file, "line ", rule.place.line);
 }
 
 void AddScope(const policy::Decision& decision, const policy::Place& place,
@@ -104,7 +90,8 @@ RuleSet::RuleSet(const policy::CheckedPolicy& policy)
     : classifier_(policy.rules), fallback_(policy.fallback), deciders_(policy.deciders) {
   verdicts_.reserve(policy.rules.size());
   for (const policy::CheckedRule& rule : policy.rules) {
-    verdicts_.push_back({rule.decision, Reason(verdicts_.size() + 1, rule, policy.files)});
+    verdicts_.push_back(
+        {rule.decision, policy::RuleName(verdicts_.size() + 1, rule, policy.files)});
     AddScope(rule.decision, rule.place, scopes_);
   }
 }
@@ -141,7 +128,14 @@ RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& 
     // Names are not looked up for a policy that is not there as a whole.
     if (syntax.missing.empty()) checked = policy::Check(syntax, names, problems);
   }
-  if (problems.empty()) compiled.rules.reset(new RuleSet(checked));
+  if (problems.empty()) {
+    compiled.rules.reset(new RuleSet(checked));
+    policy::Problems warnings;
+    policy::WarnOfUnreachable(checked, compiled.rules->classifier_, warnings);
+    for (const policy::Problem& warning : std::move(warnings).Take()) {
+      compiled.warnings.push_back(ToProto(warning, checked.files));
+    }
+  }
   for (const policy::Problem& problem : std::move(problems).Take()) {
     compiled.problems.push_back(ToProto(problem, checked.files));
   }

@@ -32,6 +32,7 @@ void AddressChecker::Declare(const SetSyntax& syntax) {
     return;
   }
   auto set = std::make_shared<AddressSet>();
+  set->from_file = syntax.from_file;
   if (syntax.from_file) {
     ReadFile(syntax.file, *set);
   } else {

@@ -53,4 +53,24 @@ bool TransportMatches(const TransportTerm& term, const PacketView& packet, int p
   return found != term.negated;
 }
 
+std::string ProtocolWords(const TransportTerm& term) {
+  std::string words;
+  const auto add = [&words](int value) {
+    words += static_cast<char>(value & 255);
+    words += static_cast<char>(value >> 8 & 255);
+  };
+  add(static_cast<int>(term.kind));
+  add(term.negated && term.kind != TransportTerm::Kind::kPort);
+  add(term.protocol);
+  add(term.flags ? 1 + term.flags->negated : 0);
+  add(term.flags ? term.flags->set : 0);
+  add(term.flags ? term.flags->mask : 0);
+  for (const uint8_t protocol : term.protocols) add(protocol);
+  for (const IcmpType& type : term.icmp_types) {
+    add(type.ipv4);
+    add(type.ipv6);
+  }
+  return words;
+}
+
 }  // namespace sluice::server::policy

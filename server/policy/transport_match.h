@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "server/policy/checked_policy.h"
 #include "server/policy/packet_view.h"
 
@@ -11,5 +13,8 @@ bool ProtocolMatches(const TransportTerm& term, const PacketView& packet, bool u
 
 // The same of all the term asks for. `port` is that of the term's side.
 bool TransportMatches(const TransportTerm& term, const PacketView& packet, int port, bool unknown);
+
+// Equal for terms that say the same of protocols, types and flags in the same words.
+std::string ProtocolWords(const TransportTerm& term);
 
 }  // namespace sluice::server::policy
