@@ -67,12 +67,13 @@ Server::Server(const ServerOptions& options, PolicyStore* policies)
                   flows_.Forget(gateway);
                 }),
       router_(&registry_, options.command_timeout),
+      deciders_(options.name, policies),
       reverter_(policies, &archivist_, &ticker_),
-      decision_service_({policies, &trials_, &screens_, &log_, &registry_, &ticker_}),
+      decision_service_({policies, &trials_, &screens_, &deciders_, &log_, &registry_, &ticker_}),
       event_service_(&flows_, &log_, &registry_, &ticker_),
       command_service_(&registry_, &ticker_),
-      control_service_(policies, &trials_, &screens_, &registry_, &router_, &compiler_, &archivist_,
-                       &ticker_),
+      control_service_(policies, &trials_, &screens_, &deciders_, &registry_, &router_, &compiler_,
+                       &archivist_, &ticker_),
       observe_service_(&log_, &flows_, &collector_, &ticker_) {}
 
 Server::~Server() { Stop(std::chrono::milliseconds(0)); }

@@ -12,6 +12,7 @@
 #include "server/control/policy_reverter.h"
 #include "server/control/policy_store.h"
 #include "server/control/policy_trials.h"
+#include "server/deciders/deciders.h"
 #include "server/decisions/decision_log.h"
 #include "server/decisions/decision_service.h"
 #include "server/flows/event_service.h"
@@ -30,6 +31,8 @@ namespace sluice::server {
 struct ServerOptions {
   // As gRPC takes them: "192.0.2.1:7654", "[2001:db8::1]:7654", "unix:/run/sluice.sock".
   std::vector<std::string> listen;
+  // What this server is called by the deciders it asks.
+  std::string name = "sluice-server";
   RegistryLimits gateways;
   FlowLimits flows;
   std::chrono::milliseconds command_timeout = Router::kTimeout;
@@ -61,6 +64,7 @@ class Server final {
   Router router_;
   Screens screens_;
   PolicyTrials trials_;
+  Deciders deciders_;
   Ticker ticker_;
   Worker compiler_;   // A policy's names may take their time,
   Worker collector_;  // and observers must not wait for that,

@@ -59,11 +59,13 @@ std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
 }  // namespace
 
 ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials,
-                                       Screens* screens, Registry* registry, Router* router,
-                                       Worker* compiler, Worker* archivist, Ticker* ticker)
+                                       Screens* screens, Deciders* deciders, Registry* registry,
+                                       Router* router, Worker* compiler, Worker* archivist,
+                                       Ticker* ticker)
     : policies_(policies),
       trials_(trials),
       screens_(screens),
+      deciders_(deciders),
       registry_(registry),
       router_(router),
       compiler_(compiler),
@@ -189,6 +191,17 @@ ControlServiceImpl::TestPolicy(grpc::CallbackServerContext* context) {
   auto* stream = new PolicyTestStream(context, policies_, &test_room_, compiler_, ticker_);
   stream->Begin();
   return stream;
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::ListDeciders(grpc::CallbackServerContext*,
+                                                           const v1::ListDecidersRequest*,
+                                                           v1::ListDecidersResponse* response) {
+  auto* call = new Later;  // Deletes itself.
+  deciders_->List([call, response](std::vector<v1::Decider> deciders) {
+    for (v1::Decider& decider : deciders) *response->add_deciders() = std::move(decider);
+    call->Finish(grpc::Status::OK);
+  });
+  return call;
 }
 
 grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* ControlServiceImpl::Screen(

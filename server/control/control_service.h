@@ -1,8 +1,9 @@
 #pragma once
 
 #include "server/control/policy_store.h"
-#include "server/control/policy_trials.h"
 #include "server/control/policy_test_stream.h"
+#include "server/control/policy_trials.h"
+#include "server/deciders/deciders.h"
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
 #include "server/screen/screens.h"
@@ -18,8 +19,8 @@ namespace sluice::server {
 class ControlServiceImpl final : public v1::ControlService::CallbackService {
  public:
   ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials, Screens* screens,
-                     Registry* registry, Router* router, Worker* compiler, Worker* archivist,
-                     Ticker* ticker);
+                     Deciders* deciders, Registry* registry, Router* router, Worker* compiler,
+                     Worker* archivist, Ticker* ticker);
 
   grpc::ServerUnaryReactor* ListGateways(grpc::CallbackServerContext* context,
                                          const v1::ListGatewaysRequest* request,
@@ -54,6 +55,9 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
       grpc::CallbackServerContext* context, const v1::TryPolicyRequest* request) override;
   grpc::ServerBidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>* TestPolicy(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ListDeciders(grpc::CallbackServerContext* context,
+                                         const v1::ListDecidersRequest* request,
+                                         v1::ListDecidersResponse* response) override;
   grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* Screen(
       grpc::CallbackServerContext* context) override;
 
@@ -61,6 +65,7 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
   PolicyStore* const policies_;  // Not owned, nor are these.
   PolicyTrials* const trials_;
   Screens* const screens_;
+  Deciders* const deciders_;
   Registry* const registry_;
   Router* const router_;
   Worker* const compiler_;

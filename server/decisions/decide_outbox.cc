@@ -14,7 +14,12 @@ constexpr size_t kMaxHeartbeats = 16;
 
 }  // namespace
 
-std::string Basis::Words() const { return absl::StrCat(policy, screened ? " (screened)" : ""); }
+std::string Basis::Words() const {
+  std::string words = absl::StrCat(policy);
+  if (deciders > 0) absl::StrAppend(&words, " (deciders: ", deciders, ")");
+  if (screened) absl::StrAppend(&words, " (screened)");
+  return words;
+}
 
 void DecideOutbox::Welcome(const Basis& basis) {
   welcome_due_ = true;

@@ -14,6 +14,7 @@ namespace sluice::server {
 struct Basis {
   uint64_t policy = 0;
   bool screened = false;
+  uint64_t deciders = 0;  // How often one that rules ask has had another policy.
 
   bool operator==(const Basis& other) const = default;
   std::string Words() const;

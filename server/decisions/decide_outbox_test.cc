@@ -71,6 +71,8 @@ TEST(DecideOutboxTest, TellsOfAnotherBasisBehindItsVerdicts) {
   outbox.Tell({2, true});
   EXPECT_EQ(outbox.told(), (Basis{2, true}));
   EXPECT_EQ(Drain(outbox), Sent{"retune 2 (screened)"});
+  outbox.Tell({2, false, 3});
+  EXPECT_EQ(Drain(outbox), Sent{"retune 2 (deciders: 3)"});
 }
 
 TEST(DecideOutboxTest, VerdictsNeverKeepHeartbeatsWaiting) {

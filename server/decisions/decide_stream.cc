@@ -6,16 +6,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/deciders/asker.h"
+#include "server/deciders/question.h"
 #include "server/decisions/decide_outbox.h"
 #include "server/decisions/decision_entries.h"
 #include "server/decisions/late_verdict.h"
 #include "server/decisions/line_limit.h"
+#include "server/decisions/relayed_gateways.h"
 #include "server/decisions/verdict.h"
 #include "server/gateways/scope_set.h"
 #include "server/streams/conversation.h"
@@ -62,9 +66,10 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       v1::Verdict* const added = outbox_.Add();
       *added = late.verdict;
       if (!scopes_.Has(added->scope())) Unscope(added);
+      const Basis& told = outbox_.told();
       if (!late.policy) {
-        outbox_.Tell({parts_.policies->Current()->version, /*screened=*/true});
-      } else if (outbox_.told() != Basis{*late.policy, /*screened=*/false}) {
+        outbox_.Tell(BasisNow(parts_.policies->Current()->version, /*screened=*/true));
+      } else if (told.policy != *late.policy || told.screened) {
         // What it follows is void: it settles the packet, and is not to be remembered.
         Unscope(added);
       }
@@ -75,11 +80,12 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
 
   void DecideByPolicy(const v1::Packet& packet, Clock::duration elapsed) override {
     const std::shared_ptr<const Policy> policy = parts_.policies->Current();
-    const Ruling ruling = policy->rules->Decide(packet);
+    Ruling ruling = policy->rules->Decide(packet);
+    ruling.ask = nullptr;  // Most of its time is gone.
     {
       MutexLock lock(mutex_);
       FillVerdict(packet.transaction_id(), ruling, scopes_, outbox_.Add());
-      outbox_.Tell({policy->version, /*screened=*/false});
+      outbox_.Tell(BasisNow(policy->version, /*screened=*/false));
       WriteLocked();
     }
     entries_->Enter(packet, ruling, policy->version, elapsed);
@@ -122,18 +128,23 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   }
 
   grpc::Status TakeHello(const v1::DecideHello& hello) {
-    const grpc::Status joined = parts_.registry->JoinDecide(hello, PeerAddress(context().peer()),
-                                                            std::chrono::system_clock::now());
-    if (!joined.ok()) return joined;
     gateway_ = hello.agent().gateway();
-    queue_ = hello.queue();
+    relay_ = hello.relay();
+    const auto now = std::chrono::system_clock::now();
+    const std::string address = PeerAddress(context().peer());
+    const grpc::Status joined = relay_ ? parts_.registry->JoinRelay(gateway_, address, now)
+                                       : parts_.registry->JoinDecide(hello, address, now);
+    if (!joined.ok()) return joined;
     scopes_ = ScopeSet(hello.capabilities());
     hold_limit_ = ToDuration(hello.hold_limit());
+    asker_ = std::make_shared<Asker>(hello, this);
+    queue_ = hello.queue();
     entries_.emplace(parts_.log->RingOf(gateway_), queue_);
-    const bool screened = parts_.screens->Screening(gateway_);
+    if (relay_) relayed_.emplace(gateway_, address, parts_.log, parts_.registry);
+    const bool screened = Screened();
     MutexLock lock(mutex_);
     greeted_ = true;
-    outbox_.Welcome({parts_.policies->Current()->version, screened});
+    outbox_.Welcome(BasisNow(parts_.policies->Current()->version, screened));
     return grpc::Status::OK;
   }
 
@@ -148,7 +159,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     }
     received_ = batch.batch();
     const Clock::time_point now = Clock::now();
-    if (parts_.screens->Present(gateway_, this, hold_limit_, batch, now)) {
+    if (!relay_ && parts_.screens->Present(gateway_, this, hold_limit_, batch, now)) {
       MutexLock lock(mutex_);
       outbox_.Acknowledge(received_);
       WriteLocked();
@@ -161,24 +172,69 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   void Decide(const v1::PacketBatch& batch, Clock::time_point started) {
     const std::shared_ptr<const Policy> policy = parts_.policies->Current();
     rulings_.clear();
+    bool asks = false;
+    std::map<std::string, uint64_t> unasked;
     for (const v1::Packet& packet : batch.packets()) {
-      rulings_.push_back(policy->rules->Decide(packet));
+      Ruling& ruling = rulings_.emplace_back(policy->rules->Decide(packet));
+      if (ruling.ask == nullptr) continue;
+      if (relay_) {
+        // Servers that ask each other would never end.
+        ++unasked[ruling.ask->decider];
+        ruling.ask = nullptr;
+      } else {
+        asks = true;
+      }
     }
+    if (!unasked.empty()) parts_.deciders->CountUnasked(unasked);
     {
       MutexLock lock(mutex_);
       for (int i = 0; i < batch.packets_size(); ++i) {
-        FillVerdict(batch.packets(i).transaction_id(), rulings_[static_cast<size_t>(i)], scopes_,
-                    outbox_.Add());
+        const Ruling& ruling = rulings_[static_cast<size_t>(i)];
+        if (ruling.ask != nullptr) continue;
+        FillVerdict(batch.packets(i).transaction_id(), ruling, scopes_, outbox_.Add());
       }
       outbox_.Acknowledge(received_);
-      outbox_.Tell({policy->version, /*screened=*/false});
+      outbox_.Tell(BasisNow(policy->version, /*screened=*/false));
       WriteLocked();
     }
     // The verdicts are on their way; the rest delays nobody.
-    entries_->Enter(batch, rulings_, policy->version, Clock::now() - started);
-    parts_.trials->Compare(gateway_, batch, rulings_, policy->version);
+    if (asks) Ask(batch, *policy, started);
+    EntriesOf(batch).Enter(batch, rulings_, policy->version, Clock::now() - started);
+    parts_.trials->Compare(relay_ ? batch.gateway() : gateway_, batch, rulings_, policy->version);
     LogLines(batch, started);
   }
+
+  void Ask(const v1::PacketBatch& batch, const Policy& policy, Clock::time_point now) {
+    std::vector<Question> questions;
+    for (int i = 0; i < batch.packets_size(); ++i) {
+      const Ruling& ruling = rulings_[static_cast<size_t>(i)];
+      if (ruling.ask == nullptr) continue;
+      const v1::Packet& packet = batch.packets(i);
+      const auto [expires, latest] = TimesOf(asker_->hello, batch, packet, ruling.ask->within, now);
+      questions.push_back({.asker = asker_,
+                           .rules = policy.rules,
+                           .policy = policy.version,
+                           .ruling = ruling,
+                           .packet = std::make_unique<v1::Packet>(packet),
+                           .transaction_id = packet.transaction_id(),
+                           .presented = now,
+                           .expires = expires,
+                           .latest = latest});
+    }
+    parts_.deciders->Ask(std::move(questions));
+  }
+
+  // Where a batch's decisions are entered: under the gateway whose packets it has.
+  const DecisionEntries& EntriesOf(const v1::PacketBatch& batch) {
+    return relayed_ ? relayed_->Of(batch.gateway()) : *entries_;
+  }
+
+  Basis BasisNow(uint64_t policy, bool screened) const {
+    return {policy, screened, parts_.deciders->revision()};
+  }
+
+  // Whose packets a relay brings is for its own server to say.
+  bool Screened() const { return !relay_ && parts_.screens->Screening(gateway_); }
 
   static void Unscope(v1::Verdict* verdict) {
     verdict->clear_scope();
@@ -191,16 +247,16 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       MutexLock lock(mutex_);
       if (!greeted_) return;
     }
-    const bool screened = parts_.screens->Screening(gateway_);
+    const bool screened = Screened();
     MutexLock lock(mutex_);
-    outbox_.Tell({parts_.policies->Current()->version, screened});
+    outbox_.Tell(BasisNow(parts_.policies->Current()->version, screened));
     WriteLocked();
   }
 
   void LogLines(const v1::PacketBatch& batch, Clock::time_point now) {
     for (int i = 0; i < batch.packets_size(); ++i) {
       const Ruling& ruling = rulings_[static_cast<size_t>(i)];
-      if (!ruling.log || !lines_.Allow(now)) continue;
+      if (ruling.ask != nullptr || !ruling.log || !lines_.Allow(now)) continue;
       if (const uint64_t left_out = lines_.TakeLeftOut(); left_out > 0) {
         spdlog::info("{}: {} more packets were to be logged", gateway_, left_out);
       }
@@ -234,24 +290,32 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   void Leave() override {
     if (!entries_) return;
     // First: whoever has left the registry may be forgotten, and its ring with it.
-    parts_.screens->LeaveStream(gateway_, this);
-    parts_.registry->LeaveDecide(gateway_, std::chrono::system_clock::now());
+    asker_->Leave();
+    if (relayed_) {
+      relayed_->Leave();
+    } else {
+      parts_.screens->LeaveStream(gateway_, this);
+      parts_.registry->LeaveDecide(gateway_, std::chrono::system_clock::now());
+    }
   }
 
   const DecideParts parts_;
 
   // Set by the hello, constant from then on.
   std::string gateway_;
+  bool relay_ = false;
   uint32_t queue_ = 0;
   ScopeSet scopes_;
   std::chrono::nanoseconds hold_limit_{0};
   std::optional<DecisionEntries> entries_;
+  std::shared_ptr<Asker> asker_;
 
   // The reading side's: touched by one reaction at a time.
   const std::unique_ptr<char[]> block_;
   google::protobuf::Arena arena_;
   uint64_t received_ = 0;
   std::vector<Ruling> rulings_;
+  std::optional<RelayedGateways> relayed_;  // Of a relay.
   LineLimit lines_{kLinesPerSecond};
 
   bool greeted_ ABSL_GUARDED_BY(mutex_) = false;

@@ -2,6 +2,7 @@
 
 #include "server/control/policy_store.h"
 #include "server/control/policy_trials.h"
+#include "server/deciders/deciders.h"
 #include "server/decisions/decision_log.h"
 #include "server/gateways/registry.h"
 #include "server/screen/screens.h"
@@ -15,6 +16,7 @@ struct DecideParts {
   const PolicyStore* policies;
   PolicyTrials* trials;
   Screens* screens;
+  Deciders* deciders;
   DecisionLog* log;
   Registry* registry;
   Ticker* ticker;

@@ -40,6 +40,8 @@ void DecisionEntries::Enter(const LateVerdict& late) const {
   Ruling ruling{};
   ruling.action = verdict.action() == v1::ACTION_UNSPECIFIED ? v1::ACTION_DROP : verdict.action();
   ruling.notify = verdict.notify();
+  ruling.rule = late.rule;
+  ruling.log = late.log;
   ruling.reason = verdict.reason();
   Enter(late.packet, ruling, late.policy.value_or(0), late.elapsed);
 }

@@ -16,7 +16,8 @@ struct LateVerdict {
   v1::Verdict verdict;  // On it; the reason says who decided.
   // Version of the policy whose rule asked; absent where none has a say.
   std::optional<uint64_t> policy;
-  bool log;                                     // The rule says `log`.
+  uint32_t rule;                                // Its number; 0 where none has a say.
+  bool log;                                     // It says `log`.
   std::chrono::steady_clock::duration elapsed;  // Since the packet was presented.
 };
 

@@ -117,8 +117,12 @@ void Screens::Answer(const std::string& gateway, const v1::VerdictBatch& batch, 
       continue;
     }
     Waiting& waiting = found->second;
-    LateVerdict late{waiting.packet, verdict, /*policy=*/{}, /*log=*/false,
-                     now - waiting.presented};
+    LateVerdict late{.packet = waiting.packet,
+                     .verdict = verdict,
+                     .policy = {},
+                     .rule = 0,
+                     .log = false,
+                     .elapsed = now - waiting.presented};
     late.verdict.set_reason(LateReason("by screen", verdict.reason()));
     waiting.stream->Answer(late);
     if (verdict.action() == v1::ACTION_HOLD) {

@@ -1,0 +1,139 @@
+#include "server/deciders/grpc_decider_dialer.h"
+
+#include <grpcpp/support/async_stream.h>
+
+#include <utility>
+
+#include "sluice/v1/decision.grpc.pb.h"
+
+namespace sluice::server {
+namespace {
+
+// Long enough for TCP and HTTP/2 over a link of 100 ms; short enough that a decider that comes back
+// is found within a second.
+constexpr int kConnectTimeoutMs = 500;
+
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  // Channels with equal arguments would share a connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // gRPC uses the larger of this and its own back-off as the connect timeout; the delay between
+  // attempts is ours, as every attempt is a new channel.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  // Answers that carry rewritten packets: several batches of 1 MiB may be answered at once. The
+  // default is 4 MiB.
+  arguments.SetMaxReceiveMessageSize(16 << 20);
+  // A proxy named in the environment must not stand between a server and its deciders.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// One call: a read is always under way, a write sometimes, until the read fails. Deletes itself
+// when nothing is under way any more.
+class Call final {
+ public:
+  Call(const std::string& address, grpc::CompletionQueue* events, DeciderStream::Listener* listener,
+       size_t* calls)
+      : listener_(listener), calls_(calls) {
+    ++*calls_;
+    // The call goes out with the first message.
+    context_.set_initial_metadata_corked(true);
+    call_ = v1::DecisionService::NewStub(ChannelTo(address))->PrepareAsyncDecide(&context_, events);
+    call_->StartCall(nullptr);
+    call_->Read(&incoming_, &read_);
+  }
+
+  void Write(const v1::DecideRequest& message) {
+    if (finishing_) return;  // OnEnded is about to say so.
+    writing_ = true;
+    call_->Write(message, &written_);
+  }
+
+  void Leave() {
+    listener_ = nullptr;
+    context_.TryCancel();
+    DeleteIfDone();
+  }
+
+  static void Happened(void* tag, bool ok, DeciderStream::Time now) {
+    const Event* const event = static_cast<const Event*>(tag);
+    (event->call->*event->happened)(ok, now);
+  }
+
+ private:
+  struct Event {
+    Call* call;
+    void (Call::*happened)(bool ok, DeciderStream::Time now);
+  };
+
+  ~Call() { --*calls_; }
+
+  void Read(bool ok, DeciderStream::Time now) {
+    if (!ok) {
+      finishing_ = true;
+      call_->Finish(&status_, &finished_);
+      return;
+    }
+    if (listener_ != nullptr) listener_->OnMessage(incoming_, now);
+    call_->Read(&incoming_, &read_);
+  }
+
+  // After a failed write the call is over: the read fails too and tells.
+  void Written(bool ok, DeciderStream::Time now) {
+    writing_ = false;
+    if (ok && listener_ != nullptr) listener_->OnWritten(now);
+    DeleteIfDone();
+  }
+
+  void Finished(bool, DeciderStream::Time now) {
+    over_ = true;
+    if (listener_ != nullptr) {
+      listener_->OnEnded(status_, now);
+    } else {
+      DeleteIfDone();
+    }
+  }
+
+  void DeleteIfDone() {
+    if (over_ && !writing_ && listener_ == nullptr) delete this;
+  }
+
+  Event read_{this, &Call::Read};
+  Event written_{this, &Call::Written};
+  Event finished_{this, &Call::Finished};
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::DecideRequest, v1::DecideResponse>> call_;
+  v1::DecideResponse incoming_;
+  grpc::Status status_;
+  DeciderStream::Listener* listener_;  // Not owned; null once nobody has the stream any more.
+  size_t* const calls_;                // Not owned.
+  bool writing_ = false;
+  bool finishing_ = false;
+  bool over_ = false;
+};
+
+class GrpcDeciderStream final : public DeciderStream {
+ public:
+  explicit GrpcDeciderStream(Call* call) : call_(call) {}
+  ~GrpcDeciderStream() override { call_->Leave(); }
+
+  void Write(const v1::DecideRequest& message) override { call_->Write(message); }
+
+ private:
+  Call* const call_;  // Owns itself; there for as long as this.
+};
+
+}  // namespace
+
+std::unique_ptr<DeciderStream> GrpcDeciderDialer::Dial(const std::string& address,
+                                                       DeciderStream::Listener* listener) {
+  // Deletes itself.
+  return std::make_unique<GrpcDeciderStream>(new Call(address, events_, listener, &calls_));
+}
+
+void GrpcDeciderDialer::Happened(void* tag, bool ok, DeciderStream::Time now) {
+  Call::Happened(tag, ok, now);
+}
+
+}  // namespace sluice::server
