@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/control/explain_call.h"
 #include "server/control/policy_calls.h"
 #include "server/control/stats_watch.h"
 #include "server/control/trial_watch.h"
@@ -202,6 +203,14 @@ grpc::ServerUnaryReactor* ControlServiceImpl::ListDeciders(grpc::CallbackServerC
     call->Finish(grpc::Status::OK);
   });
   return call;
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::ExplainPolicy(grpc::CallbackServerContext*,
+                                                            const v1::ExplainPolicyRequest* request,
+                                                            v1::ExplainPolicyResponse* response) {
+  return OnWorker(compiler_, [this, request, response] {
+    return server::ExplainPolicy(*request, *policies_, response);
+  });
 }
 
 grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* ControlServiceImpl::Screen(

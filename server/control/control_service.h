@@ -58,6 +58,9 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
   grpc::ServerUnaryReactor* ListDeciders(grpc::CallbackServerContext* context,
                                          const v1::ListDecidersRequest* request,
                                          v1::ListDecidersResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainPolicy(grpc::CallbackServerContext* context,
+                                          const v1::ExplainPolicyRequest* request,
+                                          v1::ExplainPolicyResponse* response) override;
   grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* Screen(
       grpc::CallbackServerContext* context) override;
 

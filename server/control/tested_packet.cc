@@ -11,6 +11,8 @@
 namespace sluice::server {
 namespace {
 
+constexpr char kMalformed[] = "malformed: a gateway drops it without asking";
+
 v1::Family FamilyOf(const std::string& payload) {
   switch (payload.empty() ? 0 : static_cast<uint8_t>(payload.front()) >> 4) {
     case 4:
@@ -42,7 +44,7 @@ v1::TestPolicyResponse::Result TestPacket(const RuleSet& rules, v1::Packet* pack
   if (malformed) {
     result.mutable_ruling()->set_action(v1::ACTION_DROP);
     result.mutable_ruling()->set_scope(v1::SCOPE_PACKET);
-    result.mutable_ruling()->set_reason("malformed: a gateway drops it without asking");
+    result.mutable_ruling()->set_reason(kMalformed);
   } else {
     *result.mutable_ruling() = ToProto(rules.Decide(*packet));
   }
@@ -50,5 +52,7 @@ v1::TestPolicyResponse::Result TestPacket(const RuleSet& rules, v1::Packet* pack
   result.set_family(packet->family());
   return result;
 }
+
+bool IsMalformed(const v1::PolicyRuling& ruling) { return ruling.reason() == kMalformed; }
 
 }  // namespace sluice::server

@@ -11,4 +11,7 @@ namespace sluice::server {
 // agent drops for malformed without asking anybody is dropped here as well, and the reason says so.
 v1::TestPolicyResponse::Result TestPacket(const RuleSet& rules, v1::Packet* packet);
 
+// The ruling is that of a malformed packet, of which no rule was asked.
+bool IsMalformed(const v1::PolicyRuling& ruling);
+
 }  // namespace sluice::server

@@ -8,6 +8,7 @@
 #include "server/policy/checker.h"
 #include "server/policy/names.h"
 #include "server/policy/parser.h"
+#include "server/policy/policy_proto.h"
 #include "server/policy/problems.h"
 #include "server/policy/rule_name.h"
 #include "server/policy/syntax.h"
@@ -68,22 +69,6 @@ Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view re
           .ask = decision.ask ? &*decision.ask : nullptr};
 }
 
-policy::PolicyTexts TextsOf(const v1::PolicyText& policy) {
-  policy::PolicyTexts texts{policy.text(), {}};
-  for (const v1::PolicyFile& file : policy.files()) texts.files.emplace(file.name(), file.text());
-  return texts;
-}
-
-v1::PolicyProblem ToProto(const policy::Problem& problem, const std::vector<std::string>& files) {
-  v1::PolicyProblem proto;
-  if (problem.place.file != 0) proto.set_file(files[problem.place.file]);
-  proto.set_line(problem.place.line);
-  proto.set_column(problem.place.column);
-  proto.set_length(problem.place.length);
-  proto.set_message(problem.message);
-  return proto;
-}
-
 }  // namespace
 
 RuleSet::RuleSet(const policy::CheckedPolicy& policy)
@@ -122,7 +107,7 @@ RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& 
                                   kLargestText, " are taken"));
   } else {
     // The tree is gone before the rules are indexed: of a million it takes hundreds of megabytes.
-    const policy::Syntax syntax = policy::Parse(TextsOf(policy), problems);
+    const policy::Syntax syntax = policy::Parse(policy::TextsOf(policy), problems);
     checked.files = syntax.files;
     compiled.missing_files = syntax.missing;
     // Names are not looked up for a policy that is not there as a whole.
@@ -133,18 +118,18 @@ RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& 
     policy::Problems warnings;
     policy::WarnOfUnreachable(checked, compiled.rules->classifier_, warnings);
     for (const policy::Problem& warning : std::move(warnings).Take()) {
-      compiled.warnings.push_back(ToProto(warning, checked.files));
+      compiled.warnings.push_back(policy::ToProto(warning, checked.files));
     }
   }
   for (const policy::Problem& problem : std::move(problems).Take()) {
-    compiled.problems.push_back(ToProto(problem, checked.files));
+    compiled.problems.push_back(policy::ToProto(problem, checked.files));
   }
   return compiled;
 }
 
 std::vector<std::string> RuleSet::MissingFiles(const v1::PolicyText& policy) {
   policy::Problems problems;
-  return policy::Parse(TextsOf(policy), problems).missing;
+  return policy::Parse(policy::TextsOf(policy), problems).missing;
 }
 
 size_t RuleSet::memory() const {

@@ -1,0 +1,33 @@
+#include "server/policy/explainer.h"
+
+#include <utility>
+
+#include "server/policy/mismatches.h"
+
+namespace sluice::server::policy {
+
+Explanation Explain(const Syntax& syntax, const CheckedPolicy& policy, const PacketView& packet,
+                    bool all) {
+  Explanation explanation;
+  Mismatches mismatches(packet);
+  size_t rule = 0;
+  for (const PairSyntax& pair : syntax.pairs) {
+    for (const bool reversed : {false, true}) {
+      if (reversed && !pair.between) continue;
+      if (rule == policy.rules.size()) return explanation;
+      std::vector<std::string> found = mismatches.Of(pair, reversed, policy.rules[rule]);
+      const bool matches = found.empty();
+      const bool told = all || found.size() == 1;
+      if (matches || (told && explanation.considered.size() < kMostConsidered)) {
+        explanation.considered.push_back({rule, &pair, std::move(found)});
+      } else {
+        ++explanation.others;
+      }
+      if (matches) return explanation;
+      ++rule;
+    }
+  }
+  return explanation;
+}
+
+}  // namespace sluice::server::policy
