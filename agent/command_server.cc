@@ -9,7 +9,7 @@
 namespace sluice::agent {
 namespace {
 
-// A server that reads no replies while it sends this many commands is no server of ours.
+// A server that reads no replies while it sends commands that make so many is no server of ours.
 constexpr size_t kMaxReplies = 1024;
 
 int64_t Now() {
@@ -64,10 +64,11 @@ absl::Status CommandServer::OnMessage(v1::ServeResponse& response) {
   if (replies_.size() >= kMaxReplies) {
     return absl::ResourceExhaustedError("sent commands without reading the replies");
   }
-  v1::CommandReply reply = handler_(response.command());
-  reply.set_id(response.command().id());
-  reply.set_last(true);
-  replies_.push_back(std::move(reply));
+  for (v1::CommandReply& reply : handler_(response.command())) {
+    reply.set_id(response.command().id());
+    replies_.push_back(std::move(reply));
+  }
+  replies_.back().set_last(true);
   return absl::OkStatus();
 }
 

@@ -29,8 +29,9 @@ struct ServeTraits {
 // sends more than it reads replies of is read no further.
 class CommandServer final : private Conversation<ServeTraits>::Listener {
  public:
-  // Runs one command and returns its reply; `id` and `last` are set by the caller.
-  using Handler = std::function<v1::CommandReply(const v1::Command&)>;
+  // Runs one command and returns its replies, one or several; `id` and `last` are set by the
+  // caller.
+  using Handler = std::function<std::vector<v1::CommandReply>(const v1::Command&)>;
   // What the agent says of itself each time it connects.
   using Hello = std::function<v1::ServeHello()>;
 

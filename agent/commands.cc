@@ -1,6 +1,7 @@
 #include "agent/commands.h"
 
 #include <google/protobuf/util/time_util.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
+#include "agent/notifications.h"
 
 namespace sluice::agent {
 namespace {
@@ -52,24 +54,98 @@ v1::CommandReply SetMode(const v1::SetModeCommand& command, ModeSwitch& mode) {
   return reply;
 }
 
+// Of a hundred bytes each; gRPC takes messages of up to 4 MiB.
+constexpr int kVerdictsAReply = 4096;
+
+v1::Scope ScopeOf(RememberedScope scope) {
+  switch (scope) {
+    case RememberedScope::kConnection:
+      return v1::SCOPE_CONNECTION;
+    case RememberedScope::kPeer:
+      return v1::SCOPE_PEER;
+    case RememberedScope::kSource:
+      return v1::SCOPE_SOURCE;
+  }
+  return v1::SCOPE_UNSPECIFIED;
+}
+
+bool HasPorts(uint8_t protocol) {
+  switch (protocol) {
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+    case IPPROTO_SCTP:
+    case IPPROTO_DCCP:
+    case IPPROTO_UDPLITE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Fill(const RememberedEntry& entry, v1::RememberedVerdict& verdict) {
+  verdict.set_action(entry.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP);
+  verdict.set_notify(NotifyOf(entry.notification));
+  verdict.set_scope(ScopeOf(entry.scope));
+  verdict.set_source(entry.source);
+  verdict.set_destination(entry.destination);
+  verdict.set_protocol(entry.protocol);
+  if (HasPorts(entry.protocol)) {
+    verdict.set_destination_port(entry.destination_port);
+    if (entry.scope == RememberedScope::kConnection) verdict.set_source_port(entry.source_port);
+  }
+  if (entry.accept && entry.scope == RememberedScope::kConnection) return;
+  *verdict.mutable_expires_in() = google::protobuf::util::TimeUtil::MillisecondsToDuration(
+      static_cast<int64_t>(entry.expires_in_ms));
+}
+
+absl::Status NothingRemembered() {
+  return absl::FailedPreconditionError(
+      "hook.manage is false: nothing is remembered, as the rules are the operator's");
+}
+
+std::vector<v1::CommandReply> List(const v1::ListRememberedCommand& command,
+                                   RememberedVerdicts* remembered) {
+  if (remembered == nullptr) return {Failed(NothingRemembered())};
+  const auto entries = remembered->List(command.limit());
+  if (!entries.ok()) return {Failed(entries.status())};
+  std::vector<v1::CommandReply> replies(1);
+  replies.back().mutable_remembered();
+  for (const RememberedEntry& entry : *entries) {
+    if (replies.back().remembered().verdicts_size() == kVerdictsAReply) replies.emplace_back();
+    Fill(entry, *replies.back().mutable_remembered()->add_verdicts());
+  }
+  return replies;
+}
+
+v1::CommandReply Clear(RememberedVerdicts* remembered) {
+  if (remembered == nullptr) return Failed(NothingRemembered());
+  const auto cleared = remembered->Clear();
+  if (!cleared.ok()) return Failed(cleared.status());
+  v1::CommandReply reply;
+  reply.mutable_clear_remembered()->set_cleared(*cleared);
+  return reply;
+}
+
 }  // namespace
 
-v1::CommandReply RunCommand(const v1::Command& command, ModeSwitch& mode,
-                            const StatsSources& stats) {
+std::vector<v1::CommandReply> RunCommand(const v1::Command& command, ModeSwitch& mode,
+                                         const StatsSources& stats) {
   switch (command.command_case()) {
     case v1::Command::kSetMode:
-      return SetMode(command.set_mode(), mode);
+      return {SetMode(command.set_mode(), mode)};
     case v1::Command::kGetStats: {
       v1::CommandReply reply;
       *reply.mutable_stats() = ReadStats(stats);
-      return reply;
+      return {reply};
     }
     case v1::Command::kListRemembered:
+      return List(command.list_remembered(), stats.remembered);
     case v1::Command::kClearRemembered:
+      return {Clear(stats.remembered)};
     case v1::Command::COMMAND_NOT_SET:
       break;
   }
-  return Failed(absl::UnimplementedError("this agent is older than the command; upgrade it"));
+  return {Failed(absl::UnimplementedError("this agent is older than the command; upgrade it"))};
 }
 
 }  // namespace sluice::agent

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <vector>
+
 #include "agent/gateway_stats.h"
 #include "agent/mode_switch.h"
 #include "sluice/v1/command.pb.h"
 
 namespace sluice::agent {
 
-// Carries out one command of the server (command.proto). Runs on CommandServer's thread.
-v1::CommandReply RunCommand(const v1::Command& command, ModeSwitch& mode,
-                            const StatsSources& stats);
+// Carries out one command of the server (command.proto); its replies, at least one. Runs on
+// CommandServer's thread.
+std::vector<v1::CommandReply> RunCommand(const v1::Command& command, ModeSwitch& mode,
+                                         const StatsSources& stats);
 
 }  // namespace sluice::agent

@@ -36,11 +36,11 @@ void DecisionClient::FillHello(v1::DecideRequest& request) {
 }
 
 absl::Status DecisionClient::OnWelcome(const v1::DecideResponse& response) {
-  return Refused(listener_->OnWelcome(conversation_.stream(), response.welcome().wishes()));
+  return Refused(listener_->OnWelcome(conversation_.stream(), response.welcome()));
 }
 
 absl::Status DecisionClient::OnMessage(v1::DecideResponse& response) {
-  if (response.has_retune()) return Refused(listener_->OnRetune(response.retune().wishes()));
+  if (response.has_retune()) return Refused(listener_->OnRetune(response.retune()));
   if (!response.has_verdicts()) return absl::OkStatus();  // from a newer decider
   const uint64_t received = response.verdicts().received_batch();
   if (received > sent_batch_) {

@@ -72,11 +72,11 @@ grpc::Status PlayWell(ServerStream& stream) {
 
 class Recorder final : public DecisionListener {
  public:
-  absl::Status OnWelcome(uint32_t, const v1::Wishes&) override {
+  absl::Status OnWelcome(uint32_t, const v1::DecideWelcome&) override {
     ++welcomes;
     return refusal;
   }
-  absl::Status OnRetune(const v1::Wishes&) override {
+  absl::Status OnRetune(const v1::Retune&) override {
     ++retunes;
     return absl::OkStatus();
   }

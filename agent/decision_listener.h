@@ -12,8 +12,8 @@ class DecisionListener {
  public:
   virtual ~DecisionListener() = default;
   // The stream is up. An error refuses the wishes: the stream is ended and its text logged.
-  virtual absl::Status OnWelcome(uint32_t stream, const v1::Wishes& wishes) = 0;
-  virtual absl::Status OnRetune(const v1::Wishes& wishes) = 0;
+  virtual absl::Status OnWelcome(uint32_t stream, const v1::DecideWelcome& welcome) = 0;
+  virtual absl::Status OnRetune(const v1::Retune& retune) = 0;
   virtual void OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) = 0;
   // The stream is gone; none of its answers will come. Another is being dialled.
   virtual void OnLost() = 0;

@@ -21,6 +21,9 @@ v1::GatewayStats ReadStats(const StatsSources& sources) {
       stats.set_asked(counters->asked);
       stats.set_guard_dropped(counters->guard_dropped);
       stats.set_exempted(counters->exempted);
+      if (sources.remembered != nullptr) {
+        *stats.mutable_remembered() = sources.remembered->Stats(*counters);
+      }
     }
   }
   if (sources.hook_guard != nullptr) stats.set_hook_lost(sources.hook_guard->lost());

@@ -10,6 +10,7 @@
 #include "agent/mode_switch.h"
 #include "agent/netfilter/table.h"
 #include "agent/queue_loop.h"
+#include "agent/remembered_verdicts.h"
 #include "sluice/v1/stats.pb.h"
 
 namespace sluice::agent {
@@ -21,6 +22,7 @@ struct StatsSources {
   std::vector<QueueLoop*> queues;
   const ModeSwitch* mode = nullptr;
   Table* table = nullptr;
+  RememberedVerdicts* remembered = nullptr;
   const HookGuard* hook_guard = nullptr;
   const ConntrackWatcher* conntrack = nullptr;
   const EventReporter* reporter = nullptr;

@@ -27,6 +27,7 @@
 #include "agent/hook_guard.h"
 #include "agent/interface_groups.h"
 #include "agent/mode_switch.h"
+#include "agent/netfilter/connection_marks.h"
 #include "agent/netfilter/links.h"
 #include "agent/netfilter/packet_timestamps.h"
 #include "agent/netfilter/queue_listing.h"
@@ -35,6 +36,7 @@
 #include "agent/privileges.h"
 #include "agent/queue_loop.h"
 #include "agent/ready.h"
+#include "agent/remembered_verdicts.h"
 #include "agent/table_options.h"
 
 namespace sluice::agent {
@@ -80,7 +82,8 @@ InterfaceGroups GroupsOf(const AgentConfig& config) {
 }
 
 QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdentity& identity,
-                                const InterfaceGroups& groups, uint32_t index) {
+                                const InterfaceGroups& groups, VerdictMemory* memory,
+                                uint32_t index) {
   const uint32_t queue = config.queues().first() + index;
   QueueLoopOptions options;
   options.servers = {config.servers().begin(), config.servers().end()};
@@ -97,6 +100,7 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
       .gso = config.queues().gso(),
       .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
       .mark_mask = config.hook().manage() ? config.hook().mark_mask() : 0,
+      .memory = memory,
       .groups = &groups,
   };
   options.socket = {
@@ -123,6 +127,11 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
     }
   }
   capabilities.add_scopes(v1::SCOPE_PACKET);
+  if (config.hook().manage()) {
+    if (config.hook().connection_mark_mask() != 0) capabilities.add_scopes(v1::SCOPE_CONNECTION);
+    capabilities.add_scopes(v1::SCOPE_PEER);
+    capabilities.add_scopes(v1::SCOPE_SOURCE);
+  }
   *hello.mutable_deadline() = config.deadline();
   *hello.mutable_hold_limit() = config.hold_limit();
   hello.set_max_pending(config.max_pending());
@@ -188,28 +197,34 @@ int Run(const AgentConfig& config) {
       [&sources] { return ReadStats(sources); });
   sources.reporter = &reporter;
 
-  Wakeup broken;
-  std::vector<std::unique_ptr<QueueLoop>> queues;
-  for (uint32_t i = 0; i < config.queues().count(); ++i) {
-    auto queue = QueueLoop::Open(QueueOptionsOf(config, identity, groups, i), links->get(),
-                                 &reporter, [&broken] { broken.Signal(); });
-    if (!queue.ok()) return Fail(queue.status());
-    queues.push_back(*std::move(queue));
-    sources.queues.push_back(queues.back().get());
-  }
-
   std::unique_ptr<Table> table;
   std::unique_ptr<TableMonitor> monitor;
+  std::unique_ptr<RememberedVerdicts> remembered;
   if (config.hook().manage()) {
-    auto opened = Table::Open(TableOptionsOf(config));
+    const TableOptions options = TableOptionsOf(config);
+    auto opened = Table::Open(options);
     if (!opened.ok()) return Fail(opened.status());
     table = *std::move(opened);
     auto monitoring = TableMonitor::Open();
     if (!monitoring.ok()) return Fail(monitoring.status());
     monitor = *std::move(monitoring);
+    remembered = std::make_unique<RememberedVerdicts>(table.get(), options, SweepGenerations);
   }
-  ModeSwitch mode(table.get(), sources.queues);
+
+  Wakeup broken;
+  std::vector<std::unique_ptr<QueueLoop>> queues;
+  for (uint32_t i = 0; i < config.queues().count(); ++i) {
+    auto queue = QueueLoop::Open(QueueOptionsOf(config, identity, groups, remembered.get(), i),
+                                 links->get(), &reporter, [&broken] { broken.Signal(); });
+    if (!queue.ok()) return Fail(queue.status());
+    queues.push_back(*std::move(queue));
+    sources.queues.push_back(queues.back().get());
+  }
+  if (remembered != nullptr) remembered->Start(sources.queues);
+
+  ModeSwitch mode(table.get(), remembered.get(), sources.queues);
   sources.table = table.get();
+  sources.remembered = remembered.get();
   sources.mode = &mode;
 
   std::unique_ptr<ConntrackWatcher> conntrack;
@@ -280,11 +295,14 @@ int Run(const AgentConfig& config) {
   const bool release = table != nullptr && !failed && config.on_stop() == ON_STOP_RELEASE;
   // The kernel drops what is queued with the table, so that gets the fallback in between.
   if (release) {
-    if (const absl::Status status = table->StopAsking(); !status.ok()) exit_code = Fail(status);
+    if (const absl::Status status = remembered->StopAsking(); !status.ok()) {
+      exit_code = Fail(status);
+    }
   }
+  if (remembered != nullptr) remembered->Stop();
   for (const auto& queue : queues) queue->Stop();
   if (release) {
-    if (const absl::Status status = table->Remove(); !status.ok()) exit_code = Fail(status);
+    if (const absl::Status status = remembered->Remove(); !status.ok()) exit_code = Fail(status);
   }
   if (conntrack != nullptr) conntrack->Stop();
   LogTotals(ReadStats(sources));

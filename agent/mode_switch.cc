@@ -68,8 +68,11 @@ std::string_view ModeName(v1::Mode mode) {
   }
 }
 
-ModeSwitch::ModeSwitch(Table* table, std::vector<QueueLoop*> queues)
-    : table_(table), queues_(std::move(queues)), clock_([this] { RunClock(); }) {
+ModeSwitch::ModeSwitch(Table* table, RememberedVerdicts* remembered, std::vector<QueueLoop*> queues)
+    : table_(table),
+      remembered_(remembered),
+      queues_(std::move(queues)),
+      clock_([this] { RunClock(); }) {
   if (table_ != nullptr) return;
   MutexLock lock(mutex_);
   mode_ = v1::MODE_ON;
@@ -140,10 +143,10 @@ absl::Status ModeSwitch::Apply(v1::Mode mode, const ModeConfirmation& confirmati
 absl::Status ModeSwitch::TurnOn(v1::Mode mode, const ModeConfirmation& confirmation) {
   // The queues first: a packet that comes at once must be asked about, not waved through.
   if (mode != mode_) SetQueues(mode);
-  absl::Status status = table_->Install({TableModeOf(mode), RevertOf(confirmation)});
+  absl::Status status = remembered_->Install({TableModeOf(mode), RevertOf(confirmation)});
   if (!status.ok() && mode != mode_) {
     // The kernel may have taken the rules and only failed to say so.
-    if (mode_ == v1::MODE_OFF) table_->Remove().IgnoreError();
+    if (mode_ == v1::MODE_OFF) remembered_->Remove().IgnoreError();
     SetQueues(mode_);
   }
   return status;
@@ -151,13 +154,13 @@ absl::Status ModeSwitch::TurnOn(v1::Mode mode, const ModeConfirmation& confirmat
 
 absl::Status ModeSwitch::TurnOff() {
   // Packets that are queued would be dropped with the chains, so they are let go in between.
-  if (absl::Status status = table_->StopAsking(); !status.ok()) return status;
+  if (absl::Status status = remembered_->StopAsking(); !status.ok()) return status;
   SetQueues(v1::MODE_OFF);
-  absl::Status status = table_->Remove();
+  absl::Status status = remembered_->Remove();
   if (status.ok()) return status;
   // Back to where it was, rules and all: the mode must not say on while nothing is asked about.
   SetQueues(mode_);
-  const absl::Status back = table_->Install({TableModeOf(mode_), RevertOf(confirmation_)});
+  const absl::Status back = remembered_->Install({TableModeOf(mode_), RevertOf(confirmation_)});
   if (!back.ok()) {
     spdlog::error("mode {} cannot be had back, everything is forwarded: {}",
                   std::string(ModeName(mode_)), std::string(back.message()));
@@ -232,7 +235,7 @@ absl::StatusOr<bool> ModeSwitch::Restore() {
   const absl::StatusOr<bool> intact = table_->Intact();
   if (!intact.ok()) return intact.status();
   if (*intact) return false;
-  absl::Status status = table_->Install({TableModeOf(mode_), RevertOf(confirmation_)});
+  absl::Status status = remembered_->Install({TableModeOf(mode_), RevertOf(confirmation_)});
   if (!status.ok()) return status;
   return true;
 }

@@ -12,6 +12,7 @@
 #include "agent/mode_confirmation.h"
 #include "agent/netfilter/table.h"
 #include "agent/queue_loop.h"
+#include "agent/remembered_verdicts.h"
 #include "sluice/v1/stats.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
 
@@ -25,9 +26,9 @@ std::string_view ModeName(v1::Mode mode);
 // nobody confirms. Any thread may call; one change at a time.
 class ModeSwitch final {
  public:
-  // `table` is null where the operator keeps the rules (hook.manage: false): the queues then ask
-  // about whatever comes, and the mode cannot be set. Nothing is owned.
-  ModeSwitch(Table* table, std::vector<QueueLoop*> queues);
+  // `table` and what it remembers are null where the operator keeps the rules (hook.manage: false):
+  // the queues then ask about whatever comes, and the mode cannot be set. Nothing is owned.
+  ModeSwitch(Table* table, RememberedVerdicts* remembered, std::vector<QueueLoop*> queues);
   // Leaves the mode as it is.
   ~ModeSwitch();
 
@@ -72,6 +73,7 @@ class ModeSwitch final {
   void RunClock();
 
   Table* const table_;                    // Not owned.
+  RememberedVerdicts* const remembered_;  // Not owned.
   const std::vector<QueueLoop*> queues_;  // Not owned.
   mutable Mutex mutex_;
   std::condition_variable changed_;  // confirmation_ or stop_.

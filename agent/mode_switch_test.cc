@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "agent/netfilter/connection_marks.h"
 #include "agent/netfilter/table_monitor.h"
 #include "agent/netfilter/table_testbed.h"
 
@@ -27,7 +28,9 @@ class ModeSwitchTest : public TableTestbed {
     auto monitor = TableMonitor::Open();
     ASSERT_TRUE(monitor.ok()) << monitor.status();
     monitor_ = *std::move(monitor);
-    mode_.emplace(table_.get(), std::vector<QueueLoop*>());
+    remembered_.emplace(table_.get(), TableOptions{}, SweepGenerations);
+    remembered_->Start({});
+    mode_.emplace(table_.get(), &*remembered_, std::vector<QueueLoop*>());
   }
 
   ModeSwitch::Change Set(v1::Mode mode, std::optional<int64_t> confirm_within = {}) {
@@ -52,6 +55,7 @@ class ModeSwitchTest : public TableTestbed {
 
   std::unique_ptr<Table> table_;
   std::unique_ptr<TableMonitor> monitor_;
+  std::optional<RememberedVerdicts> remembered_;
   std::optional<ModeSwitch> mode_;
 };
 
@@ -147,7 +151,9 @@ TEST_F(ModeSwitchTest, AdoptsWhatWasConfirmedAndNothingElse) {
   };
   for (const auto& row : rows) {
     ASSERT_EQ(table_->Install(row.left), absl::OkStatus());
-    mode_.emplace(table_.get(), std::vector<QueueLoop*>());
+    remembered_.emplace(table_.get(), TableOptions{}, SweepGenerations);
+    remembered_->Start({});
+    mode_.emplace(table_.get(), &*remembered_, std::vector<QueueLoop*>());
     ASSERT_EQ(mode_->Adopt(*Rules()), absl::OkStatus());
     EXPECT_EQ(mode_->state().mode, row.mode);
     EXPECT_EQ(mode_->state().reverts_in_ns, std::nullopt);
@@ -168,7 +174,7 @@ TEST_F(ModeSwitchTest, RestoresTheRulesOfTheMode) {
 }
 
 TEST_F(ModeSwitchTest, WithoutATableTheModeCannotBeSet) {
-  ModeSwitch by_hand(nullptr, {});
+  ModeSwitch by_hand(nullptr, nullptr, {});
   EXPECT_EQ(by_hand.state().mode, v1::MODE_ON);
   EXPECT_EQ(by_hand.Set(v1::MODE_OFF).status().code(), absl::StatusCode::kFailedPrecondition);
 }

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "agent/fallback.h"
+#include "agent/notifications.h"
 
 namespace sluice::agent {
 namespace {
@@ -15,40 +16,26 @@ namespace {
 // A refusal is read behind at most what the kernel had queued for us when the verdict was sent.
 constexpr size_t kToldSize = 65536;
 
-Notification NotificationOf(v1::Notify notify) {
-  switch (notify) {
-    case v1::NOTIFY_HOST_UNREACHABLE:
-      return Notification::kHostUnreachable;
-    case v1::NOTIFY_ADMIN_PROHIBITED:
-      return Notification::kAdminProhibited;
-    case v1::NOTIFY_PORT_UNREACHABLE:
-      return Notification::kPortUnreachable;
-    case v1::NOTIFY_TCP_RESET:
-      return Notification::kTcpReset;
-    default:
-      return Notification::kNone;
-  }
-}
-
 }  // namespace
 
 PacketAnswers::PacketAnswers(const AnswerOptions& options, PacketQueue* queue)
     : options_(options), queue_(queue), verdicts_(options.queue), told_(kToldSize) {}
 
 uint32_t PacketAnswers::Changed(const PendingPacket& packet, const PacketChange& change) const {
-  const uint32_t mask = change.mask & ~options_.mark_mask;
-  return (packet.mark & ~mask) | (change.set & mask);
+  return ((packet.mark & ~change.mask) | (change.set & change.mask)) & ~options_.mark_mask;
 }
 
-void PacketAnswers::Accept(const PendingPacket& packet, v1::Cause cause,
-                           const PacketChange& change) {
+uint32_t PacketAnswers::RepeatedMark(const PendingPacket& packet,
+                                     const PacketChange& change) const {
+  return Changed(packet, change) |
+         RepeatMark(options_.mark_mask, Repeats(options_.mark_mask, packet.mark) + 1);
+}
+
+void PacketAnswers::Accept(const PendingPacket& packet, v1::Cause cause, const PacketChange& change,
+                           uint32_t slot) {
   uint32_t mark = Changed(packet, change);
-  if (mode_ == v1::MODE_OFF) {
-    // Our rules are gone: nothing would clear our bits on the way out.
-    mark &= ~options_.mark_mask;
-  } else {
-    mark |= DecidedBit(options_.mark_mask);
-  }
+  // In mode off our rules are gone: nothing would clear our bits on the way out.
+  if (mode_ != v1::MODE_OFF) mark |= AcceptMark(options_.mark_mask, slot);
   Send(packet, KernelVerdict::kAccept, mark, change, cause, Passed::kAccepted);
 }
 
@@ -60,29 +47,29 @@ void PacketAnswers::Drop(const PendingPacket& packet, v1::Cause cause) {
   Send(packet, KernelVerdict::kDrop, packet.mark, {}, cause, Passed::kDropped);
 }
 
-void PacketAnswers::Refuse(const PendingPacket& packet, v1::Notify notify) {
+void PacketAnswers::Refuse(const PendingPacket& packet, v1::Notify notify, uint32_t slot) {
   const Notification notification = NotificationOf(notify);
-  if (options_.mark_mask == 0 || notification == Notification::kNone || packet.released ||
-      mode_ == v1::MODE_SHADOW) {
+  if (options_.mark_mask == 0 || (slot == 0 && notification == Notification::kNone) ||
+      packet.released || mode_ == v1::MODE_SHADOW) {
     return Drop(packet, v1::CAUSE_VERDICT);
   }
-  // The queue lets it go on to the chain that rejects it, undecided: so the guard would have it
-  // if that chain had not.
-  Send(packet, KernelVerdict::kAccept, packet.mark | NotifyMark(options_.mark_mask, notification),
-       {}, v1::CAUSE_VERDICT, Passed::kDropped);
+  // The queue lets it go on to the chain that refuses it; undecided, so the guard would have it if
+  // that chain had not.
+  const uint32_t code = slot != 0 ? slot : static_cast<uint32_t>(notification);
+  Send(packet, KernelVerdict::kAccept, Changed(packet) | RefuseMark(options_.mark_mask, code), {},
+       v1::CAUSE_VERDICT, Passed::kDropped);
 }
 
 void PacketAnswers::Repeat(const PendingPacket& packet, const PacketChange& change) {
-  Send(packet, KernelVerdict::kRepeat, RepeatedMark(options_.mark_mask, Changed(packet, change)),
-       change, v1::CAUSE_VERDICT, Passed::kRepeated);
+  Send(packet, KernelVerdict::kRepeat, RepeatedMark(packet, change), change, v1::CAUSE_VERDICT,
+       Passed::kRepeated);
 }
 
 void PacketAnswers::Requeue(const PendingPacket& packet, uint16_t queue,
                             const PacketChange& change) {
-  uint32_t mark = Changed(packet, change);
   // Another program's verdict counts as the decider's: the guard must let it stand.
-  mark =
-      Ours(queue) ? RepeatedMark(options_.mark_mask, mark) : mark | DecidedBit(options_.mark_mask);
+  const uint32_t mark = Ours(queue) ? RepeatedMark(packet, change)
+                                    : Changed(packet, change) | AcceptMark(options_.mark_mask, 0);
   Send(packet, ToQueue(queue, options_.fail_open), mark, change, v1::CAUSE_VERDICT,
        Passed::kRequeued);
 }
@@ -98,7 +85,7 @@ Passed PacketAnswers::GiveFallback(const PendingPacket& packet, v1::Cause cause)
 
 void PacketAnswers::Release(PendingPacket& packet) {
   if (packet.released) return;
-  Send(packet, KernelVerdict::kAccept, packet.mark | DecidedBit(options_.mark_mask), {},
+  Send(packet, KernelVerdict::kAccept, Changed(packet) | AcceptMark(options_.mark_mask, 0), {},
        v1::CAUSE_UNSPECIFIED, Passed::kAccepted);
   packet.released = true;
 }

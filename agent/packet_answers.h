@@ -44,10 +44,13 @@ class PacketAnswers final {
 
   void SetMode(v1::Mode mode) { mode_ = mode; }
 
-  void Accept(const PendingPacket& packet, v1::Cause cause, const PacketChange& change = {});
+  // To be remembered as `slot` says, 0 for not; of verdicts in mode on only.
+  void Accept(const PendingPacket& packet, v1::Cause cause, const PacketChange& change = {},
+              uint32_t slot = 0);
   void Drop(const PendingPacket& packet, v1::Cause cause);
-  // By verdict, and the sender is told where we have the rules for it.
-  void Refuse(const PendingPacket& packet, v1::Notify notify);
+  // By verdict, and the sender is told where we have the rules for it. `slot` as above; one that is
+  // not 0 says also what is told.
+  void Refuse(const PendingPacket& packet, v1::Notify notify, uint32_t slot = 0);
   // Not beyond kMostRepeats.
   void Repeat(const PendingPacket& packet, const PacketChange& change);
   void Requeue(const PendingPacket& packet, uint16_t queue, const PacketChange& change);
@@ -86,7 +89,9 @@ class PacketAnswers final {
 
   void Send(const PendingPacket& packet, KernelVerdict verdict, uint32_t mark,
             const PacketChange& change, v1::Cause cause, Passed passed);
-  uint32_t Changed(const PendingPacket& packet, const PacketChange& change) const;
+  // The mark a packet goes on with, but for bits of ours.
+  uint32_t Changed(const PendingPacket& packet, const PacketChange& change = {}) const;
+  uint32_t RepeatedMark(const PendingPacket& packet, const PacketChange& change) const;
 
   const AnswerOptions options_;
   PacketQueue* const queue_;  // Not owned.

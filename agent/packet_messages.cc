@@ -3,6 +3,8 @@
 #include <span>
 #include <utility>
 
+#include "agent/netfilter/mark_bits.h"
+
 namespace sluice::agent {
 namespace {
 
@@ -15,6 +17,14 @@ v1::Hook HookOf(uint8_t hook) {
   // NF_INET_PRE_ROUTING is 0; the wire counts from 1.
   return hook < v1::HOOK_POSTROUTING ? static_cast<v1::Hook>(hook + 1) : v1::HOOK_UNSPECIFIED;
 }
+
+v1::ConnectionState StateOf(uint32_t number) {
+  // TrackedState counts as the wire does.
+  return v1::ConnectionState_IsValid(static_cast<int>(number))
+             ? static_cast<v1::ConnectionState>(number)
+             : v1::CONNECTION_STATE_UNSPECIFIED;
+}
+static_assert(static_cast<int>(TrackedState::kInvalid) == v1::CONNECTION_STATE_INVALID);
 
 const char* Chars(std::span<const uint8_t> bytes) {
   return reinterpret_cast<const char*>(bytes.data());
@@ -56,7 +66,7 @@ const PacketMessages::Interface& PacketMessages::Look(uint32_t ifindex) {
 
 // A recycled message still holds its last packet, so every field is set, or cleared, here.
 std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
-                                                 const PacketHeaders& headers, uint32_t mark,
+                                                 const PacketHeaders& headers, uint32_t mark_mask,
                                                  int64_t arrival_realtime_ns) {
   std::unique_ptr<v1::Packet> made;
   if (spare_.empty()) {
@@ -78,7 +88,8 @@ std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
   message.set_arrival_clock(packet.timestamp_ns ? v1::ARRIVAL_CLOCK_KERNEL
                                                 : v1::ARRIVAL_CLOCK_AGENT);
   message.set_hook(HookOf(packet.hook));
-  message.set_mark(mark);
+  message.set_mark(packet.mark & ~mark_mask);
+  message.set_connection_state(StateOf(StateNumber(mark_mask, packet.mark)));
 
   const auto set = [](std::string_view text, std::string* field) { field->assign(text); };
   const Interface& input = Look(packet.input_ifindex);

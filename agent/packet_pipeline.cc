@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/checksums.h"
 
 namespace sluice::agent {
 namespace {
@@ -39,27 +37,19 @@ AnswerOptions AnswerOptionsOf(const PipelineOptions& options) {
           .mark_mask = options.mark_mask};
 }
 
-// Neither longer nor shorter than its headers say, so that the kernel can go on with it.
-bool IsWholePacket(v1::Family family, std::string_view payload) {
-  const auto bytes = std::span(reinterpret_cast<const uint8_t*>(payload.data()), payload.size());
-  PacketHeaders headers;
-  PacketLayout layout;
-  return ParseHeaders(family, bytes, bytes.size(), headers, layout) == Parsed::kPacket &&
-         layout.length == bytes.size();
-}
-
 }  // namespace
 
 PacketPipeline::PacketPipeline(const PipelineOptions& options, PacketQueue* queue,
                                const Links* links, EventSink* events)
     : options_(options),
-      queue_(queue),
+      wishes_(
+          {.copy_range = options.copy_range, .gso = options.gso, .fail_open = options.fail_open},
+          queue),
       messages_(links, options.groups),
       notices_(options.queue, &messages_, events),
       pending_(options.index, options.max_pending, options.max_pending_bytes),
       answers_(AnswerOptionsOf(options), queue),
-      copy_range_(options.copy_range),
-      flags_{.gso = options.gso, .fail_open = options.fail_open} {}
+      slots_(options.memory) {}
 
 void PacketPipeline::BeginTurn(int64_t monotonic_ns, int64_t realtime_ns) {
   clock_.BeginTurn(monotonic_ns, realtime_ns);
@@ -70,6 +60,7 @@ PendingPacket PacketPipeline::Begin(const QueuedPacket& queued) {
   packet.packet_id = queued.packet_id;
   packet.mark = queued.mark;
   packet.stream = stream_;
+  packet.era = slots_.era();
   packet.input_ifindex = queued.input_ifindex;
   packet.output_ifindex = queued.output_ifindex;
   packet.arrival_ns = clock_.Arrival(queued.timestamp_ns);
@@ -95,7 +86,7 @@ void PacketPipeline::OnPacket(const QueuedPacket& queued) {
     }
   }
   if (stream_ == 0 && !hopeful_) return GiveFallback(std::move(packet), v1::CAUSE_NO_DECIDER);
-  if (stream_ != 0 && !Asked(packet.headers.family)) {
+  if (stream_ != 0 && !wishes_.Asked(packet.headers.family)) {
     return GiveFallback(std::move(packet), v1::CAUSE_FAMILY_UNASKED);
   }
   if (packet.deadline_ns <= clock_.monotonic_ns()) {
@@ -106,14 +97,10 @@ void PacketPipeline::OnPacket(const QueuedPacket& queued) {
   }
 
   if (mode_ == v1::MODE_SHADOW) answers_.Release(packet);
-  packet.message = messages_.Make(queued, packet.headers, queued.mark & ~options_.mark_mask,
+  packet.message = messages_.Make(queued, packet.headers, options_.mark_mask,
                                   queued.timestamp_ns.value_or(clock_.realtime_ns()));
   const uint64_t transaction_id = pending_.Insert(std::move(packet));
   if (stream_ != 0) outbox_.Add(transaction_id);
-}
-
-bool PacketPipeline::Asked(v1::Family family) const {
-  return family == v1::FAMILY_IPV4 ? ask_ipv4_ : ask_ipv6_;
 }
 
 void PacketPipeline::GiveFallback(PendingPacket packet, v1::Cause cause) {
@@ -140,63 +127,17 @@ void PacketPipeline::OnUnreadable() {
   spdlog::error("queue {}: unreadable netlink message", options_.queue);
 }
 
-absl::Status PacketPipeline::SetWishes(const v1::Wishes& wishes) {
-  if (wishes.copy_range() > kLargestCopyRange) {
-    return absl::InvalidArgumentError(absl::StrCat("a copy range of ", wishes.copy_range(),
-                                                   " bytes; at most ", kLargestCopyRange));
-  }
-  CopyRange range = options_.copy_range;
-  switch (wishes.copy_mode()) {
-    case v1::COPY_MODE_UNSPECIFIED:
-    case v1::COPY_MODE_PACKET:
-      // Only what was copied whole can be rewritten.
-      if (wishes.rewrite()) range = {.meta = false, .bytes = kLargestCopyRange};
-      if (wishes.copy_range() != 0) range = {.meta = false, .bytes = wishes.copy_range()};
-      break;
-    case v1::COPY_MODE_META:
-      range = {.meta = true, .bytes = 0};
-      break;
-    default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("copy mode ", v1::CopyMode_Name(wishes.copy_mode()),
-                       ": only COPY_MODE_META and COPY_MODE_PACKET let packets be decided"));
-  }
-  bool ipv4 = wishes.families().empty();
-  bool ipv6 = wishes.families().empty();
-  for (const int family : wishes.families()) {
-    ipv4 |= family == v1::FAMILY_IPV4 || family == v1::FAMILY_UNSPECIFIED;
-    ipv6 |= family == v1::FAMILY_IPV6 || family == v1::FAMILY_UNSPECIFIED;
-  }
-  if (range != copy_range_) {
-    if (absl::Status status = queue_->SetCopyRange(range); !status.ok()) return status;
-    copy_range_ = range;
-  }
-  rewrite_ = wishes.rewrite();
-  if (absl::Status status = SetFlags(); !status.ok()) return status;
-  ask_ipv4_ = ipv4;
-  ask_ipv6_ = ipv6;
-  strict_ = wishes.ordering() == v1::ORDERING_STRICT;
-  return absl::OkStatus();
-}
-
-absl::Status PacketPipeline::SetFlags() {
-  const QueueFlags flags{.gso = options_.gso && !rewrite_,
-                         .fail_open = options_.fail_open || mode_ == v1::MODE_SHADOW};
-  if (flags == flags_) return absl::OkStatus();
-  if (absl::Status status = queue_->SetFlags(flags); !status.ok()) return status;
-  flags_ = flags;
-  return absl::OkStatus();
-}
-
-absl::Status PacketPipeline::OnWelcome(uint32_t stream, const v1::Wishes& wishes) {
-  if (absl::Status status = SetWishes(wishes); !status.ok()) return status;
+absl::Status PacketPipeline::OnWelcome(uint32_t stream, const v1::DecideWelcome& welcome) {
+  if (absl::Status status = wishes_.Set(welcome.wishes()); !status.ok()) return status;
+  slots_.SetPolicy(welcome.policy_version());
   stream_ = stream;
   unanswered_since_ns_ = 0;
   for (const uint64_t id : pending_.Ids()) {
     PendingPacket& packet = *pending_.Find(id);
     if (packet.stream != 0) ++answers_.counters().asked_again;
     packet.stream = stream;
-    if (Asked(packet.headers.family)) {
+    packet.era = slots_.era();
+    if (wishes_.Asked(packet.headers.family)) {
       outbox_.Add(id);
     } else {
       GiveFallback(*pending_.Take(id, stream).packet, v1::CAUSE_FAMILY_UNASKED);
@@ -205,7 +146,11 @@ absl::Status PacketPipeline::OnWelcome(uint32_t stream, const v1::Wishes& wishes
   return absl::OkStatus();
 }
 
-absl::Status PacketPipeline::OnRetune(const v1::Wishes& wishes) { return SetWishes(wishes); }
+absl::Status PacketPipeline::OnRetune(const v1::Retune& retune) {
+  if (absl::Status status = wishes_.Set(retune.wishes()); !status.ok()) return status;
+  slots_.SetPolicy(retune.policy_version());
+  return absl::OkStatus();
+}
 
 void PacketPipeline::OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) {
   for (const v1::Verdict& verdict : batch.verdicts()) Apply(verdict, stream);
@@ -217,48 +162,41 @@ void PacketPipeline::Apply(const v1::Verdict& verdict, uint32_t stream) {
   if (!taken.packet) return CountAbsent(taken.absent, verdict.transaction_id());
   PendingPacket& packet = *taken.packet;
   unanswered_since_ns_ = 0;
-  if (strict_) ApplyOrder(packet.transaction_id, stream);
+  if (wishes_.strict()) ApplyOrder(packet.transaction_id, stream);
   hold_times_.Add(clock_.monotonic_ns() - packet.arrival_ns);
+  std::string why_not;
+  const uint32_t slot = SlotFor(packet, verdict, why_not);
+  if (!why_not.empty()) return Invalid(std::move(packet), why_not);
   if (verdict.action() == v1::ACTION_UNSPECIFIED || verdict.action() == v1::ACTION_DROP) {
-    answers_.Refuse(packet, verdict.notify());
-  } else if (std::string why_not; !Forward(packet, verdict, why_not)) {
+    answers_.Refuse(packet, verdict.notify(), slot);
+  } else if (!Forward(packet, verdict, slot, why_not)) {
     return Invalid(std::move(packet), why_not);
   }
   messages_.Recycle(std::move(packet.message));
 }
 
-std::string_view PacketPipeline::Rewritten(const PendingPacket& packet, const v1::Verdict& verdict,
-                                           std::string& why_not) {
-  const std::string& payload = verdict.payload();
-  if (!rewrite_) {
-    why_not = "payload: the wishes did not announce it (rewrite)";
-  } else if (!packet.whole) {
-    why_not = "payload: the packet was not copied whole, or is several segments";
-  } else if (payload.size() > VerdictBuffer::kLargestPayload) {
-    why_not = absl::StrCat("payload: of ", payload.size(), " bytes; at most ",
-                           VerdictBuffer::kLargestPayload);
-  } else if (!IsWholePacket(packet.headers.family, payload)) {
-    why_not = "payload: not a whole packet of the same family, as long as its header says";
-  }
-  if (!why_not.empty() || !verdict.fix_checksums()) return payload;
-  repaired_ = payload;
-  if (!RepairChecksums(packet.headers.family,
-                       {reinterpret_cast<uint8_t*>(repaired_.data()), repaired_.size()})) {
-    why_not = "payload: its headers disagree about its length, or hide where it ends up";
-  }
-  return repaired_;
+uint32_t PacketPipeline::SlotFor(const PendingPacket& packet, const v1::Verdict& verdict,
+                                 std::string& why_not) {
+  const auto kind = KindOf(verdict, why_not);
+  if (!kind || mode_ != v1::MODE_ON || packet.released) return 0;
+  return slots_.SlotFor(*kind, packet.era);
 }
 
-bool PacketPipeline::Forward(const PendingPacket& packet, const v1::Verdict& verdict,
+void PacketPipeline::StopRemembering() {
+  answers_.Flush();
+  slots_.Stop();
+}
+
+bool PacketPipeline::Forward(const PendingPacket& packet, const v1::Verdict& verdict, uint32_t slot,
                              std::string& why_not) {
   PacketChange change{.set = verdict.mark(), .mask = verdict.mark_mask()};
   if (verdict.has_payload()) {
-    change.payload = Rewritten(packet, verdict, why_not);
+    change.payload = rewriter_.Rewritten(packet, verdict, wishes_.rewrite(), why_not);
     if (!why_not.empty()) return false;
   }
   const bool repeats = verdict.action() == v1::ACTION_REPEAT;
   if (verdict.action() == v1::ACTION_ACCEPT) {
-    answers_.Accept(packet, v1::CAUSE_VERDICT, change);
+    answers_.Accept(packet, v1::CAUSE_VERDICT, change, slot);
     return true;
   }
   if (!repeats && verdict.action() != v1::ACTION_REQUEUE) {
@@ -293,11 +231,14 @@ void PacketPipeline::Hold(const v1::Verdict& verdict, uint32_t stream) {
   // The limit is at most a minute, so that longer wishes need not be told apart.
   const int64_t more_ns =
       std::clamp<int64_t>(wanted.seconds(), -1, 3600) * kSecond + wanted.nanos();
-  if (more_ns <= 0 || options_.hold_limit_ns == 0) {
+  std::string why_not;
+  KindOf(verdict, why_not);
+  if (more_ns <= 0) why_not = "hold_for: must be more than 0";
+  if (options_.hold_limit_ns == 0) why_not = "this agent holds no packets";
+  if (!why_not.empty()) {
     auto taken = pending_.Take(verdict.transaction_id(), stream);
     if (!taken.packet) return CountAbsent(taken.absent, verdict.transaction_id());
-    return Invalid(*std::move(taken.packet),
-                   more_ns <= 0 ? "hold_for: must be more than 0" : "this agent holds no packets");
+    return Invalid(*std::move(taken.packet), why_not);
   }
   const auto absent =
       pending_.Defer(verdict.transaction_id(), stream, more_ns, options_.hold_limit_ns);
@@ -362,7 +303,7 @@ void PacketPipeline::ExpireDeadlines() {
 void PacketPipeline::SetMode(v1::Mode mode) {
   mode_ = mode;
   answers_.SetMode(mode);
-  if (const absl::Status status = SetFlags(); !status.ok()) {
+  if (const absl::Status status = wishes_.SetMode(mode); !status.ok()) {
     spdlog::error("queue {}: {}", options_.queue, std::string(status.message()));
   }
   if (mode == v1::MODE_SHADOW) {

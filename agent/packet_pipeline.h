@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "agent/arrival_clock.h"
+#include "agent/decider_wishes.h"
 #include "agent/decision_listener.h"
 #include "agent/event_sink.h"
 #include "agent/hold_time.h"
@@ -14,7 +15,9 @@
 #include "agent/packet_messages.h"
 #include "agent/packet_notices.h"
 #include "agent/packet_outbox.h"
+#include "agent/packet_rewriter.h"
 #include "agent/pending_table.h"
+#include "agent/remembered_slots.h"
 #include "agent/verdict_errors.h"
 
 namespace sluice::agent {
@@ -35,6 +38,8 @@ struct PipelineOptions {
   // Packet-mark bits of ours (mark_bits.h): deciders neither see nor set them. 0: we have none, as
   // the rules are the operator's (hook.manage: false), and cannot notify or repeat.
   uint32_t mark_mask = 0;
+  // Asked to remember verdicts. Not owned; null: none are.
+  VerdictMemory* memory = nullptr;
   // Trust groups of interfaces, told to deciders. Not owned; null: there are none.
   const InterfaceGroups* groups = nullptr;
 };
@@ -59,8 +64,8 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   void OnUnreadable() override;
 
   // DecisionListener: from the decider.
-  absl::Status OnWelcome(uint32_t stream, const v1::Wishes& wishes) override;
-  absl::Status OnRetune(const v1::Wishes& wishes) override;
+  absl::Status OnWelcome(uint32_t stream, const v1::DecideWelcome& welcome) override;
+  absl::Status OnRetune(const v1::Retune& retune) override;
   void OnVerdicts(uint32_t stream, const v1::VerdictBatch& batch) override;
   void OnLost() override;
   void OnNobody() override;
@@ -75,6 +80,11 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   int64_t unanswered_ns() const {
     return unanswered_since_ns_ == 0 ? 0 : last_stale_ns_ - unanswered_since_ns_;
   }
+
+  // See RememberedSlots. When StopRemembering returns no verdict is under way that says otherwise.
+  void StopRemembering();
+  void StartRemembering(const Rememberable& rememberable) { slots_.Start(rememberable); }
+  uint64_t unslotted() const { return slots_.unslotted(); }
 
   // Off: what is pending is accepted, and so is what still comes. Shadow: the same, but verdicts
   // are asked for and counted.
@@ -99,28 +109,27 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
 
  private:
   PendingPacket Begin(const QueuedPacket& queued);
-  absl::Status SetWishes(const v1::Wishes& wishes);
   void Apply(const v1::Verdict& verdict, uint32_t stream);
   void Hold(const v1::Verdict& verdict, uint32_t stream);
-  // What is to replace the packet; on return `why_not` says why it cannot.
-  std::string_view Rewritten(const PendingPacket& packet, const v1::Verdict& verdict,
-                             std::string& why_not);
   // Carries out a verdict that lets the packet go on; false, and why, if that cannot be.
-  bool Forward(const PendingPacket& packet, const v1::Verdict& verdict, std::string& why_not);
+  bool Forward(const PendingPacket& packet, const v1::Verdict& verdict, uint32_t slot,
+               std::string& why_not);
   void Invalid(PendingPacket packet, std::string_view why);
   void ApplyOrder(uint64_t transaction_id, uint32_t stream);
   void GiveFallback(PendingPacket packet, v1::Cause cause);
   void CountAbsent(PendingTable::Absent absent, uint64_t transaction_id);
-  bool Asked(v1::Family family) const;
-  absl::Status SetFlags();
+  // The slot of the verdict; 0 if it is not to be remembered. Else as Forward.
+  uint32_t SlotFor(const PendingPacket& packet, const v1::Verdict& verdict, std::string& why_not);
 
   const PipelineOptions options_;
-  PacketQueue* const queue_;  // Not owned.
+  DeciderWishes wishes_;
   PacketMessages messages_;
   PacketNotices notices_;
   PendingTable pending_;
   PacketOutbox outbox_;
   PacketAnswers answers_;
+  PacketRewriter rewriter_;
+  RememberedSlots slots_;
   VerdictErrorList errors_;
   HoldTimes hold_times_;
   ArrivalClock clock_;
@@ -131,15 +140,6 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   bool hopeful_ = true;
   int64_t unanswered_since_ns_ = 0;  // 0: answers come
   int64_t last_stale_ns_ = 0;
-
-  // The decider's wishes.
-  CopyRange copy_range_;
-  QueueFlags flags_;
-  bool ask_ipv4_ = true;
-  bool ask_ipv6_ = true;
-  bool strict_ = false;
-  bool rewrite_ = false;
-  std::string repaired_;  // a payload whose checksums were
 
   uint32_t last_packet_id_ = 0;
   uint64_t missed_ = 0;

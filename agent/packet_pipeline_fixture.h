@@ -99,7 +99,20 @@ class PacketPipelineTest : public testing::Test {
     At(0);
     pipeline_->SetMode(v1::MODE_ON);
   }
-  void Connect(v1::Wishes wishes = {}) { ASSERT_TRUE(pipeline_->OnWelcome(kStream, wishes).ok()); }
+  void Connect(const v1::Wishes& wishes = {}) { ASSERT_TRUE(Welcome(kStream, wishes).ok()); }
+  absl::Status Welcome(uint32_t stream, const v1::Wishes& wishes = {},
+                       const std::string& policy_version = "1") {
+    v1::DecideWelcome welcome;
+    *welcome.mutable_wishes() = wishes;
+    welcome.set_policy_version(policy_version);
+    return pipeline_->OnWelcome(stream, welcome);
+  }
+  absl::Status Retune(const v1::Wishes& wishes = {}, const std::string& policy_version = "1") {
+    v1::Retune retune;
+    *retune.mutable_wishes() = wishes;
+    retune.set_policy_version(policy_version);
+    return pipeline_->OnRetune(retune);
+  }
   void At(int64_t ms) {
     now_ns_ = 1000'000 * kMs + ms * kMs;
     pipeline_->BeginTurn(now_ns_, now_ns_ + 7 * kMs);

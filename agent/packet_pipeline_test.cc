@@ -77,7 +77,7 @@ TEST_F(PacketPipelineTest, AsksAnotherDeciderAgainIfTimeIsLeft) {
   pipeline_->OnLost();
   Push(2);
   At(20);
-  ASSERT_TRUE(pipeline_->OnWelcome(kStream + 1, {}).ok());
+  ASSERT_TRUE(Welcome(kStream + 1).ok());
   const auto after = Asked();
   ASSERT_EQ(after.size(), 2u);
   EXPECT_EQ(after[0].transaction_id(), before[0].transaction_id());
@@ -198,17 +198,17 @@ TEST_F(PacketPipelineTest, AsksOnlyAboutTheFamiliesWanted) {
 TEST_F(PacketPipelineTest, ChecksCopyWishes) {
   v1::Wishes wishes;
   wishes.set_copy_mode(v1::COPY_MODE_NONE);
-  EXPECT_FALSE(pipeline_->OnWelcome(kStream, wishes).ok());
+  EXPECT_FALSE(Welcome(kStream, wishes).ok());
   wishes.set_copy_mode(static_cast<v1::CopyMode>(9));
-  EXPECT_FALSE(pipeline_->OnWelcome(kStream, wishes).ok());
+  EXPECT_FALSE(Welcome(kStream, wishes).ok());
   wishes.set_copy_mode(v1::COPY_MODE_PACKET);
   wishes.set_copy_range(65532);
-  EXPECT_FALSE(pipeline_->OnWelcome(kStream, wishes).ok());
+  EXPECT_FALSE(Welcome(kStream, wishes).ok());
   wishes.set_copy_range(40);
-  EXPECT_TRUE(pipeline_->OnWelcome(kStream, wishes).ok());
+  EXPECT_TRUE(Welcome(kStream, wishes).ok());
   EXPECT_EQ(queue_.range, (CopyRange{.meta = false, .bytes = 40}));
   wishes.set_copy_mode(v1::COPY_MODE_META);
-  EXPECT_TRUE(pipeline_->OnRetune(wishes).ok());
+  EXPECT_TRUE(Retune(wishes).ok());
   EXPECT_TRUE(queue_.range.meta);
 }
 

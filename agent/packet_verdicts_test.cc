@@ -66,7 +66,7 @@ TEST_F(PacketPipelineTest, RefusesByTheMarkOfTheNotifyChain) {
   unheard_of.set_notify(static_cast<v1::Notify>(77));
   Answer({reset, unheard_of});
   EXPECT_TRUE(queue_.given.at(1).accepted) << "the chain behind rejects it";
-  EXPECT_EQ(queue_.given.at(1).mark, 0x5u | 0x08000000) << "not decided";
+  EXPECT_EQ(queue_.given.at(1).mark, 0x5u | 0x88000000) << "not decided";
   EXPECT_FALSE(queue_.given.at(2).accepted);
   EXPECT_EQ(Stats().dropped(), 2u);
 }

@@ -28,6 +28,7 @@ struct PendingPacket {
   uint32_t packet_id = 0;   // the kernel's
   uint32_t mark = 0;        // as it came
   uint32_t stream = 0;      // Decide stream it was, or is to be, presented on; 0: none yet
+  uint32_t era = 0;         // RememberedSlots's, when it was presented
   uint32_t input_ifindex = 0;
   uint32_t output_ifindex = 0;
   uint32_t bytes = 0;     // copied of it

@@ -180,6 +180,20 @@ void QueueLoop::SetMode(v1::Mode mode) {
   });
 }
 
+void QueueLoop::StopRemembering() {
+  Do([this] { pipeline_.StopRemembering(); });
+}
+
+void QueueLoop::StartRemembering(const Rememberable& rememberable) {
+  Do([this, &rememberable] { pipeline_.StartRemembering(rememberable); });
+}
+
+uint64_t QueueLoop::unslotted() {
+  uint64_t unslotted = 0;
+  Do([this, &unslotted] { unslotted = pipeline_.unslotted(); });
+  return unslotted;
+}
+
 v1::QueueStats QueueLoop::Stats() {
   v1::QueueStats stats;
   Do([this, &stats] { stats = ReadStats(); });

@@ -44,6 +44,10 @@ class QueueLoop final {
 
   // Returns when the loop has done it; going off, what was queued until then is let go.
   void SetMode(v1::Mode mode);
+  // See RememberedSlots. What StopRemembering returns after, the kernel has been told.
+  void StopRemembering();
+  void StartRemembering(const Rememberable& rememberable);
+  uint64_t unslotted();
   // A consistent reading: the identity of stats.proto holds in it.
   v1::QueueStats Stats();
 

@@ -12,7 +12,9 @@ TableOptions TableOptionsOf(const AgentConfig& config) {
                           .queue_count = static_cast<uint16_t>(config.queues().count()),
                           .fail_open = config.fail_mode() == FAIL_MODE_OPEN,
                           .mark_mask = config.hook().mark_mask(),
-                          .track_connections = config.conntrack().events()};
+                          .track_connections = config.conntrack().events(),
+                          .connection_mark_mask = config.hook().connection_mark_mask(),
+                          .remembered_limit = config.hook().remembered_limit()};
   for (const Exemption& exemption : config.exempt()) {
     const auto flow = ReadExemption(exemption, [](std::string_view, const std::string&) {});
     if (flow) options.exempt.push_back(*flow);

@@ -167,6 +167,16 @@ TEST(ConfigReaderTest, SaysWhatIsAllowed) {
 
 TEST(ConfigReaderTest, RefusesImpossibleValues) {
   EXPECT_EQ(Error("hook: {mark_mask: 0xff}\n"), "");
+  for (const char* mask : {"0", "0xff000000", "0xff", "0x00ff0000"}) {
+    EXPECT_EQ(Error(std::string("hook: {connection_mark_mask: ") + mask + "}\n"), "");
+  }
+  EXPECT_EQ(Error("hook: {connection_mark_mask: 0xff1}\n"),
+            "f:2:30: hook.connection_mark_mask: 0xff1 is not allowed, allowed are eight bits that "
+            "stand together, as in 0xff000000, or 0 for none");
+  EXPECT_EQ(Error("hook: {connection_mark_mask: 0x0ff00000}\n"),
+            "f:2:30: hook.connection_mark_mask: 0xff00000 shares some bits with hook.mark_mask, "
+            "0xff000000; allowed are the same bits or others");
+  EXPECT_NE(Error("hook: {remembered_limit: 15}\n"), "");
   EXPECT_EQ(Error("hook: {mark_mask: 0xf00f}\n"),
             "f:2:19: hook.mark_mask: 0xf00f is not allowed, allowed are eight bits that stand "
             "together, as in 0xff000000");

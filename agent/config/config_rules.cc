@@ -78,6 +78,20 @@ class Rules final {
   std::vector<Problem>& problems_;
 };
 
+void CheckConnectionMarks(const HookConfig& hook, Rules& rules) {
+  const uint32_t mask = hook.connection_mark_mask();
+  rules.Require(mask == 0 || IsMarkMask(mask), "hook.connection_mark_mask",
+                absl::StrCat("0x", absl::Hex(mask),
+                             " is not allowed, allowed are eight bits that stand together, as in "
+                             "0xff000000, or 0 for none"));
+  // Rules of others that copy the one mark into the other move what stands in one to the same bits
+  // of the other. Where the bits are the same, what moves there cannot be mistaken (mark_bits.h).
+  rules.Require((mask & hook.mark_mask()) == 0 || mask == hook.mark_mask(),
+                "hook.connection_mark_mask",
+                absl::StrCat("0x", absl::Hex(mask), " shares some bits with hook.mark_mask, 0x",
+                             absl::Hex(hook.mark_mask()), "; allowed are the same bits or others"));
+}
+
 void CheckGroups(const AgentConfig& config, Rules& rules) {
   std::set<std::string> names;
   for (int i = 0; i < config.groups_size(); ++i) {
@@ -157,6 +171,7 @@ void CheckRules(const AgentConfig& config, const KeyPlaces& places,
                 absl::StrCat("0x", absl::Hex(config.hook().mark_mask()),
                              " is not allowed, allowed are eight bits that stand together, as in "
                              "0xff000000"));
+  CheckConnectionMarks(config.hook(), rules);
   rules.Require(config.hook().manage() || config.mode_at_start() != MODE_AT_START_ON,
                 "mode_at_start",
                 "`on` is not possible with hook.manage: false, as the rules are not the agent's; "

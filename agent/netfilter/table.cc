@@ -10,6 +10,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/remembered_rules.h"
+#include "agent/netfilter/remembered_sets.h"
 #include "agent/netfilter/table_exemptions.h"
 #include "agent/netfilter/table_reader.h"
 #include "agent/netfilter/table_transaction.h"
@@ -47,9 +50,11 @@ absl::Status RefusalStatus(const TableRefusal& refusal, const TableTransaction& 
   return TableError(refusal.error, transaction.ObjectOf(refusal), hint);
 }
 
-// These and nothing else, and they are awake.
+// These and nothing else but as many sets, and they are awake. The sets themselves are replaced
+// anyway; if they are others the kernel says so.
 bool HasChains(const TableShape& shape, const std::vector<TableChain>& wanted) {
-  if (shape.flags != 0 || shape.use != wanted.size() || shape.chains.size() != wanted.size()) {
+  if (shape.flags != 0 || shape.use != wanted.size() + kRememberedSets.size() ||
+      shape.chains.size() != wanted.size()) {
     return false;
   }
   return std::all_of(wanted.begin(), wanted.end(), [&](const TableChain& chain) {
@@ -84,15 +89,16 @@ Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
       port_id_(socket->port_id()),
       socket_(std::move(socket)) {}
 
-absl::Status Table::Build(Intent intent, TableState state, TableShape& made, TableShape& gone) {
+absl::Status Table::Build(Intent intent, TableState state, uint32_t generation, TableShape& made,
+                          TableShape& gone) {
   // What a kernel has of the two is only known by trying, the better one first.
   for (QueueExpression queue : {QueueExpression::kNative, QueueExpression::kXtables}) {
     if (queue_expression_.value_or(queue) != queue) continue;
     TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
     if (intent == Intent::kRefill) {
-      RefillTable(options_, state, queue, transaction);
+      RefillTable(options_, state, generation, queue, transaction);
     } else {
-      AddTable(options_, state, queue, transaction);
+      AddTable(options_, state, generation, queue, transaction);
     }
     const TableRefusal refusal = intent == Intent::kCheck
                                      ? transaction.Check(*socket_)
@@ -106,37 +112,92 @@ absl::Status Table::Build(Intent intent, TableState state, TableShape& made, Tab
   return absl::InternalError("unreachable: the last expression always returns");
 }
 
-absl::Status Table::Install(TableState state) {
+absl::Status Table::Install(TableState state, uint32_t generation) {
   MutexLock lock(mutex_);
-  if (Refill(state)) return absl::OkStatus();
-  TableShape made, gone;
-  if (absl::Status status = Build(Intent::kReplace, state, made, gone); !status.ok()) return status;
-  SeeCounters(gone);
-  FoldCounters();
-  made_ = std::move(made);
+  if (!Refill(state, generation)) {
+    TableShape made, gone;
+    absl::Status status = Build(Intent::kReplace, state, generation, made, gone);
+    if (!status.ok()) return status;
+    See(gone);
+    tallies_.Fold();
+    made_ = std::move(made);
+  }
+  mode_ = state.mode;
+  generation_ = generation;
+  slots_.clear();
   return absl::OkStatus();
 }
 
 // Replaces the rules of the table that is there; false if its chains are not ours, or the kernel
 // would not.
-bool Table::Refill(TableState state) {
+bool Table::Refill(TableState state, uint32_t generation) {
   const auto found = ReadTableShape(chains_, *socket_);
   if (!found.ok() || !found->has_value() || !HasChains(**found, chains_)) return false;
   TableShape made, gone;
-  if (!Build(Intent::kRefill, state, made, gone).ok()) return false;
+  if (!Build(Intent::kRefill, state, generation, made, gone).ok()) return false;
   // Rules do not say which table they are of but by its name.
   gone.handle = (*found)->handle;
-  SeeCounters(gone);
-  FoldCounters();
+  See(gone);
+  tallies_.Fold();
   made_ = **found;
   for (auto& [name, chain] : made_->chains) chain.rules = made.chains[name].rules;
   return true;
 }
 
+absl::Status Table::Forget(uint32_t generation) {
+  MutexLock lock(mutex_);
+  if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
+  TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+  AddForgetting(options_, mode_, generation, transaction);
+  TableShape made, gone;
+  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
+    AddToShape(message, IsDeletion(message) ? gone : made);
+  });
+  if (refusal.error != 0) return RefusalStatus(refusal, transaction);
+  gone.handle = made_->handle;
+  See(gone);
+  tallies_.FoldRemembered();
+  for (const char* chain : kForgetfulChains) made_->chains[chain].rules = made.chains[chain].rules;
+  generation_ = generation;
+  slots_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status Table::AddSlot(const RememberedSlot& slot) {
+  MutexLock lock(mutex_);
+  if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
+  const bool first = std::none_of(slots_.begin(), slots_.end(), [&](const RememberedSlot& other) {
+    return other.kind.scope == slot.kind.scope && other.kind.accept == slot.kind.accept;
+  });
+  TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+  AddRememberedSlot({.mark_mask = options_.mark_mask,
+                     .connection_mark_mask = options_.connection_mark_mask,
+                     .generation = generation_},
+                    slot, first, transaction);
+  TableShape made;
+  const TableRefusal refusal =
+      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, made); });
+  if (refusal.error != 0) return RefusalStatus(refusal, transaction);
+  for (const auto& [name, chain] : made.chains) {
+    auto& rules = made_->chains[name].rules;
+    rules.insert(rules.end(), chain.rules.begin(), chain.rules.end());
+  }
+  slots_.push_back(slot);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<RememberedEntry>> Table::ReadRemembered(size_t limit) {
+  MutexLock lock(mutex_);
+  if (slots_.empty()) return std::vector<RememberedEntry>();
+  return ReadRememberedEntries(options_.mark_mask, slots_, limit, *socket_);
+}
+
 absl::Status Table::Check() {
   MutexLock lock(mutex_);
+  const uint32_t generation =
+      options_.connection_mark_mask == 0 ? 0 : GenerationMark(options_.connection_mark_mask, 0);
   TableShape made, gone;
-  return Build(Intent::kCheck, TableMode::kOn, made, gone);
+  return Build(Intent::kCheck, TableMode::kOn, generation, made, gone);
 }
 
 absl::Status Table::StopAsking() {
@@ -149,7 +210,7 @@ absl::Status Table::StopAsking() {
   if (refusal.error != 0 && refusal.error != ENOENT) return RefusalStatus(refusal, transaction);
   // Rules do not say which table they are of but by its name.
   if (made_.has_value()) gone.handle = made_->handle;
-  SeeCounters(gone);
+  See(gone);
   return absl::OkStatus();
 }
 
@@ -161,9 +222,10 @@ absl::Status Table::Remove() {
   const TableRefusal refusal =
       transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, gone); });
   if (refusal.error != 0 && refusal.error != ENOENT) return RefusalStatus(refusal, transaction);
-  SeeCounters(gone);
-  FoldCounters();
+  See(gone);
+  tallies_.Fold();
   made_.reset();
+  slots_.clear();
   return absl::OkStatus();
 }
 
@@ -172,11 +234,9 @@ absl::StatusOr<TableCounters> Table::ReadCounters() {
   if (made_.has_value()) {
     absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
     if (!now.ok()) return now.status();
-    if (now->has_value()) SeeCounters(**now);
+    if (now->has_value()) See(**now);
   }
-  return TableCounters{.asked = asked_.total(),
-                       .guard_dropped = guard_dropped_.total(),
-                       .exempted = exempted_.total()};
+  return tallies_.counters();
 }
 
 absl::StatusOr<bool> Table::Intact() {
@@ -189,7 +249,7 @@ absl::StatusOr<bool> Table::ReadIntact() {
   absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
   if (!now.ok()) return now.status();
   if (!now->has_value()) return false;
-  SeeCounters(**now);
+  See(**now);
   return SameStructure(**now, *made_);
 }
 
@@ -208,17 +268,8 @@ std::optional<QueueExpression> Table::queue_expression() const {
   return queue_expression_;
 }
 
-void Table::SeeCounters(const TableShape& now) {
-  if (!made_.has_value()) return;
-  if (auto packets = PacketsOf(now, *made_, kAskChain)) asked_.See(*packets);
-  if (auto packets = PacketsOf(now, *made_, kGuardChain)) guard_dropped_.See(*packets);
-  if (auto packets = PacketsOf(now, *made_, kExemptChain)) exempted_.See(*packets);
-}
-
-void Table::FoldCounters() {
-  asked_.Fold();
-  guard_dropped_.Fold();
-  exempted_.Fold();
+void Table::See(const TableShape& now) {
+  if (made_.has_value()) tallies_.See(now, *made_);
 }
 
 }  // namespace sluice::agent

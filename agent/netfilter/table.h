@@ -8,20 +8,15 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/netfilter/remembered_entries.h"
+#include "agent/netfilter/remembered_slot.h"
 #include "agent/netfilter/table_layout.h"
 #include "agent/netfilter/table_shape.h"
 #include "agent/netfilter/table_socket.h"
-#include "agent/netfilter/table_tally.h"
+#include "agent/netfilter/table_tallies.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::agent {
-
-// Packets, in 64 bits, over all tables this object has installed.
-struct TableCounters {
-  uint64_t asked = 0;          // Reached the ask rule.
-  uint64_t guard_dropped = 0;  // Dropped by the guard: nobody had let them pass.
-  uint64_t exempted = 0;       // Passed unasked by chain exempt.
-};
 
 // The nftables table `inet sluice`: makes it, takes it out, reads its counters, notices what
 // others did to it. Nothing outside that table is ever touched. The sole owner in this process;
@@ -38,11 +33,24 @@ class Table final {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // Puts the table in place, instead of any table of that name, in one transaction. A packet on
+  // Puts the table in place, instead of any table of that name, in one transaction. It remembers
+  // nothing; accepted connections will be those of `generation`, a GenerationMark or 0. A packet on
   // its way just then meets the old rules or the new ones, or, past the place of both ask rules,
   // the guard. Where a table is there with the same chains, only its rules are replaced, and what
   // is queued stays; else the kernel drops it. If it fails, what was there stays.
-  absl::Status Install(TableState state) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Install(TableState state, uint32_t generation = 0) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Makes the installed table forget everything it remembers, and every slot, in one transaction;
+  // accepted connections are those of `generation` from then on.
+  absl::Status Forget(uint32_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Has the installed table, in mode on, remember what verdicts of that slot say. The slot must be
+  // new since Install or Forget.
+  absl::Status AddSlot(const RememberedSlot& slot) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What the sets hold now; up to `limit`, 0 for all.
+  absl::StatusOr<std::vector<RememberedEntry>> ReadRemembered(size_t limit = 0)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Has the kernel check what Install would do, and changes nothing.
   absl::Status Check() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -76,12 +84,11 @@ class Table final {
   Table(const TableOptions& options, std::unique_ptr<TableSocket> socket);
 
   enum class Intent { kReplace, kRefill, kCheck };
-  absl::Status Build(Intent intent, TableState state, TableShape& made, TableShape& gone)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Refill(TableState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Build(Intent intent, TableState state, uint32_t generation, TableShape& made,
+                     TableShape& gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Refill(TableState state, uint32_t generation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<bool> ReadIntact() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SeeCounters(const TableShape& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FoldCounters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void See(const TableShape& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TableOptions options_;
   const std::vector<TableChain> chains_;
@@ -91,9 +98,11 @@ class Table final {
   const std::unique_ptr<TableSocket> socket_ ABSL_PT_GUARDED_BY(mutex_);
   std::optional<QueueExpression> queue_expression_ ABSL_GUARDED_BY(mutex_);
   std::optional<TableShape> made_ ABSL_GUARDED_BY(mutex_);  // By the latest Install.
-  TableTally asked_ ABSL_GUARDED_BY(mutex_);
-  TableTally guard_dropped_ ABSL_GUARDED_BY(mutex_);
-  TableTally exempted_ ABSL_GUARDED_BY(mutex_);
+  // As it is installed.
+  TableMode mode_ ABSL_GUARDED_BY(mutex_) = TableMode::kOn;
+  uint32_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<RememberedSlot> slots_ ABSL_GUARDED_BY(mutex_);
+  TableTallies tallies_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice::agent

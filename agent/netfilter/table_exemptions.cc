@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "agent/netfilter/mark_bits.h"
 #include "agent/netfilter/table_rule.h"
 
 namespace sluice::agent {
@@ -28,9 +29,9 @@ TableRule Begin(const ExemptFlow& flow, bool answers) {
   return rule;
 }
 
-void AddFlow(const ExemptFlow& flow, uint32_t decided_bit, TableTransaction& transaction) {
+void AddFlow(const ExemptFlow& flow, uint32_t mark_mask, TableTransaction& transaction) {
   const auto add = [&](TableRule&& rule) {
-    rule.Count().SetMarkBit(decided_bit).Accept().AddTo(transaction);
+    rule.Count().SetMark(mark_mask, DecidedBit(mark_mask)).Accept().AddTo(transaction);
   };
   add(Begin(flow, /*answers=*/false));
   if (flow.protocol == 0 || flow.protocol == IPPROTO_TCP) {
@@ -48,7 +49,7 @@ void AddFlow(const ExemptFlow& flow, uint32_t decided_bit, TableTransaction& tra
 
 }  // namespace
 
-void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t decided_bit,
+void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t mark_mask,
                    TableTransaction& transaction) {
   TableRule(kExemptChain, "neighbour discovery across a bridge")
       .IfFamily(NFPROTO_IPV6)
@@ -56,10 +57,10 @@ void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t decided_bit,
       .IfByte(NFT_PAYLOAD_NETWORK_HEADER, kHopLimitOffset, 255, 255)
       .IfByte(NFT_PAYLOAD_TRANSPORT_HEADER, 0, kRouterSolicitation, kRedirect)
       .Count()
-      .SetMarkBit(decided_bit)
+      .SetMark(mark_mask, DecidedBit(mark_mask))
       .Accept()
       .AddTo(transaction);
-  for (const ExemptFlow& flow : flows) AddFlow(flow, decided_bit, transaction);
+  for (const ExemptFlow& flow : flows) AddFlow(flow, mark_mask, transaction);
 }
 
 }  // namespace sluice::agent

@@ -19,7 +19,7 @@ inline constexpr char kExemptChain[] = "exempt";
 // Always exempt: IPv6 neighbour discovery (ICMPv6 133 to 137) with hop limit 255. A bridge that
 // shows its packets to these hooks (bridge-nf-call-ip6tables) would go deaf without it; a routed
 // packet never has 255 here, as the kernel lowers the hop limit before the hook.
-void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t decided_bit,
+void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t mark_mask,
                    TableTransaction& transaction);
 
 }  // namespace sluice::agent

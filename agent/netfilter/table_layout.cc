@@ -5,6 +5,7 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
@@ -15,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/remembered_sets.h"
 #include "agent/netfilter/table_comment.h"
 #include "agent/netfilter/table_exemptions.h"
 
@@ -69,27 +71,17 @@ void AddChain(TableTransaction& transaction, const TableChain& made) {
       [&](nlmsghdr* message) { nftnl_chain_nlmsg_build_payload(message, chain.get()); });
 }
 
+// What a verdict's mark says is done right there.
 void AddNotifyRules(uint32_t mark_mask, TableTransaction& transaction) {
-  const auto rule = [mark_mask](Notification notification, const char* comment) {
-    TableRule refused(kNotifyChain, comment);
-    refused.LoadMark(NotifyBits(mark_mask)).IfEqual(NotifyMark(mark_mask, notification));
-    return refused;
-  };
-  rule(Notification::kHostUnreachable, "the decider refused it: host unreachable")
-      .Reject(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_HOST_UNREACH)
+  TableRule(kNotifyChain, "verdicts that may have to be remembered")
+      .LoadMark(mark_mask)
+      .IfNotEqual(DecidedBit(mark_mask))
+      .Jump(kRememberChain)
       .AddTo(transaction);
-  rule(Notification::kAdminProhibited, "the decider refused it: administratively prohibited")
-      .Reject(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED)
-      .AddTo(transaction);
-  rule(Notification::kTcpReset, "the decider refused it: TCP reset")
-      .IfProtocol(IPPROTO_TCP)
-      .Reject(NFT_REJECT_TCP_RST, 0)
-      .AddTo(transaction);
-  // Port unreachable, and a reset for what is not TCP.
-  TableRule(kNotifyChain, "the decider refused it: port unreachable")
-      .LoadMark(NotifyBits(mark_mask))
-      .IfNotEqual(0)
-      .Reject(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH)
+  TableRule(kNotifyChain, "refused by verdict")
+      .LoadMark(DecidedBit(mark_mask) | RefusedBit(mark_mask))
+      .IfEqual(RefusedBit(mark_mask))
+      .Goto(kRefuseChain)
       .AddTo(transaction);
 }
 
@@ -129,11 +121,63 @@ std::string AskComment(const TableOptions& options, TableState state) {
   return absl::StrCat(mode, RevertComment(state.revert));
 }
 
+// Has connections tracked as long as the table is there. With the last rule that looks at
+// connections the kernel stops to track, and drops what is queued; so one must stand where only a
+// refill takes it away. It need not be met: at the end of this chain, nothing comes by.
+void AddTrackingRule(TableTransaction& transaction) {
+  TableRule(kRefuseChain, "connections are tracked, and fragments reassembled, as this rule looks")
+      .LoadConnectionState(~0u)
+      .IfEqual(0)
+      .Drop()
+      .AddTo(transaction);
+}
+
+// Marks packets with what connection tracking makes of them.
+void AddStateRules(uint32_t mark_mask, TableTransaction& transaction) {
+  constexpr uint32_t kInvalidBit = 1;  // NF_CT_STATE_INVALID_BIT
+  constexpr uint32_t kUntrackedBit = 1 << 6;
+  constexpr auto bit = [](ip_conntrack_info info) { return 1u << (info % IP_CT_IS_REPLY + 1); };
+  const auto add = [&](uint32_t states, TrackedState state, const char* comment) {
+    TableRule(kAskChain, comment)
+        .LoadConnectionState(states)
+        .IfNotEqual(0)
+        .SetMark(StateBits(mark_mask), StateMark(mark_mask, state))
+        .AddTo(transaction);
+  };
+  // Most that is asked about is new.
+  add(bit(IP_CT_NEW), TrackedState::kNew, "tells the decider: new");
+  add(bit(IP_CT_ESTABLISHED), TrackedState::kEstablished, "tells the decider: established");
+  add(bit(IP_CT_RELATED), TrackedState::kRelated, "tells the decider: related");
+  add(kInvalidBit | kUntrackedBit, TrackedState::kInvalid, "tells the decider: invalid");
+}
+
+RememberMarks MarksOf(const TableOptions& options, uint32_t generation) {
+  return {.mark_mask = options.mark_mask,
+          .connection_mark_mask = options.connection_mark_mask,
+          .generation = generation};
+}
+
+void AddRemembering(const TableOptions& options, TableState state, uint32_t generation,
+                    TableTransaction& transaction) {
+  AddRememberedSets(options.remembered_limit, transaction);
+  if (state.mode == TableMode::kShadow || generation == 0) return;
+  AddRememberedConnections(MarksOf(options, generation), transaction);
+}
+
 // The rules that differ from mode to mode.
 void AddModeRules(const TableOptions& options, TableState state, QueueExpression queue,
                   TableTransaction& transaction) {
   TableRule(kAskChain, "what is exempt is not asked about").Jump(kExemptChain).AddTo(transaction);
-  // Remembered verdicts go between prepare and ask.
+  if (state.mode == TableMode::kOn) {
+    // Refusals first: a source that is refused has no connections that go on.
+    TableRule(kAskChain, "what is refused is not asked about")
+        .Jump(kRefusedChain)
+        .AddTo(transaction);
+    TableRule(kAskChain, "what is accepted is not asked about")
+        .Jump(kAcceptedChain)
+        .AddTo(transaction);
+  }
+  if (TracksConnections(options)) AddStateRules(options.mark_mask, transaction);
   const bool open = options.fail_open || state.mode == TableMode::kShadow;
   const std::string comment = AskComment(options, state);
   TableRule(kAskChain, comment.c_str())
@@ -149,22 +193,18 @@ void AddModeRules(const TableOptions& options, TableState state, QueueExpression
       .AddTo(transaction);
 }
 
-void AddRules(const TableOptions& options, TableState state, QueueExpression queue,
-              TableTransaction& transaction) {
+void AddRules(const TableOptions& options, TableState state, uint32_t generation,
+              QueueExpression queue, TableTransaction& transaction) {
   TableRule(kPrepareChain, "the mark bits of the agent are not for others to set")
       .LoadMark(~options.mark_mask)
       .StoreMark()
       .AddTo(transaction);
-  if (options.track_connections) {
-    TableRule(kPrepareChain,
-              "connections are tracked, and fragments reassembled, as this rule looks")
-        .LoadConnectionState()
-        .IfEqual(0)
-        .AddTo(transaction);
-  }
-  AddExemptions(options.exempt, DecidedBit(options.mark_mask), transaction);
+  AddRemembering(options, state, generation, transaction);
+  AddExemptions(options.exempt, options.mark_mask, transaction);
   AddModeRules(options, state, queue, transaction);
   AddNotifyRules(options.mark_mask, transaction);
+  AddRefusal(options.mark_mask, transaction);
+  if (TracksConnections(options)) AddTrackingRule(transaction);
   TableRule(kFinishChain, "the mark bits of the agent are not for others to see")
       .LoadMark(~options.mark_mask)
       .StoreMark()
@@ -177,6 +217,11 @@ std::vector<TableChain> TableChains(const TableOptions& options) {
   std::vector<TableChain> chains{
       {kPrepareChain, {{NF_INET_FORWARD, kPreparePriority}}},
       {kExemptChain, std::nullopt},
+      {kRefusedChain, std::nullopt},
+      {kAcceptedChain, std::nullopt},
+      {kRememberChain, std::nullopt},
+      {kRefreshChain, std::nullopt},
+      {kRefuseChain, std::nullopt},
       {kAskChain, {{NF_INET_FORWARD, kAskPriority}}},
       {kNotifyChain, {{NF_INET_FORWARD, kNotifyPriority}}},
       {kFinishChain, {{NF_INET_POST_ROUTING, kFinishPriority}}},
@@ -185,8 +230,8 @@ std::vector<TableChain> TableChains(const TableOptions& options) {
   return chains;
 }
 
-void AddTable(const TableOptions& options, TableState state, QueueExpression queue,
-              TableTransaction& transaction) {
+void AddTable(const TableOptions& options, TableState state, uint32_t generation,
+              QueueExpression queue, TableTransaction& transaction) {
   // Deleting what is not there is an error, so it is made first; making what is there is none.
   ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, nullptr);
   ChangeTable(transaction, NFT_MSG_DELTABLE, 0, nullptr);
@@ -194,7 +239,7 @@ void AddTable(const TableOptions& options, TableState state, QueueExpression que
               "made and restored by sluice-agent; sluice-agent --release removes it");
 
   for (const TableChain& chain : TableChains(options)) AddChain(transaction, chain);
-  AddRules(options, state, queue, transaction);
+  AddRules(options, state, generation, queue, transaction);
 }
 
 TableState StateIn(absl::string_view ask_comment) {
@@ -212,10 +257,18 @@ void StopAsking(const TableOptions& options, TableTransaction& transaction) {
   if (!options.fail_open) FlushChain(kGuardChain, transaction);
 }
 
-void RefillTable(const TableOptions& options, TableState state, QueueExpression queue,
-                 TableTransaction& transaction) {
+void RefillTable(const TableOptions& options, TableState state, uint32_t generation,
+                 QueueExpression queue, TableTransaction& transaction) {
   FlushChain(nullptr, transaction);
-  AddRules(options, state, queue, transaction);
+  DeleteRememberedSets(transaction);
+  AddRules(options, state, generation, queue, transaction);
+}
+
+void AddForgetting(const TableOptions& options, TableState state, uint32_t generation,
+                   TableTransaction& transaction) {
+  for (const char* chain : kForgetfulChains) FlushChain(chain, transaction);
+  DeleteRememberedSets(transaction);
+  AddRemembering(options, state, generation, transaction);
 }
 
 void DeleteTable(TableTransaction& transaction) {

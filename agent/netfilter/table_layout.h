@@ -6,6 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "agent/netfilter/exempt_flow.h"
+#include "agent/netfilter/remembered_rules.h"
 #include "agent/netfilter/table_rule.h"
 #include "agent/netfilter/table_transaction.h"
 
@@ -19,7 +20,9 @@ struct TableOptions {
   uint32_t mark_mask = 0xff000000;  // Packet-mark bits of the agent; see mark_bits.h.
   // Have connections tracked though no other rule asks for it; fragments are reassembled then.
   bool track_connections = false;
-  std::vector<ExemptFlow> exempt = {};  // Not asked about; see table_exemptions.h.
+  uint32_t connection_mark_mask = 0xff000000;  // As mark_mask, of connection marks; 0: none.
+  uint32_t remembered_limit = 65536;           // Entries of each set; see remembered_sets.h.
+  std::vector<ExemptFlow> exempt = {};         // Not asked about; see table_exemptions.h.
 };
 
 // What the table does with packets that nobody decides. Without a table the mode is off.
@@ -43,6 +46,11 @@ struct TableState {
   bool operator==(const TableState&) const = default;
 };
 
+// Whether connections are tracked, and deciders told what that makes of each packet.
+inline bool TracksConnections(const TableOptions& options) {
+  return options.track_connections || options.connection_mark_mask != 0;
+}
+
 inline constexpr char kPrepareChain[] = "prepare";
 inline constexpr char kAskChain[] = "ask";
 inline constexpr char kNotifyChain[] = "notify";
@@ -63,23 +71,35 @@ struct TableChain {
 // The chains a table made with these options has.
 std::vector<TableChain> TableChains(const TableOptions& options);
 
-// Adds to `transaction` whatever replaces the table that is there, if any, by ours. A forwarded
-// packet meets, in this order:
-//   prepare  mangle - 10  clears our bits of the packet mark: nobody comes in decided; with
-//            track_connections looks at the connection, which is all the kernel needs to track
-//   ask      mangle - 5   jumps to chain exempt, which marks decided what is not asked about;
-//                         counts the rest and queues it; a verdict ACCEPT goes on after it
-//   notify   mangle - 4   refuses, and tells the sender, what the verdict's mark says to
+// Adds to `transaction` whatever replaces the table that is there, if any, by ours. It remembers
+// nothing yet; accepted connections will be those of `generation`, a GenerationMark or 0. A
+// forwarded packet meets, in this order:
+//   prepare  mangle - 10  clears our bits of the packet mark: nobody comes in decided
+//   ask      mangle - 5   jumps to chain exempt, which marks decided what is not asked about, then
+//                         to those that know what is refused or accepted already; counts the rest,
+//                         marks it with what connection tracking makes of it and queues it; a
+//                         verdict ACCEPT goes on after it
+//   notify   mangle - 4   remembers and refuses, and tells the sender, what the verdict's mark says
 //   guard    mangle + 5   fail_mode closed only: counts and drops what lacks the decided bit; in
 //                         mode shadow it has no rule
 //   finish   postrouting, mangle - 10  clears our bits before others' rules see them there
-void AddTable(const TableOptions& options, TableState state, QueueExpression queue,
-              TableTransaction& transaction);
+// In mode shadow nothing is remembered. The other chains: table_exemptions.h, remembered_rules.h.
+void AddTable(const TableOptions& options, TableState state, uint32_t generation,
+              QueueExpression queue, TableTransaction& transaction);
 
-// Adds the replacement of all rules of a table that has the chains of these options. The chains
-// stay, and so what is queued stays queued.
-void RefillTable(const TableOptions& options, TableState state, QueueExpression queue,
-                 TableTransaction& transaction);
+// Adds the replacement of all rules and sets of a table that has the chains of these options. The
+// chains stay, and so what is queued stays queued.
+void RefillTable(const TableOptions& options, TableState state, uint32_t generation,
+                 QueueExpression queue, TableTransaction& transaction);
+
+// Adds the end of everything remembered: the slots and the contents of the sets go, and accepted
+// connections are those of `generation` from then on.
+void AddForgetting(const TableOptions& options, TableState state, uint32_t generation,
+                   TableTransaction& transaction);
+
+// The chains whose rules that replaces.
+inline constexpr const char* kForgetfulChains[] = {kRefusedChain, kAcceptedChain, kRememberChain,
+                                                   kRefreshChain};
 
 // What the ask rule's comment says of the state. In doubt it is mode on, confirmed.
 TableState StateIn(absl::string_view ask_comment);

@@ -6,6 +6,7 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
 
 #include <array>
@@ -39,15 +40,32 @@ TableRule& TableRule::StoreMark() {
   return *this;
 }
 
-TableRule& TableRule::SetMarkBit(uint32_t bit) {
-  const uint32_t others = ~bit;
-  return LoadMeta(NFT_META_MARK).Mask(&others, &bit, sizeof(bit)).StoreMark();
+TableRule& TableRule::SetMark(uint32_t mask, uint32_t value) {
+  const uint32_t others = ~mask;
+  return LoadMeta(NFT_META_MARK).Mask(&others, &value, sizeof(value)).StoreMark();
 }
 
-TableRule& TableRule::LoadConnectionState() {
-  nftnl_expr* load = Append("ct");
-  nftnl_expr_set_u32(load, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
-  nftnl_expr_set_u32(load, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+TableRule& TableRule::LoadConnectionState(uint32_t mask) {
+  const uint32_t zero = 0;
+  return LoadConnection(NFT_CT_STATE).Mask(&mask, &zero, sizeof(mask));
+}
+
+TableRule& TableRule::LoadConnectionStatus(uint32_t mask) {
+  const uint32_t zero = 0;
+  return LoadConnection(NFT_CT_STATUS).Mask(&mask, &zero, sizeof(mask));
+}
+
+TableRule& TableRule::LoadConnectionMark(uint32_t mask) {
+  const uint32_t zero = 0;
+  return LoadConnection(NFT_CT_MARK).Mask(&mask, &zero, sizeof(mask));
+}
+
+TableRule& TableRule::SetConnectionMark(uint32_t mask, uint32_t value) {
+  const uint32_t others = ~mask;
+  LoadConnection(NFT_CT_MARK).Mask(&others, &value, sizeof(value));
+  nftnl_expr* store = Append("ct");
+  nftnl_expr_set_u32(store, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
+  nftnl_expr_set_u32(store, NFTNL_EXPR_CT_SREG, NFT_REG_1);
   return *this;
 }
 
@@ -109,6 +127,43 @@ TableRule& TableRule::IfAddress(Side side, const IpNetwork& network) {
   return Compare(NFT_CMP_EQ, network.address.data(), size);
 }
 
+TableRule& TableRule::KeyFromHeader(nft_payload_bases header, uint32_t offset, uint32_t size) {
+  return LoadPayload(header, offset, size, NextKeyRegister(size));
+}
+
+TableRule& TableRule::KeyFromProtocol() { return LoadMeta(NFT_META_L4PROTO, NextKeyRegister(1)); }
+
+TableRule& TableRule::KeyFromNothing() {
+  const uint16_t nothing = 0;
+  return LoadValue(&nothing, sizeof(nothing), NextKeyRegister(sizeof(nothing)));
+}
+
+TableRule& TableRule::KeyFromConnection(nft_ct_keys key, uint32_t size) {
+  LoadConnection(key, NextKeyRegister(size));
+  return *this;
+}
+
+TableRule& TableRule::IfIn(const char* map) {
+  nftnl_expr* lookup = Append("lookup");
+  nftnl_expr_set_str(lookup, NFTNL_EXPR_LOOKUP_SET, map);
+  nftnl_expr_set_u32(lookup, NFTNL_EXPR_LOOKUP_SREG, NFT_REG32_00);
+  nftnl_expr_set_u32(lookup, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_1);
+  return *this;
+}
+
+TableRule& TableRule::Enter(const char* map, Entry entry, uint32_t value, uint64_t lifetime_ms) {
+  const uint32_t data = NextKeyRegister(sizeof(value));
+  LoadValue(&value, sizeof(value), data);
+  nftnl_expr* enter = Append("dynset");
+  nftnl_expr_set_str(enter, NFTNL_EXPR_DYNSET_SET_NAME, map);
+  nftnl_expr_set_u32(enter, NFTNL_EXPR_DYNSET_OP,
+                     entry == Entry::kAdd ? NFT_DYNSET_OP_ADD : NFT_DYNSET_OP_UPDATE);
+  nftnl_expr_set_u32(enter, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
+  nftnl_expr_set_u32(enter, NFTNL_EXPR_DYNSET_SREG_DATA, data);
+  nftnl_expr_set_u64(enter, NFTNL_EXPR_DYNSET_TIMEOUT, lifetime_ms);
+  return *this;
+}
+
 TableRule& TableRule::Count() {
   Append("counter");
   return *this;
@@ -119,6 +174,8 @@ TableRule& TableRule::Accept() { return Verdict(NF_ACCEPT, nullptr); }
 TableRule& TableRule::Drop() { return Verdict(NF_DROP, nullptr); }
 
 TableRule& TableRule::Jump(const char* chain) { return Verdict(NFT_JUMP, chain); }
+
+TableRule& TableRule::Goto(const char* chain) { return Verdict(NFT_GOTO, chain); }
 
 TableRule& TableRule::Reject(nft_reject_types type, uint8_t code) {
   nftnl_expr* reject = Append("reject");
@@ -175,20 +232,47 @@ TableRule& TableRule::Mask(const void* mask, const void* flip, uint32_t size) {
   return *this;
 }
 
-TableRule& TableRule::LoadMeta(nft_meta_keys key) {
+TableRule& TableRule::LoadMeta(nft_meta_keys key, uint32_t to) {
   nftnl_expr* load = Append("meta");
   nftnl_expr_set_u32(load, NFTNL_EXPR_META_KEY, key);
-  nftnl_expr_set_u32(load, NFTNL_EXPR_META_DREG, NFT_REG_1);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_META_DREG, to);
   return *this;
 }
 
-TableRule& TableRule::LoadPayload(nft_payload_bases header, uint32_t offset, uint32_t size) {
+TableRule& TableRule::LoadConnection(nft_ct_keys key, uint32_t to) {
+  nftnl_expr* load = Append("ct");
+  nftnl_expr_set_u32(load, NFTNL_EXPR_CT_KEY, key);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_CT_DREG, to);
+  // Of what both directions have, the kernel wants to know whose; of the rest it must not be told.
+  if (key == NFT_CT_SRC_IP || key == NFT_CT_DST_IP || key == NFT_CT_SRC_IP6 ||
+      key == NFT_CT_DST_IP6 || key == NFT_CT_PROTO_SRC || key == NFT_CT_PROTO_DST) {
+    nftnl_expr_set_u8(load, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+  }
+  return *this;
+}
+
+TableRule& TableRule::LoadPayload(nft_payload_bases header, uint32_t offset, uint32_t size,
+                                  uint32_t to) {
   nftnl_expr* load = Append("payload");
-  nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_DREG, to);
   nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_BASE, header);
   nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
   nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_LEN, size);
   return *this;
+}
+
+TableRule& TableRule::LoadValue(const void* value, uint32_t size, uint32_t to) {
+  nftnl_expr* load = Append("immediate");
+  nftnl_expr_set_u32(load, NFTNL_EXPR_IMM_DREG, to);
+  nftnl_expr_set(load, NFTNL_EXPR_IMM_DATA, value, size);
+  return *this;
+}
+
+// Parts of a key stand side by side, each in as many registers of four bytes as it fills.
+uint32_t TableRule::NextKeyRegister(uint32_t size) {
+  const uint32_t next = NFT_REG32_00 + key_registers_;
+  key_registers_ += (size + NFT_REG32_SIZE - 1) / NFT_REG32_SIZE;
+  return next;
 }
 
 TableRule& TableRule::Verdict(int verdict, const char* chain) {

@@ -40,9 +40,16 @@ class TableRule final {
   TableRule& LoadMark(uint32_t mask);
   // Packet mark = register 1.
   TableRule& StoreMark();
-  TableRule& SetMarkBit(uint32_t bit);
-  // Register 1 = state of the packet's connection.
-  TableRule& LoadConnectionState();
+  // Packet mark = packet mark outside `mask`, `value` in it.
+  TableRule& SetMark(uint32_t mask, uint32_t value);
+
+  // Register 1 = of the packet's connection the state (NF_CT_STATE_*), the status (IPS_*) or the
+  // mark, & mask. A packet without a connection goes no further, but with LoadConnectionState.
+  TableRule& LoadConnectionState(uint32_t mask);
+  TableRule& LoadConnectionStatus(uint32_t mask);
+  TableRule& LoadConnectionMark(uint32_t mask);
+  // Connection mark = connection mark outside `mask`, `value` in it. As above.
+  TableRule& SetConnectionMark(uint32_t mask, uint32_t value);
 
   // Goes on only if register 1 is `value`.
   TableRule& IfEqual(uint32_t value);
@@ -61,10 +68,24 @@ class TableRule final {
   // Goes on only if the packet is of that network's family and its address lies in it.
   TableRule& IfAddress(Side side, const IpNetwork& network);
 
+  // Reads the parts of a set's key one by one, from the first on: of a header, the IANA protocol
+  // number, two bytes of nothing, or of the first packet of the packet's connection.
+  TableRule& KeyFromHeader(nft_payload_bases header, uint32_t offset, uint32_t size);
+  TableRule& KeyFromProtocol();
+  TableRule& KeyFromNothing();
+  TableRule& KeyFromConnection(nft_ct_keys key, uint32_t size);
+  // Goes on only if the key is in the map; register 1 = what it says there, 32 bits.
+  TableRule& IfIn(const char* map);
+  // Enters the key into the map, or has it stay longer if it is there. Goes on unless the map is
+  // full. kAdd does not prolong.
+  enum class Entry { kAdd, kProlong };
+  TableRule& Enter(const char* map, Entry entry, uint32_t value, uint64_t lifetime_ms);
+
   TableRule& Count();
   TableRule& Accept();
   TableRule& Drop();
   TableRule& Jump(const char* chain);
+  TableRule& Goto(const char* chain);
   // Drops and tells the sender. `code` is an NFT_REJECT_ICMPX_*: of ICMP or ICMPv6 as the packet
   // is.
   TableRule& Reject(nft_reject_types type, uint8_t code);
@@ -79,12 +100,17 @@ class TableRule final {
 
   TableRule& Compare(nft_cmp_ops operation, const void* value, uint32_t size);
   TableRule& Mask(const void* mask, const void* flip, uint32_t size);
-  TableRule& LoadMeta(nft_meta_keys key);
-  TableRule& LoadPayload(nft_payload_bases header, uint32_t offset, uint32_t size);
+  TableRule& LoadMeta(nft_meta_keys key, uint32_t to = NFT_REG_1);
+  TableRule& LoadConnection(nft_ct_keys key, uint32_t to = NFT_REG_1);
+  uint32_t NextKeyRegister(uint32_t size);
+  TableRule& LoadPayload(nft_payload_bases header, uint32_t offset, uint32_t size,
+                         uint32_t to = NFT_REG_1);
+  TableRule& LoadValue(const void* value, uint32_t size, uint32_t to);
   TableRule& Verdict(int verdict, const char* chain);
   nftnl_expr* Append(const char* name);  // Belongs to the rule.
 
   const char* chain_;
+  uint32_t key_registers_ = 0;  // Of four bytes each.
   std::unique_ptr<nftnl_rule, Free> rule_;
 };
 

@@ -86,8 +86,9 @@ int AddExpression(const nlattr* element, void* data) {
   auto& rule = *static_cast<TableShape::Rule*>(data);
   const Attributes expression(element);
   rule.expressions.emplace_back(expression.Text(NFTA_EXPR_NAME));
-  if (rule.expressions.back() == "counter" && !rule.packets.has_value()) {
-    rule.packets = Attributes(expression.Nest(NFTA_EXPR_DATA)).U64(NFTA_COUNTER_PACKETS);
+  if (rule.expressions.back() == "counter" && !rule.passed.has_value()) {
+    (rule.packets.has_value() ? rule.passed : rule.packets) =
+        Attributes(expression.Nest(NFTA_EXPR_DATA)).U64(NFTA_COUNTER_PACKETS);
   }
   return MNL_CB_OK;
 }
@@ -164,7 +165,7 @@ bool SameStructure(const TableShape& a, const TableShape& b) {
 }
 
 std::optional<uint64_t> PacketsOf(const TableShape& now, const TableShape& made,
-                                  absl::string_view chain) {
+                                  absl::string_view chain, RuleCounter counter) {
   const auto now_chain = now.chains.find(std::string(chain));
   const auto made_chain = made.chains.find(std::string(chain));
   if (now.handle != made.handle || now_chain == now.chains.end() ||
@@ -174,13 +175,19 @@ std::optional<uint64_t> PacketsOf(const TableShape& now, const TableShape& made,
   std::optional<uint64_t> packets;
   for (const TableShape::Rule& rule : now_chain->second.rules) {
     const auto& ours = made_chain->second.rules;
-    if (rule.packets.has_value() &&
+    const std::optional<uint64_t> counted = counter(rule);
+    if (counted.has_value() &&
         std::any_of(ours.begin(), ours.end(),
                     [&](const TableShape::Rule& our) { return our.handle == rule.handle; })) {
-      packets = packets.value_or(0) + *rule.packets;
+      packets = packets.value_or(0) + *counted;
     }
   }
   return packets;
+}
+
+std::optional<uint64_t> PacketsOf(const TableShape& now, const TableShape& made,
+                                  absl::string_view chain) {
+  return PacketsOf(now, made, chain, [](const TableShape::Rule& rule) { return rule.packets; });
 }
 
 }  // namespace sluice::agent

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 
 struct nlmsghdr;
@@ -18,8 +19,9 @@ struct TableShape {
   struct Rule {
     uint64_t handle = 0;  // Unique in its table; a rule that is replaced gets a new one.
     std::vector<std::string> expressions;
-    std::optional<uint64_t> packets;  // Of its first counter.
-    std::string comment = {};         // What `nft list` prints beside it.
+    std::optional<uint64_t> packets;      // Of its first counter.
+    std::string comment = {};             // What `nft list` prints beside it.
+    std::optional<uint64_t> passed = {};  // Packets of its second counter.
   };
   struct Chain {
     uint64_t handle = 0;
@@ -44,8 +46,13 @@ void AddToShape(const nlmsghdr* message, TableShape& shape);
 // The same table, chains and rules; counters may differ.
 bool SameStructure(const TableShape& a, const TableShape& b);
 
+// The counter of a rule; nothing if it has none, or it is not to be counted.
+using RuleCounter = absl::FunctionRef<std::optional<uint64_t>(const TableShape::Rule&)>;
+
 // What the counters of `chain` say in `now`, as far as they stand in rules that `made` has too;
 // nothing if none does.
+std::optional<uint64_t> PacketsOf(const TableShape& now, const TableShape& made,
+                                  absl::string_view chain, RuleCounter counter);
 std::optional<uint64_t> PacketsOf(const TableShape& now, const TableShape& made,
                                   absl::string_view chain);
 

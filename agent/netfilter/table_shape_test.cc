@@ -72,6 +72,12 @@ TEST(TableShapeTest, CountsOnlyOurRules) {
   EXPECT_EQ(PacketsOf(now, Shape(), "ask"), std::nullopt);
 
   now = Shape();
+  now.chains["ask"].rules[0].passed = 30;
+  const auto passed = [](const TableShape::Rule& rule) { return rule.passed; };
+  EXPECT_EQ(PacketsOf(now, Shape(), "ask", passed), 30u);
+  EXPECT_EQ(PacketsOf(Shape(), Shape(), "ask", passed), std::nullopt);
+
+  now = Shape();
   now.handle = 8;  // Handles of rules start anew in each table.
   EXPECT_EQ(PacketsOf(now, Shape(), "ask"), std::nullopt);
 }
@@ -79,15 +85,15 @@ TEST(TableShapeTest, CountsOnlyOurRules) {
 // The messages that make the table, taken as notifications.
 TEST(TableShapeTest, ReadsMessages) {
   TableTransaction transaction(1);
-  AddTable({}, TableMode::kOn, QueueExpression::kXtables, transaction);
+  AddTable({}, TableMode::kOn, /*generation=*/0, QueueExpression::kXtables, transaction);
   TableShape shape;
   int rest = static_cast<int>(transaction.bytes().size());
   for (auto* message = reinterpret_cast<const nlmsghdr*>(transaction.bytes().data());
        mnl_nlmsg_ok(message, rest); message = mnl_nlmsg_next(message, &rest)) {
     AddToShape(message, shape);
   }
-  ASSERT_EQ(shape.chains.size(), 6u);
-  EXPECT_EQ(shape.chains["notify"].rules.size(), 4u);
+  ASSERT_EQ(shape.chains.size(), 11u);
+  EXPECT_EQ(shape.chains["notify"].rules.size(), 2u);
   EXPECT_EQ(shape.chains["guard"].priority, -145);
   EXPECT_EQ(shape.chains["guard"].type, "filter");
   ASSERT_EQ(shape.chains["guard"].rules.size(), 1u);
@@ -101,7 +107,7 @@ TEST(TableShapeTest, ReadsMessages) {
 // Every message, cut short everywhere, and with every byte changed.
 TEST(TableShapeTest, BrokenMessagesDoNoHarm) {
   TableTransaction transaction(1);
-  AddTable({}, TableMode::kOn, QueueExpression::kXtables, transaction);
+  AddTable({}, TableMode::kOn, /*generation=*/0, QueueExpression::kXtables, transaction);
   int rest = static_cast<int>(transaction.bytes().size());
   for (auto* message = reinterpret_cast<const nlmsghdr*>(transaction.bytes().data());
        mnl_nlmsg_ok(message, rest); message = mnl_nlmsg_next(message, &rest)) {

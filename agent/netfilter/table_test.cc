@@ -62,10 +62,13 @@ TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
            "comment \"asks the decider; drops if no agent listens\"",
            "chain notify {",
            "type filter hook forward priority mangle - 4; policy accept;",
-           "meta mark & 0x0e000000 == 0x02000000 reject with icmpx host-unreachable",
-           "meta mark & 0x0e000000 == 0x04000000 reject with icmpx admin-prohibited",
-           "meta mark & 0x0e000000 == 0x08000000 meta l4proto tcp reject with tcp reset",
-           "meta mark & 0x0e000000 != 0x00000000 reject comment",
+           "meta mark != 0x01000000/8 jump remember",
+           "meta mark & 0x81000000 == 0x80000000 goto refuse",
+           "meta mark 0x82000000/8 reject with icmpx host-unreachable",
+           "meta mark 0x84000000/8 reject with icmpx admin-prohibited",
+           "meta mark 0x88000000/8 meta l4proto tcp reject with tcp reset",
+           "meta mark 0x86000000/8 reject comment",
+           "meta mark 0x88000000/8 reject comment",
            "chain guard {",
            "type filter hook forward priority mangle + 5; policy accept;",
            "meta mark & 0x01000000 == 0x00000000 counter packets 0 bytes 0 drop comment "
@@ -79,10 +82,17 @@ TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
 }
 
 TEST_F(TableTest, HasConnectionsTracked) {
-  auto table = Open({.track_connections = true});
+  for (const TableOptions& options :
+       {TableOptions{.track_connections = true, .connection_mark_mask = 0},
+        TableOptions{.track_connections = false, .connection_mark_mask = 0xff000000}}) {
+    auto table = Open(options);
+    ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
+    EXPECT_THAT(Listing(), HasSubstr("ct state "));
+    ExpectIntact(*table, true);
+  }
+  auto table = Open({.track_connections = false, .connection_mark_mask = 0});
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
-  EXPECT_THAT(Listing(), HasSubstr("ct state == 0x0"));
-  ExpectIntact(*table, true);
+  EXPECT_THAT(Listing(), Not(HasSubstr("ct state")));
 }
 
 TEST_F(TableTest, OpenModeHasNoGuard) {

@@ -16,6 +16,7 @@
 namespace sluice::agent {
 namespace {
 
+constexpr uint8_t kIcmp = 1;
 constexpr uint8_t kUdp = 17;
 constexpr uint8_t kHopLimit = 64;
 constexpr std::array<uint8_t, 8> kUdpHeader = {0x30, 0x39, 0x00, 0x35, 0, 8, 0, 0};
@@ -47,13 +48,13 @@ void Write(int fd, const Packet& packet) {
   ASSERT_EQ(write(fd, packet.data(), packet.size()), std::ssize(packet)) << strerror(errno);
 }
 
-// The datagrams that can be read from fd. The gateway itself says things there, too, such as
-// router solicitations.
-int CountDatagrams(int fd) {
+// The datagrams that can be read from fd, or the errors of ICMP. The gateway itself says things
+// there, too, such as router solicitations.
+int Count(int fd, uint8_t protocol = kUdp) {
   int count = 0;
   std::array<uint8_t, 2048> packet;
   while (read(fd, packet.data(), packet.size()) > 0) {
-    if ((packet[0] >> 4) == 4 ? packet[9] == kUdp : packet[6] == kUdp) ++count;
+    if ((packet[0] >> 4) == 4 ? packet[9] == protocol : packet[6] == protocol) ++count;
   }
   EXPECT_EQ(errno, EAGAIN) << strerror(errno);
   return count;
@@ -119,9 +120,11 @@ void TableTestbed::SendIpv6(uint8_t flow) {
   Write(inside_, packet);
 }
 
-int TableTestbed::Received() { return CountDatagrams(outside_); }
+int TableTestbed::Received() { return Count(outside_); }
 
-int TableTestbed::Answered() { return CountDatagrams(inside_); }
+int TableTestbed::Answered() { return Count(inside_); }
+
+int TableTestbed::Errors() { return Count(inside_, kIcmp); }
 
 int TableTestbed::OpenDevice(const char* name, short kind) {
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);

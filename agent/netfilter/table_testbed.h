@@ -31,6 +31,8 @@ class TableTestbed : public ::testing::Test {
   void AnswerIpv4(uint8_t flow = 1);
   // How many of those came out since the last call.
   int Answered();
+  // How many ICMP errors senders were told instead.
+  int Errors();
 
   // The datagrams go from port 12345 to this one.
   static constexpr uint16_t kPort = 53;

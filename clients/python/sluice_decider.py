@@ -31,6 +31,10 @@ class Packet:
     """Waits for an answer, until `expires` on time.monotonic(). Has the fields of sluice.v1.Packet
     (headers, payload …) and the hello of its stream (hello.agent.gateway, hello.queue …).
 
+    accept and drop are for this packet, or with scope="connection", "peer" or "source" for what
+    comes after it as well: the gateway's kernel remembers them for lifetime= seconds (1 to 86400,
+    default 60; an accepted connection for as long as it lasts) and asks no more.
+
     `fields` of the answers are those of sluice.v1.Verdict: mark= sets the bits of mark_mask=
     (default: all); payload= replaces the packet, if rewrite was wished, its checksums repaired.
     """
@@ -42,13 +46,13 @@ class Packet:
     def __getattr__(self, name):
         return getattr(self._packet, name)
 
-    def accept(self, reason="accepted", **fields):
-        self._answer(pb.ACTION_ACCEPT, reason=reason, **fields)
+    def accept(self, reason="accepted", scope="packet", lifetime=None, **fields):
+        self._answer(pb.ACTION_ACCEPT, reason=reason, **_reach(scope, lifetime), **fields)
 
-    def drop(self, reason="dropped", notify="unspecified"):
+    def drop(self, reason="dropped", notify="unspecified", scope="packet", lifetime=None):
         """notify: host-unreachable, admin-prohibited, port-unreachable or tcp-reset."""
         kind = pb.Notify.Value("NOTIFY_" + notify.upper().replace("-", "_"))
-        self._answer(pb.ACTION_DROP, reason=reason, notify=kind)
+        self._answer(pb.ACTION_DROP, reason=reason, notify=kind, **_reach(scope, lifetime))
 
     def repeat(self, reason="repeated", **fields):
         """Runs the hook again; the packet comes back as a new one."""
@@ -74,9 +78,18 @@ class Packet:
         self._stream.put(verdict)
 
 
+def _reach(scope, lifetime):
+    """The fields that say how far a verdict reaches."""
+    fields = {"scope": pb.Scope.Value("SCOPE_" + scope.upper())}
+    if lifetime is not None:
+        fields["lifetime"] = Duration(seconds=int(lifetime))
+    return fields
+
+
 class Decider(decision_pb2_grpc.DecisionServiceServicer):
     """Serves agents at `address` until it is closed. `wishes` are the fields of sluice.v1.Wishes:
-    families=, copy_mode=, copy_range=, ordering=, rewrite=."""
+    families=, copy_mode=, copy_range=, ordering=, rewrite=. Another policy_version (see retune)
+    voids what gateways remember."""
 
     def __init__(self, address="127.0.0.1:7654", policy_version="", **wishes):
         self._tuning = {"wishes": pb.Wishes(**wishes), "policy_version": policy_version}

@@ -70,14 +70,17 @@ class Stream:
             )
         )
 
-    def retune(self, **wishes):
-        self.send(retune=decision_pb2.Retune(wishes=decision_pb2.Wishes(**wishes)))
+    def retune(self, policy_version="", **wishes):
+        tuning = decision_pb2.Retune(
+            wishes=decision_pb2.Wishes(**wishes), policy_version=policy_version
+        )
+        self.send(retune=tuning)
 
 
 class Decider:
     """Answers each packet with the verdicts script(stream, packet) returns.
 
-    `first` is sent in place of the welcome; `wishes` are the welcome's.
+    `first` is sent in place of the welcome; `wishes` and `policy_version` are the welcome's.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Decider:
         wishes=None,
         services=("decide", "report", "serve"),
         first=None,
+        policy_version="",
     ):
         self.address = f"unix:{path}"
         self.script = script
@@ -94,9 +98,10 @@ class Decider:
         self.streams = []
         self.events = []
         self._wishes = decision_pb2.Wishes(**(wishes or {}))
+        self.policy_version = policy_version
         self._first = first
         self._changed = threading.Condition()
-        self._commands = {}
+        self._commands, self._parts = {}, {}
         self._serving = None
         self._ids = itertools.count(1)
         self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
@@ -134,7 +139,9 @@ class Decider:
         kind = request.WhichOneof("message")
         if kind == "hello":
             stream.hello = request.hello
-            welcome = decision_pb2.DecideWelcome(wishes=self._wishes)
+            welcome = decision_pb2.DecideWelcome(
+                wishes=self._wishes, policy_version=self.policy_version
+            )
             stream.outgoing.put(self._first or decision_pb2.DecideResponse(welcome=welcome))
         elif kind == "heartbeat" and self.heartbeats:
             stream.send(heartbeat=request.heartbeat)
@@ -183,7 +190,7 @@ class Decider:
                         )
                         self._serving = outgoing
                     else:
-                        self._commands[request.reply.id] = request.reply
+                        self._take_reply(request.reply)
                     self._changed.notify_all()
         except grpc.RpcError:
             pass  # the stream ended
@@ -192,6 +199,13 @@ class Decider:
                 self._serving = None
             self._changed.notify_all()
         outgoing.put(None)
+
+    def _take_reply(self, part):
+        """Replies that come in several parts are put together."""
+        whole = self._parts.setdefault(part.id, command_pb2.CommandReply())
+        whole.MergeFrom(part)
+        if part.last:
+            self._commands[part.id] = self._parts.pop(part.id)
 
     # What tests do.
 
@@ -236,6 +250,16 @@ class Decider:
 
     def stats(self):
         return self.command(get_stats=command_pb2.GetStatsCommand()).stats
+
+    def remembered(self, limit=0):
+        """What the agent's kernel remembers."""
+        listed = self.command(list_remembered=command_pb2.ListRememberedCommand(limit=limit))
+        return list(listed.remembered.verdicts)
+
+    def clear_remembered(self):
+        """How many verdicts were forgotten."""
+        cleared = self.command(clear_remembered=command_pb2.ClearRememberedCommand())
+        return cleared.clear_remembered.cleared
 
     def set_mode(self, mode, **fields):
         return self.command(set_mode=command_pb2.SetModeCommand(mode=mode, **fields)).set_mode

@@ -74,6 +74,25 @@ def test_notify(rig, start):
     assert rig.pinger().ping()
 
 
+def test_remember(rig, start):
+    kit = start("Remember")
+    pinger = rig.pinger()
+    end = time.monotonic() + 10
+    while True:
+        asked = len(kit.packets)
+        assert pinger.ping()
+        if len(kit.packets) == asked:
+            break
+        assert time.monotonic() < end
+    while True:
+        asked = len(kit.packets)
+        with pytest.raises((ConnectionRefusedError, TimeoutError)):
+            rig.connect(port=23, timeout=1)
+        if len(kit.packets) == asked:
+            break
+        assert time.monotonic() < end
+
+
 def test_mark(rig, start):
     rig.network.gateway.nft(
         """

@@ -130,11 +130,11 @@ class Player final {
   void Hear(v1::DecideResponse response) {
     if (!connected_) {
       if (!response.has_welcome()) return;
-      connected_ = pipeline_.OnWelcome(++stream_, response.welcome().wishes()).ok();
+      connected_ = pipeline_.OnWelcome(++stream_, response.welcome()).ok();
     } else if (response.has_welcome()) {
       Lose();
     } else if (response.has_retune()) {
-      if (!pipeline_.OnRetune(response.retune().wishes()).ok()) Lose();
+      if (!pipeline_.OnRetune(response.retune()).ok()) Lose();
     } else if (response.has_verdicts()) {
       for (v1::Verdict& verdict : *response.mutable_verdicts()->mutable_verdicts()) {
         const uint64_t id = verdict.transaction_id();

@@ -1,0 +1,173 @@
+#include "agent/netfilter/remembered_entries.h"
+
+#include <endian.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
+#include "agent/netfilter/table_rule.h"
+
+namespace sluice::agent {
+namespace {
+
+// Other programs change rules in bursts, and each change overtakes the dump of a set.
+constexpr int kAttempts = 16;
+
+// Parsed here and not by libnftnl, which ends the process over an attribute it does not expect.
+class Attributes {
+ public:
+  static constexpr uint16_t kMax = 8;
+  static_assert(NFTA_SET_ELEM_EXPIRATION < kMax && NFTA_DATA_VALUE < kMax);
+
+  explicit Attributes(const nlmsghdr* message) {
+    const auto* body = static_cast<const char*>(mnl_nlmsg_get_payload(message));
+    mnl_attr_parse_payload(body + sizeof(nfgenmsg),
+                           mnl_nlmsg_get_payload_len(message) - sizeof(nfgenmsg), Take, this);
+  }
+  explicit Attributes(const nlattr* nest) {
+    if (nest != nullptr) mnl_attr_parse_nested(nest, Take, this);
+  }
+
+  const nlattr* operator[](uint16_t type) const { return found_[type]; }
+
+  absl::string_view Bytes(uint16_t type) const {
+    const nlattr* found = found_[type];
+    if (found == nullptr) return {};
+    return {static_cast<const char*>(mnl_attr_get_payload(found)), mnl_attr_get_payload_len(found)};
+  }
+
+ private:
+  static int Take(const nlattr* attribute, void* data) {
+    const uint16_t type = mnl_attr_get_type(attribute);
+    if (type < kMax) static_cast<Attributes*>(data)->found_[type] = attribute;
+    return MNL_CB_OK;
+  }
+
+  std::array<const nlattr*, kMax> found_ = {};
+};
+
+std::optional<SetElement> ElementOf(const nlattr* nest) {
+  const Attributes attributes(nest);
+  SetElement element;
+  element.key = std::string(Attributes(attributes[NFTA_SET_ELEM_KEY]).Bytes(NFTA_DATA_VALUE));
+  const absl::string_view value = Attributes(attributes[NFTA_SET_ELEM_DATA]).Bytes(NFTA_DATA_VALUE);
+  if (element.key.empty() || value.size() != sizeof(element.value)) return std::nullopt;
+  std::memcpy(&element.value, value.data(), sizeof(element.value));
+  const absl::string_view left = attributes.Bytes(NFTA_SET_ELEM_EXPIRATION);
+  if (left.size() == sizeof(element.expires_in_ms)) {
+    std::memcpy(&element.expires_in_ms, left.data(), sizeof(element.expires_in_ms));
+    element.expires_in_ms = be64toh(element.expires_in_ms);
+  }
+  return element;
+}
+
+uint16_t PortAt(const std::string& key, size_t at) {
+  return static_cast<uint16_t>(static_cast<uint8_t>(key[at]) << 8 |
+                               static_cast<uint8_t>(key[at + 1]));
+}
+
+}  // namespace
+
+void ForEachElement(const nlmsghdr* message, absl::FunctionRef<void(const SetElement&)> take) {
+  if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg)) return;
+  if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM)) return;
+  const Attributes list(message);
+  const nlattr* elements = list[NFTA_SET_ELEM_LIST_ELEMENTS];
+  if (elements == nullptr) return;
+  mnl_attr_parse_nested(
+      elements,
+      [](const nlattr* nest, void* data) {
+        const std::optional<SetElement> element = ElementOf(nest);
+        if (element) (*static_cast<decltype(take)*>(data))(*element);
+        return MNL_CB_OK;
+      },
+      &take);
+}
+
+std::optional<RememberedEntry> EntryOf(const RememberedSet& set, const SetElement& element,
+                                       uint32_t mark_mask,
+                                       const std::vector<RememberedSlot>& slots) {
+  const std::string& key = element.key;
+  if (key.size() != set.key_length) return std::nullopt;
+  RememberedEntry entry;
+  entry.scope = set.scope;
+  entry.expires_in_ms = element.expires_in_ms;
+  const size_t address = set.ipv6 ? 16 : 4;
+  entry.source = key.substr(0, address);
+  if (set.scope != RememberedScope::kSource) {
+    entry.destination = key.substr(address, address);
+    entry.protocol = static_cast<uint8_t>(key[2 * address]);
+    const size_t ports = 2 * address + 4;
+    if (set.scope == RememberedScope::kConnection) {
+      entry.source_port = PortAt(key, ports);
+      entry.destination_port = PortAt(key, ports + 4);
+    } else {
+      entry.destination_port = PortAt(key, ports);
+    }
+  }
+  if (element.value == DecidedBit(mark_mask)) {
+    entry.accept = true;
+    return entry;
+  }
+  if (set.scope == RememberedScope::kConnection) {
+    for (const RememberedSlot& slot : slots) {
+      if (SlotMark(mark_mask, slot) != element.value) continue;
+      entry.notification = slot.kind.notification;
+      return entry;
+    }
+    return std::nullopt;
+  }
+  for (uint32_t code = 0; code < kFirstRefuseSlot; ++code) {
+    if (RefuseMark(mark_mask, code) != element.value) continue;
+    entry.notification = static_cast<Notification>(code);
+    return entry;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::vector<RememberedEntry>> ReadRememberedEntries(
+    uint32_t mark_mask, const std::vector<RememberedSlot>& slots, size_t limit,
+    TableSocket& socket) {
+  std::vector<RememberedEntry> entries;
+  for (const RememberedSet& set : kRememberedSets) {
+    if (std::none_of(slots.begin(), slots.end(),
+                     [&](const RememberedSlot& slot) { return slot.kind.scope == set.scope; })) {
+      continue;
+    }
+    const size_t before = entries.size();
+    TableRefusal refusal;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      entries.resize(before);
+      alignas(nlmsghdr) std::array<char, 512> request;
+      const uint32_t sequence = socket.ReserveSequence(1);
+      nlmsghdr* message = nftnl_nlmsg_build_hdr(request.data(), NFT_MSG_GETSETELEM, NFPROTO_INET,
+                                                NLM_F_DUMP, sequence);
+      mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, kTableName);
+      mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set.name);
+      const auto take = [&](const SetElement& element) {
+        if (limit != 0 && entries.size() >= limit) return;
+        auto entry = EntryOf(set, element, mark_mask, slots);
+        if (entry) entries.push_back(*std::move(entry));
+      };
+      refusal =
+          socket.Exchange(absl::string_view(request.data(), message->nlmsg_len), sequence, sequence,
+                          [&](const nlmsghdr* answer) { ForEachElement(answer, take); });
+      if (refusal.error != EINTR) break;
+    }
+    // ENOENT: somebody threw the table away.
+    if (refusal.error == ENOENT) return std::vector<RememberedEntry>();
+    if (refusal.error != 0) return TableError(refusal.error, absl::StrCat("set ", set.name));
+  }
+  return entries;
+}
+
+}  // namespace sluice::agent

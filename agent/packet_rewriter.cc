@@ -1,0 +1,46 @@
+#include "agent/packet_rewriter.h"
+
+#include <span>
+
+#include "absl/strings/str_cat.h"
+#include "agent/checksums.h"
+#include "agent/netfilter/queue_codec.h"
+#include "proto/headers/packet_headers.h"
+
+namespace sluice::agent {
+namespace {
+
+// Neither longer nor shorter than its headers say, so that the kernel can go on with it.
+bool IsWholePacket(v1::Family family, std::string_view payload) {
+  const auto bytes = std::span(reinterpret_cast<const uint8_t*>(payload.data()), payload.size());
+  PacketHeaders headers;
+  PacketLayout layout;
+  return ParseHeaders(family, bytes, bytes.size(), headers, layout) == Parsed::kPacket &&
+         layout.length == bytes.size();
+}
+
+}  // namespace
+
+std::string_view PacketRewriter::Rewritten(const PendingPacket& packet, const v1::Verdict& verdict,
+                                           bool announced, std::string& why_not) {
+  const std::string& payload = verdict.payload();
+  if (!announced) {
+    why_not = "payload: the wishes did not announce it (rewrite)";
+  } else if (!packet.whole) {
+    why_not = "payload: the packet was not copied whole, or is several segments";
+  } else if (payload.size() > VerdictBuffer::kLargestPayload) {
+    why_not = absl::StrCat("payload: of ", payload.size(), " bytes; at most ",
+                           VerdictBuffer::kLargestPayload);
+  } else if (!IsWholePacket(packet.headers.family, payload)) {
+    why_not = "payload: not a whole packet of the same family, as long as its header says";
+  }
+  if (!why_not.empty() || !verdict.fix_checksums()) return payload;
+  repaired_ = payload;
+  if (!RepairChecksums(packet.headers.family,
+                       {reinterpret_cast<uint8_t*>(repaired_.data()), repaired_.size()})) {
+    why_not = "payload: its headers disagree about its length, or hide where it ends up";
+  }
+  return repaired_;
+}
+
+}  // namespace sluice::agent

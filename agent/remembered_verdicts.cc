@@ -1,0 +1,254 @@
+#include "agent/remembered_verdicts.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+
+#include "agent/netfilter/connection_marks.h"
+
+namespace sluice::agent {
+namespace {
+
+// If the kernel refuses to forget: how long to wait before trying again.
+constexpr std::chrono::seconds kRetry(1);
+
+}  // namespace
+
+RememberedVerdicts::RememberedVerdicts(Table* table, const TableOptions& options,
+                                       Generations::Sweep sweep)
+    : table_(table),
+      connection_mark_mask_(options.connection_mark_mask),
+      generations_(options.connection_mark_mask, std::move(sweep)) {}
+
+RememberedVerdicts::~RememberedVerdicts() { Stop(); }
+
+void RememberedVerdicts::Start(std::vector<QueueLoop*> queues) {
+  queues_ = std::move(queues);
+  thread_ = std::thread([this] { Run(); });
+}
+
+void RememberedVerdicts::Stop() {
+  {
+    MutexLock lock(requests_mutex_);
+    stop_ = true;
+  }
+  requested_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void RememberedVerdicts::WantSlot(uint64_t epoch, const RememberedKind& kind) {
+  Post({.epoch = epoch, .kind = kind, .policy_version = {}});
+}
+
+void RememberedVerdicts::PolicyIs(const std::string& version) {
+  Post({.epoch = 0, .kind = {}, .policy_version = version});
+}
+
+void RememberedVerdicts::Post(Request request) {
+  {
+    MutexLock lock(requests_mutex_);
+    if (stop_) return;
+    requests_.push_back(std::move(request));
+  }
+  requested_.notify_all();
+}
+
+void RememberedVerdicts::Run() {
+  while (true) {
+    std::optional<Request> request;
+    {
+      MutexLock lock(requests_mutex_);
+      const auto ready = [this]()
+                             ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || !requests_.empty(); };
+      if (retry_) {
+        lock.WaitFor(requested_, kRetry, ready);
+      } else {
+        lock.Wait(requested_, ready);
+      }
+      if (stop_) return;
+      if (!requests_.empty()) {
+        request = std::move(requests_.front());
+        requests_.pop_front();
+      }
+    }
+    if (!request) {
+      ForgetAgain();
+    } else if (request->policy_version) {
+      SetPolicy(*request->policy_version);
+    } else {
+      AddSlot(request->epoch, request->kind);
+    }
+  }
+}
+
+void RememberedVerdicts::StopLoops() {
+  for (QueueLoop* queue : queues_) queue->StopRemembering();
+}
+
+void RememberedVerdicts::StartLoops() {
+  if (!remembers_ || !has_policy_) return;
+  for (QueueLoop* queue : queues_) queue->StartRemembering(now_);
+}
+
+void RememberedVerdicts::BeginEpoch() {
+  ++now_.epoch;
+  now_.slots.clear();
+  if (generations_.current() == 0) return;
+  now_.slots.push_back(
+      {.kind = {.accept = true, .scope = RememberedScope::kConnection}, .number = kConnectionSlot});
+}
+
+absl::Status RememberedVerdicts::Install(TableState state) {
+  MutexLock lock(mutex_);
+  const uint32_t generation = state.mode == TableMode::kOn ? generations_.Next() : 0;
+  StopLoops();
+  absl::Status status = table_->Install(state, generation);
+  // If the table is as it was, so is what it remembers; but which slots it has is not known for
+  // sure, so nothing is added to that.
+  remembers_ = status.ok() && state.mode == TableMode::kOn;
+  if (status.ok()) {
+    if (installed_) ++voided_;
+    installed_ = state;
+    BeginEpoch();
+    StartLoops();
+  }
+  generations_.Prepare();
+  return status;
+}
+
+void RememberedVerdicts::End() {
+  StopLoops();
+  remembers_ = false;
+  installed_.reset();
+}
+
+absl::Status RememberedVerdicts::StopAsking() {
+  MutexLock lock(mutex_);
+  End();
+  return table_->StopAsking();
+}
+
+absl::Status RememberedVerdicts::Remove() {
+  MutexLock lock(mutex_);
+  End();
+  return table_->Remove();
+}
+
+absl::Status RememberedVerdicts::Forget() {
+  const uint32_t generation = generations_.Next();
+  StopLoops();
+  absl::Status status = table_->Forget(generation);
+  // Somebody changed the table, for one.
+  if (!status.ok() && installed_) status = table_->Install(*installed_, generation);
+  {
+    MutexLock lock(requests_mutex_);
+    retry_ = !status.ok();
+  }
+  if (!status.ok()) {
+    spdlog::error("what is remembered cannot be forgotten: {}", std::string(status.message()));
+    return status;
+  }
+  ++voided_;
+  BeginEpoch();
+  StartLoops();
+  generations_.Prepare();
+  return status;
+}
+
+void RememberedVerdicts::ForgetAgain() {
+  MutexLock lock(mutex_);
+  if (remembers_) {
+    Forget().IgnoreError();
+  } else {
+    MutexLock requests_lock(requests_mutex_);
+    retry_ = false;
+  }
+}
+
+void RememberedVerdicts::SetPolicy(const std::string& version) {
+  MutexLock lock(mutex_);
+  const bool changed = has_policy_ && now_.policy_version != version;
+  now_.policy_version = version;
+  has_policy_ = true;
+  if (!changed || !remembers_) return StartLoops();
+  if (Forget().ok()) spdlog::info("policy {}: what was remembered is forgotten", version);
+}
+
+void RememberedVerdicts::AddSlot(uint64_t epoch, const RememberedKind& kind) {
+  MutexLock lock(mutex_);
+  if (!remembers_ || epoch != now_.epoch) return;  // Forgotten since.
+  if (std::any_of(now_.slots.begin(), now_.slots.end(),
+                  [&](const RememberedSlot& slot) { return slot.kind == kind; })) {
+    return;  // Another loop was first.
+  }
+  RememberedSlot slot{.kind = kind, .number = FreeNumber(kind)};
+  if (slot.number != 0) {
+    if (const absl::Status status = table_->AddSlot(slot); !status.ok()) {
+      spdlog::error("verdicts of a kind cannot be remembered: {}", std::string(status.message()));
+      slot.number = 0;
+    }
+  }
+  now_.slots.push_back(slot);
+  StartLoops();
+}
+
+uint32_t RememberedVerdicts::FreeNumber(const RememberedKind& kind) const {
+  // Of accepted connections there is one slot, or else they cannot be remembered.
+  if (kind.accept && kind.scope == RememberedScope::kConnection) return 0;
+  uint32_t next = kind.accept ? kConnectionSlot + 1 : kFirstRefuseSlot;
+  for (const RememberedSlot& slot : now_.slots) {
+    if (slot.kind.accept == kind.accept) next = std::max(next, slot.number + 1);
+  }
+  return next < (kind.accept ? kAcceptSlots : kRefuseCodes) ? next : 0;
+}
+
+absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::Read(size_t limit) {
+  std::vector<RememberedEntry> entries;
+  if (!remembers_) return entries;
+  if (generations_.current() != 0) {
+    auto connections = ListGeneration(connection_mark_mask_, generations_.current(), limit);
+    if (!connections.ok()) return connections.status();
+    entries = *std::move(connections);
+  }
+  if (limit != 0 && entries.size() >= limit) return entries;
+  auto others = table_->ReadRemembered(limit == 0 ? 0 : limit - entries.size());
+  if (!others.ok()) return others.status();
+  entries.insert(entries.end(), std::make_move_iterator(others->begin()),
+                 std::make_move_iterator(others->end()));
+  return entries;
+}
+
+absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::List(size_t limit) {
+  MutexLock lock(mutex_);
+  return Read(limit);
+}
+
+absl::StatusOr<uint64_t> RememberedVerdicts::Clear() {
+  MutexLock lock(mutex_);
+  if (!remembers_) return 0;
+  const auto entries = Read(0);
+  if (absl::Status status = Forget(); !status.ok()) return status;
+  return entries.ok() ? entries->size() : 0;
+}
+
+v1::RememberedStats RememberedVerdicts::Stats(const TableCounters& counters) {
+  uint64_t unslotted = 0;
+  for (QueueLoop* queue : queues_) unslotted += queue->unslotted();
+  v1::RememberedStats stats;
+  stats.set_accepted_connection(counters.accepted_connection);
+  stats.set_accepted_address(counters.accepted_address);
+  stats.set_dropped_connection(counters.dropped_connection);
+  stats.set_dropped_address(counters.dropped_address);
+  stats.set_saved(counters.entered + unslotted);
+  stats.set_cache_full(counters.entered - counters.kept + unslotted);
+  MutexLock lock(mutex_);
+  stats.set_voided(voided_);
+  if (const auto entries = table_->ReadRemembered(); entries.ok()) {
+    stats.set_entries(entries->size());
+  }
+  return stats;
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,540 @@
+"""Verdicts the kernel remembers (S21): asked about once, and again as soon as they are void."""
+
+import socket
+import struct
+import time
+
+import pytest
+from capture import ICMP, ICMPV6, TCP
+from deciders import ACCEPT, DROP, drop_all, mute, verdict
+from google.protobuf import duration_pb2
+from namespaces import Network
+
+from sluice.v1 import decision_pb2, packet_pb2, stats_pb2
+
+CONNECTION, PEER, SOURCE = (
+    decision_pb2.SCOPE_CONNECTION,
+    decision_pb2.SCOPE_PEER,
+    decision_pb2.SCOPE_SOURCE,
+)
+WIDER = pytest.mark.parametrize("scope", (PEER, SOURCE), ids=decision_pb2.Scope.Name)
+EVERY = pytest.mark.parametrize("scope", (CONNECTION, PEER, SOURCE), ids=decision_pb2.Scope.Name)
+VERSIONS = pytest.mark.parametrize("version", (4, 6))
+
+
+def remember(scope, action=ACCEPT, seconds=60, **fields):
+    """A script that answers every packet so."""
+    lifetime = duration_pb2.Duration(seconds=seconds)
+    return lambda _, packet: [verdict(packet, action, scope=scope, lifetime=lifetime, **fields)]
+
+
+class Flow:
+    """Datagrams of one connection to an echo service, which the agent is asked about or not."""
+
+    def __init__(self, rig, version=4, port=7):
+        self.rig, self.version, self.port = rig, version, port
+        self.near = rig.datagrams("client", version)
+        self.sent = 0
+        self._fence = rig.pinger(to=Network.GATEWAY[4])
+
+    def send(self):
+        """Sends one, and waits until the gateway is through with it unless it asks; its token."""
+        sent = self.near.send(Network.SERVER[self.version], self.port)
+        assert self._fence.ping()
+        self.sent += 1
+        return sent
+
+    def passes(self, sent):
+        return bool(self.rig.far.wait_for(lambda far: far.carrying(sent)))
+
+
+def until_remembered(flow, agent, count=100):
+    """Sends until one is settled without asking; verdicts of a kind that is new to the agent are
+    not remembered before the table knows it. Returns that one's token."""
+    for _ in range(count):
+        asked = agent.until(lambda s, t: t.pending == 0).received
+        unasked = settled_unasked(agent)
+        sent = flow.send()
+        total = agent.until(
+            lambda s, t: t.pending == 0
+            and t.received + settled(s.remembered) > asked + unasked
+        )
+        if total.received == asked:
+            return sent
+    raise AssertionError(f"asked about all {count} packets")
+
+
+def settled(remembered):
+    return (
+        remembered.accepted_connection
+        + remembered.accepted_address
+        + remembered.dropped_connection
+        + remembered.dropped_address
+    )
+
+
+def settled_unasked(agent):
+    return settled(agent.stats().remembered)
+
+
+def test_the_hello_says_what_can_be_remembered(rig):
+    rig.agent(decider := rig.decider())
+    assert list(decider.stream.hello.capabilities.scopes) == [
+        decision_pb2.SCOPE_PACKET, CONNECTION, PEER, SOURCE
+    ]  # fmt: skip
+
+
+def test_by_hand_and_without_connection_marks_less_can_be(rig):
+    rig.agent(
+        first := rig.decider(name="first"), hook={"manage": False}, mode_at_start="off",
+        queues={"first": 1},
+    )  # fmt: skip
+    assert list(first.stream.hello.capabilities.scopes) == [decision_pb2.SCOPE_PACKET]
+    second = rig.decider(remember(CONNECTION), name="second")
+    agent = rig.agent(
+        second, hook={"connection_mark_mask": 0}, conntrack={"events": False}, gateway="gw2"
+    )
+    assert list(second.stream.hello.capabilities.scopes) == [
+        decision_pb2.SCOPE_PACKET, PEER, SOURCE
+    ]  # fmt: skip
+    flow = Flow(rig, port=9)
+    for _ in range(5):
+        assert flow.passes(flow.send())
+    assert agent.settle(5).accepted == 5, "it decides the packet, as it cannot be remembered"
+    assert {p.connection_state for p in second.packets} == {0}
+
+
+@VERSIONS
+@pytest.mark.parametrize("fail_mode", ("closed", "open"))
+def test_an_accepted_connection_passes_both_ways_unasked(rig, version, fail_mode):
+    """The first verdict is enough, as soon as the agent has heard which policy is followed."""
+    echo = rig.datagrams("server", version, 7)
+    decider = rig.decider(remember(CONNECTION))
+    agent = rig.agent(decider, fail_mode=fail_mode)
+    until_remembered(Flow(rig, version, port=9), agent)
+    asked, before = len(decider.packets), agent.stats().remembered
+    client = rig.datagrams("client", version)
+    for _ in range(20):
+        sent = client.send(Network.SERVER[version], 7)
+        assert echo.receive_and_echo() == sent
+        assert client.receive() == sent
+    assert len(decider.packets) == asked + 1
+    now = agent.stats().remembered
+    assert now.accepted_connection == before.accepted_connection + 39
+    assert now.saved == before.saved + 1
+    assert (now.cache_full, now.dropped_connection, now.entries) == (0, 0, 0)
+
+
+@VERSIONS
+def test_a_tcp_connection_is_asked_about_once(rig, version):
+    listener = rig.listener(version, 80)
+    decider = rig.decider(remember(CONNECTION))
+    agent = rig.agent(decider)
+    until_remembered(Flow(rig, version, port=9), agent)
+    asked = len(decider.packets)
+    client = rig.connect(version, 80)
+    with listener.accept() as server:
+        client.sendall(b"x" * 100_000)
+        got = b""
+        while len(got) < 100_000:
+            got += server.recv(65536)
+        server.sendall(b"y")
+        assert client.recv(1) == b"y"
+    assert len(decider.packets) == asked + 1
+    assert decider.packets[-1].connection_state == packet_pb2.CONNECTION_STATE_NEW
+    other = rig.connect(version, 80)
+    assert len(decider.packets) == asked + 2
+    other.close()
+
+
+@VERSIONS
+@WIDER
+def test_accepted_addresses_pass_unasked(rig, version, scope):
+    rig.datagrams("server", version, 10)  # takes what is sent there
+    decider = rig.decider(remember(scope))
+    agent = rig.agent(decider)
+    sent = until_remembered(Flow(rig, version, port=9), agent)
+    assert rig.far.wait_for(lambda far: far.carrying(sent))
+    asked = len(decider.packets)
+    another = Flow(rig, version, port=9)
+    assert another.passes(another.send())
+    assert len(decider.packets) == asked, "from another port, to the same"
+    other = Flow(rig, version, port=10)
+    assert other.passes(other.send())
+    agent.until(lambda s, t: t.pending == 0)
+    assert len(decider.packets) == asked + (scope == PEER)
+    assert agent.stats().remembered.entries >= 1
+    listed = decider.remembered()
+    assert {v.scope for v in listed} == {scope}
+    assert {v.action for v in listed} == {ACCEPT}
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    assert {v.source for v in listed} == {socket.inet_pton(family, Network.CLIENT[version])}
+    assert all(50 < v.expires_in.ToMilliseconds() / 1000 <= 60 for v in listed)
+
+
+UNREACHABLE = {
+    decision_pb2.NOTIFY_UNSPECIFIED: None,
+    decision_pb2.NOTIFY_HOST_UNREACHABLE: {4: (3, 1), 6: (1, 3)},
+    decision_pb2.NOTIFY_ADMIN_PROHIBITED: {4: (3, 13), 6: (1, 1)},
+    decision_pb2.NOTIFY_PORT_UNREACHABLE: {4: (3, 3), 6: (1, 4)},
+    decision_pb2.NOTIFY_TCP_RESET: {4: (3, 3), 6: (1, 4)},
+}
+
+
+@VERSIONS
+@EVERY
+@pytest.mark.parametrize("notify", UNREACHABLE, ids=decision_pb2.Notify.Name)
+def test_refusals_are_told_as_the_first_was(rig, version, scope, notify):
+    # The kernel sends a host so many errors a second and no more; that is not what is tested.
+    rig.network.gateway.sysctl("net/ipv4/icmp_ratelimit", 0)
+    rig.network.gateway.sysctl("net/ipv6/icmp/ratelimit", 0)
+    decider = rig.decider(remember(scope, DROP, notify=notify))
+    agent = rig.agent(decider)
+    flow = Flow(rig, version, port=9)
+    sent = until_remembered(flow, agent)
+    asked = len(decider.packets)
+    last = flow.send()
+    assert len(decider.packets) == asked
+    assert not rig.far.carrying(sent) and not rig.far.carrying(last)
+    if UNREACHABLE[notify]:
+        kind, code = UNREACHABLE[notify][version]
+        assert rig.near.wait_for(
+            lambda near: [
+                message
+                for message in near.arrived(
+                    protocol=ICMP if version == 4 else ICMPV6,
+                    source_port=kind, destination_port=code,
+                )
+                if last in message.payload
+            ]
+        )  # fmt: skip
+    now = agent.stats()
+    dropped = now.remembered.dropped_connection + now.remembered.dropped_address
+    assert dropped + len(decider.packets) == flow.sent
+    assert bool(now.remembered.dropped_connection) == (scope == CONNECTION)
+    assert now.guard_dropped == 0
+    assert [v.notify for v in decider.remembered()] == [notify]
+
+
+@VERSIONS
+def test_a_refused_peer_is_reset_again(rig, version):
+    rig.listener(version, 80)
+    decider = rig.decider(remember(PEER, DROP, notify=decision_pb2.NOTIFY_TCP_RESET))
+    agent = rig.agent(decider)
+    end = time.monotonic() + 10
+    while settled_unasked(agent) < 3:
+        with pytest.raises(ConnectionRefusedError):
+            rig.connect(version, 80)
+        assert time.monotonic() < end
+    assert not rig.far.arrived(protocol=TCP)
+    assert len(decider.packets) < 10
+
+
+@VERSIONS
+def test_a_connection_refused_on_its_way_is_refused_both_ways(rig, version):
+    echo = rig.datagrams("server", version, 7)
+    decider = rig.decider()
+    agent = rig.agent(decider)
+    client = rig.datagrams("client", version)
+    sent = client.send(Network.SERVER[version], 7)
+    assert echo.receive_and_echo() == sent
+    assert client.receive() == sent
+    decider.script = remember(CONNECTION, DROP)
+    flow = Flow(rig, version, port=7)
+    flow.near = client
+    until_remembered(flow, agent)
+    asked = len(decider.packets)
+    before = agent.stats().remembered.dropped_connection
+    echo._socket.sendto(b"back", (Network.CLIENT[version], client.port))
+    agent.until(lambda s, t: s.remembered.dropped_connection == before + 1)
+    assert len(decider.packets) == asked
+
+
+def test_a_refused_ping_is_a_connection_too(rig):
+    decider = rig.decider(remember(CONNECTION, DROP))
+    agent = rig.agent(decider)
+    pinger = rig.pinger()
+    end = time.monotonic() + 10
+    while settled_unasked(agent) < 5:
+        pinger.send()
+        rig.fence()
+        assert time.monotonic() < end
+    assert len(decider.packets) < 50
+
+
+def test_lifetimes_run_out(rig):
+    decider = rig.decider(remember(SOURCE, DROP, seconds=1))
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    until_remembered(flow, agent)
+    began, asked = time.monotonic(), len(decider.packets)
+    while len(decider.packets) == asked:
+        flow.send()
+        assert time.monotonic() < began + 10
+    assert time.monotonic() - began > 0.5
+
+
+def test_a_refused_connection_is_remembered_until_it_is_silent(rig):
+    """Which it is not for longer than it would live otherwise."""
+    decider = rig.decider(remember(CONNECTION, DROP, seconds=1))
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    until_remembered(flow, agent)
+    began, asked = time.monotonic(), len(decider.packets)
+    while time.monotonic() < began + 2.5:
+        flow.send()
+    assert len(decider.packets) == asked
+    listed = decider.remembered()
+    assert [v.scope for v in listed] == [CONNECTION]
+    assert listed[0].destination_port == 9
+    assert listed[0].source_port == flow.near.port
+    end = time.monotonic() + 10
+    while decider.remembered():
+        assert time.monotonic() < end
+
+
+@VERSIONS
+def test_another_policy_voids_at_once(rig, version):
+    """Under traffic: what the new policy refuses does not pass once the agent has heard of it."""
+    decider = rig.decider(remember(CONNECTION), policy_version="1")
+    agent = rig.agent(decider)
+    flow = Flow(rig, version, port=9)
+    until_remembered(flow, agent)
+    asked = len(decider.packets)
+    flooding = [True]
+
+    def flood():
+        while flooding[0]:
+            flow.near.send(Network.SERVER[version], 9)
+
+    flood_ends = rig.background(flood)
+    agent.until(lambda s, t: s.remembered.accepted_connection > 100)
+    assert len(decider.packets) == asked
+    decider.script = drop_all
+    decider.stream.retune(policy_version="2")
+    agent.until(lambda s, t: s.remembered.voided == 1)
+    sent = flow.near.send(Network.SERVER[version], 9)
+    agent.until(lambda s, t: t.dropped > 20)
+    flooding[0] = False
+    flood_ends.result()
+    assert not rig.far.carrying(sent)
+    total = agent.settle(asked + 20)
+    assert total.accepted == asked
+    now = agent.stats()
+    assert now.asked == total.numbered + total.kernel_queue_full
+
+
+def test_the_same_policy_voids_nothing(rig):
+    decider = rig.decider(remember(CONNECTION), policy_version="1")
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    until_remembered(flow, agent)
+    asked = len(decider.packets)
+    decider.stream.retune(policy_version="1", copy_range=64)
+    for _ in range(10):
+        flow.send()
+    assert len(decider.packets) == asked
+    assert agent.stats().remembered.voided == 0
+
+
+def test_an_answer_of_the_policy_before_is_not_remembered(rig):
+    """The first trap: presented before the change, answered after it."""
+    decider = rig.decider(remember(CONNECTION), policy_version="1")
+    agent = rig.agent(decider)
+    until_remembered(Flow(rig, port=9), agent)
+    decider.script = mute
+    asked = len(decider.packets)
+    flow = Flow(rig, port=9)
+    flow.send()
+    late = decider.wait_for_packets(asked + 1)[-1]
+    decider.stream.retune(policy_version="2")
+    agent.until(lambda s, t: s.remembered.voided == 1)
+    decider.stream.answer(*remember(CONNECTION)(None, late))
+    agent.until(lambda s, t: t.pending == 0)
+    decider.script = remember(CONNECTION)
+    flow.send()
+    decider.wait_for_packets(asked + 2)
+    agent.until(lambda s, t: t.pending == 0)
+    for _ in range(10):
+        flow.send()
+    assert len(decider.packets) == asked + 2, "what the new policy says is remembered"
+
+
+def test_marks_that_others_restore_are_void_as_well(rig):
+    """The second trap: CONNMARK --restore-mark and --save-mark without a mask."""
+    mangle = ("iptables", "-t", "mangle", "-A")
+    rig.network.gateway.run(*mangle, "PREROUTING", "-j", "CONNMARK", "--restore-mark")
+    rig.network.gateway.run(*mangle, "FORWARD", "-j", "CONNMARK", "--save-mark")
+    decider = rig.decider(remember(CONNECTION), policy_version="1")
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    for _ in range(10):
+        flow.send()
+    agent.settle(len(decider.packets))
+    decider.script = drop_all
+    decider.stream.retune(policy_version="2")
+    agent.until(lambda s, t: s.remembered.voided == 1)
+    asked = len(decider.packets)
+    for _ in range(10):
+        flow.send()
+    decider.wait_for_packets(asked + 10)
+    assert agent.settle(asked + 10).dropped == 10
+
+
+def test_another_mode_voids(rig):
+    decider = rig.decider(remember(CONNECTION))
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    until_remembered(flow, agent)
+    decider.set_mode(stats_pb2.MODE_SHADOW)
+    asked, unasked = len(decider.packets), settled_unasked(agent)
+    for _ in range(5):
+        assert flow.passes(flow.send())
+    decider.wait_for_packets(asked + 5)
+    assert settled_unasked(agent) == unasked, "in mode shadow nothing is remembered"
+    decider.set_mode(stats_pb2.MODE_ON)
+    flow.send()
+    decider.wait_for_packets(asked + 6)
+    agent.until(lambda s, t: t.pending == 0)
+    flow.send()
+    agent.until(lambda s, t: settled(s.remembered) == unasked + 1)
+    decider.set_mode(stats_pb2.MODE_OFF)
+    assert decider.remembered() == []
+    assert decider.clear_remembered() == 0
+    decider.set_mode(stats_pb2.MODE_ON)
+    flow.send()
+    decider.wait_for_packets(asked + 7)
+
+
+def test_clearing_voids_and_says_how_much(rig):
+    def script(_, packet):
+        scope = CONNECTION if packet.family == packet_pb2.FAMILY_IPV4 else SOURCE
+        return remember(scope)(None, packet)
+
+    decider = rig.decider(script)
+    agent = rig.agent(decider)
+    until_remembered(first := Flow(rig, 4, port=9), agent)
+    until_remembered(second := Flow(rig, 6, port=9), agent)
+    listed = decider.remembered()
+    assert sorted(v.scope for v in listed) == [CONNECTION, SOURCE]
+    connection = next(v for v in listed if v.scope == CONNECTION)
+    assert connection.source_port == first.near.port
+    assert connection.source == socket.inet_aton(Network.CLIENT[4])
+    assert not connection.HasField("expires_in")
+    assert len(decider.remembered(limit=1)) == 1
+    assert decider.clear_remembered() == 2
+    assert decider.remembered() == []
+    asked = len(decider.packets)
+    first.send()
+    second.send()
+    decider.wait_for_packets(asked + 2)
+    now = agent.stats().remembered
+    assert now.voided == 1
+
+
+def test_what_does_not_fit_is_asked_about(rig):
+    decider = rig.decider(remember(CONNECTION, DROP))
+    agent = rig.agent(decider, hook={"remembered_limit": 16})
+    until_remembered(Flow(rig, port=9), agent)
+    flows = [Flow(rig, port=9) for _ in range(20)]
+    for flow in flows:
+        flow.send()
+    agent.until(lambda s, t: t.pending == 0 and s.remembered.cache_full == 5)
+    asked = len(decider.packets)
+    for flow in flows:
+        flow.send()
+    decider.wait_for_packets(asked + 5)
+    now = agent.until(lambda s, t: t.pending == 0) and agent.stats().remembered
+    assert len(decider.packets) == asked + 5
+    assert (now.entries, now.cache_full) == (16, 10)
+
+
+def test_kinds_without_end_are_not_remembered_and_counted(rig):
+    lifetimes = iter(range(1, 1000))
+    decider = rig.decider(
+        lambda _, packet: remember(PEER, DROP, seconds=next(lifetimes))(None, packet)
+    )
+    agent = rig.agent(decider)
+    client = rig.datagrams()
+    for port in range(1000, 1300):
+        client.send(Network.SERVER[4], port)
+        rig.fence()
+    now = agent.until(lambda s, t: t.pending == 0) and agent.stats().remembered
+    assert now.cache_full > 0
+    assert agent.stats().guard_dropped == 0
+
+
+def test_the_next_agent_remembers_nothing(rig):
+    decider = rig.decider(remember(CONNECTION), policy_version="1")
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    until_remembered(flow, agent)
+    agent.process.kill()
+    decider.script = drop_all
+    again = rig.agent(decider)
+    sent = flow.send()
+    again.settle(1)
+    assert not rig.far.carrying(sent)
+    assert decider.remembered() == []
+    decider.script = remember(CONNECTION)
+    until_remembered(flow, again)
+
+
+def test_a_table_that_was_thrown_away_comes_back_empty(rig):
+    decider = rig.decider(remember(SOURCE, DROP))
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    until_remembered(flow, agent)
+    before = agent.stats()
+    rig.network.gateway.nft("flush ruleset")
+    agent.until(lambda s, t: s.hook_lost == 1)
+    asked = len(decider.packets)
+    flow.send()
+    decider.wait_for_packets(asked + 1)
+    until_remembered(flow, agent)
+    assert agent.stats().remembered.dropped_address > before.remembered.dropped_address
+
+
+def test_a_verdict_that_changes_the_packet_is_not_remembered(rig):
+    decider = rig.decider(remember(CONNECTION, mark=1, mark_mask=1))
+    agent = rig.agent(decider)
+    flow = Flow(rig, port=9)
+    for _ in range(5):
+        flow.send()
+    assert agent.settle(5).accepted == 5
+    assert agent.stats().remembered.saved == 0
+
+
+def test_only_accept_and_drop_can_be_remembered(rig):
+    decider = rig.decider(remember(SOURCE, decision_pb2.ACTION_REPEAT))
+    agent = rig.agent(decider)
+    rig.datagrams().send(Network.SERVER[4], 9)
+    assert agent.settle(1).invalid_verdict.dropped == 1
+    decider.script = remember(SOURCE, DROP, seconds=0)
+    rig.datagrams().send(Network.SERVER[4], 9)
+    assert agent.settle(2).invalid_verdict.dropped == 2
+    decider.wait(lambda: len(decider.stream.errors) == 2, what="the errors")
+    assert [error.text.split(":")[0] for error in decider.stream.errors] == ["scope", "lifetime"]
+
+
+@VERSIONS
+def test_the_decider_is_told_the_state_of_the_connection(rig, version):
+    listener = rig.listener(version, 80)
+    decider = rig.decider()
+    rig.agent(decider)
+    client = rig.connect(version, 80)
+    with listener.accept() as server:
+        client.sendall(b"x")
+        assert server.recv(1) == b"x"
+    states = [p.connection_state for p in decider.packets]
+    assert states[0] == packet_pb2.CONNECTION_STATE_NEW
+    assert set(states[1:]) == {packet_pb2.CONNECTION_STATE_ESTABLISHED}
+    assert {p.mark for p in decider.packets} == {0}
+    if version == 4:
+        wrong = struct.pack("!HHIIBBHHH", 1000, 80, 1, 0, 0x50, 0x02, 1024, 0x1234, 0)
+        rig.crafted().send(Network.CLIENT[4], Network.SERVER[4], TCP, wrong)
+        decider.wait(
+            lambda: decider.packets[-1].connection_state
+            == packet_pb2.CONNECTION_STATE_INVALID,
+            what="an invalid packet",
+        )
