@@ -6,6 +6,7 @@
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -93,6 +94,13 @@ bool ApplyFile(const std::string& path, PolicyStore* policies) {
   return applied.current != nullptr;
 }
 
+// A name that others accept as a gateway's (HOST_NAME_MAX is 64).
+std::string HostName() {
+  char name[65] = "";
+  if (gethostname(name, sizeof(name) - 1) != 0) return "unknown";
+  return name;
+}
+
 sigset_t StopSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -158,6 +166,7 @@ int Run(const Flags& flags) {
                Shown(policy->text.source()));
 
   ServerOptions options;
+  options.name = absl::StrCat("sluice-server@", HostName());
   for (const ListenAddress& address : addresses) {
     if (const absl::Status free = CheckFree(address); !free.ok()) {
       spdlog::error("{}", std::string(free.message()));

@@ -60,6 +60,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   bool hangs_up = false;
 
   v1::ListGatewaysResponse gateways;
+  v1::ListDecidersResponse deciders;
   v1::SetModeResponse mode;
   v1::GatewayStats stats;
   // What the first checks answer, in turn; then `check`.
@@ -88,6 +89,12 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     HandOver();
     *response = gateways;
     return grpc::Status::OK;
+  }
+  grpc::Status ListDeciders(Call*, const v1::ListDecidersRequest*,
+                            v1::ListDecidersResponse* response) override {
+    HandOver();
+    *response = deciders;
+    return failure;
   }
   grpc::Status SetMode(Call*, const v1::SetModeRequest* request,
                        v1::SetModeResponse* response) override {

@@ -48,6 +48,7 @@ std::unique_ptr<CLI::App> MakeApp(Line* line) {
   AddStatVerb(*app, &line->action);
   AddQueueVerb(*app, &line->action);
   AddPolicyVerb(*app, &line->action);
+  AddDecidersVerb(*app, &line->action);
   AddScreenVerb(*app, &line->action);
   CLI::App& observe = AddObserveVerb(*app);
   AddDecisionsVerb(observe, &line->action);

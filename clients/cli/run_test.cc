@@ -33,6 +33,40 @@ TEST_F(RunTest, NoGatewayYetIsSaid) {
   EXPECT_TRUE(Contains(err(), "no gateway has called"));
 }
 
+TEST_F(RunTest, Deciders) {
+  server_.deciders = Parse<v1::ListDecidersResponse>(R"pb(
+    deciders {
+      name: "fraud"
+      address: "192.0.2.7:9000"
+      connected: true
+      asked: 120
+      answered: 110
+      timed_out: 7
+      failed: 1
+      unasked: 3
+      waiting: 2
+      round_trip { nanos: 850000 }
+    }
+    deciders { name: "fraud" address: "192.0.2.8:9000" })pb");
+  EXPECT_EQ(Ctl({"deciders"}), 0);
+  EXPECT_EQ(out(),
+            "DECIDER  ADDRESS         STATE  ASKED  ANSWERED  TIMED OUT  FAILED  NOT ASKED  "
+            "WAITING    RTT\n"
+            "fraud    192.0.2.7:9000  up       120       110          7       1          3  "
+            "      2  850us\n"
+            "fraud    192.0.2.8:9000  away       0         0          0       0          0  "
+            "      0      -\n");
+  EXPECT_EQ(err(), "");
+  EXPECT_EQ(Ctl({"deciders", "-o", "json"}), 0);
+  EXPECT_TRUE(Contains(out(), R"({"name":"fraud","address":"192.0.2.7:9000","connected":true,)"))
+      << out();
+  server_.deciders.Clear();
+  EXPECT_EQ(Ctl({"deciders"}), 0);
+  EXPECT_TRUE(Contains(err(), "no rule of the policy asks a decider"));
+  server_.failure = grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "an old server");
+  EXPECT_EQ(Ctl({"deciders"}), 1);
+}
+
 TEST_F(RunTest, ModeReadsAndSets) {
   server_.mode = Parse<v1::SetModeResponse>("previous: MODE_OFF current: MODE_ON");
   EXPECT_EQ(Ctl({"mode", "gw1"}), 0);
@@ -221,7 +255,9 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
     std::vector<std::string> line;
     const char* says;
   } kCases[] = {
-      {{}, "a verb is missing: gateways, mode, stat, queue, policy, screen, observe, completion"},
+      {{},
+       "a verb is missing: gateways, mode, stat, queue, policy, deciders, screen, observe, "
+       "completion"},
       {{"modes"}, "'modes' is none of gateways, mode"},
       {{"mode"}, "GATEWAY is required"},
       {{"mode", "gw1", "perhaps"}, "MODE: 'perhaps' is none of off, on, shadow"},
@@ -256,6 +292,7 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
 TEST_F(RunTest, EveryVerbHasHelpWithExamples) {
   const std::vector<std::vector<std::string>> kVerbs = {{},
                                                         {"gateways"},
+                                                        {"deciders"},
                                                         {"mode"},
                                                         {"stat"},
                                                         {"policy"},

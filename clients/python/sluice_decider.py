@@ -29,7 +29,8 @@ _MOST_VERDICTS = 32  # a message: gRPC takes 4 MiB, and each verdict may carry a
 
 class Packet:
     """Waits for an answer, until `expires` on time.monotonic(). Has the fields of sluice.v1.Packet
-    (headers, payload …) and the hello of its stream (hello.agent.gateway, hello.queue …).
+    (headers, payload …), the hello of its stream (hello.agent.epoch, hello.queue …) and the name of
+    its `gateway`, which is not the hello's where a server asks about packets of several.
 
     accept and drop are for this packet, or with scope="connection", "peer" or "source" for what
     comes after it as well: the gateway's kernel remembers them for lifetime= seconds (1 to 86400,
@@ -39,9 +40,9 @@ class Packet:
     (default: all); payload= replaces the packet, if rewrite was wished, its checksums repaired.
     """
 
-    def __init__(self, packet, stream, expires):
+    def __init__(self, packet, stream, expires, gateway):
         self._packet, self._stream, self._answered = packet, stream, False
-        self.hello, self.expires = stream.hello, expires
+        self.hello, self.expires, self.gateway = stream.hello, expires, gateway
 
     def __getattr__(self, name):
         return getattr(self._packet, name)
@@ -170,7 +171,10 @@ class Decider(decision_pb2_grpc.DecisionServiceServicer):
             stream.put(pb.DecideResponse(verdicts=pb.VerdictBatch(received_batch=batch.batch)))
             oldest = max((packet.waited_us for packet in batch.packets), default=0)
             end = now + batch.time_left.ToMicroseconds() / 1e6 + oldest / 1e6
-            self._packets.extend(Packet(p, stream, end - p.waited_us / 1e6) for p in batch.packets)
+            gateway = batch.gateway or stream.hello.agent.gateway
+            for packet in batch.packets:
+                expires = end - packet.waited_us / 1e6
+                self._packets.append(Packet(packet, stream, expires, gateway))
             self._changed.notify_all()
         elif kind == "errors":
             for error in said.errors.entries:

@@ -49,6 +49,14 @@ class SluiceDeciderTest(unittest.TestCase):
         wishes = pb.Wishes(rewrite=True, ordering=pb.ORDERING_STRICT)
         self.assertEqual(welcome, pb.DecideWelcome(wishes=wishes, policy_version="7"))
 
+    def test_shows_whose_packets_a_server_relays(self):
+        self.start()
+        for number, gateway in enumerate(("gw2", "gw3"), 1):
+            relayed = batch(number, number)
+            relayed.gateway = gateway
+            self.agent.say(packets=relayed)
+            self.assertEqual(self.decider.next(PATIENCE).gateway, gateway)
+
     def test_waits_no_longer_than_it_is_told(self):
         self.start()
         began = time.monotonic()
@@ -76,6 +84,7 @@ class SluiceDeciderTest(unittest.TestCase):
         (one,) = self.present(1, 9)
         self.assertEqual(one.headers.source_port, 9)
         self.assertEqual(one.hello.agent.gateway, "gw1")
+        self.assertEqual(one.gateway, "gw1")
         self.assertAlmostEqual(one.expires - time.monotonic(), PATIENCE, delta=1)
 
     def test_answers_in_any_order(self):

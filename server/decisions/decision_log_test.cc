@@ -150,7 +150,7 @@ TEST(DecisionRecordTest, KeepsWhatADecisionShows) {
   EXPECT_EQ(decision.family(), v1::FAMILY_IPV6);
   EXPECT_EQ(decision.input_interface(), "eth0");
   EXPECT_EQ(decision.output_interface(), "a-name-longer-th");
-  EXPECT_EQ(decision.reason(), std::string(40, 'r'));
+  EXPECT_EQ(decision.reason(), std::string(96, 'r'));
   EXPECT_EQ(decision.time().seconds(), 1);
   EXPECT_EQ(decision.time().nanos(), 500'000'001);
   EXPECT_EQ(decision.transaction_id(), ~0ull);

@@ -57,7 +57,7 @@ struct DecisionRecord {
   // NUL-ended where shorter; longer ones are cut.
   char input_interface[16];  // Linux names have at most 15 bytes (IFNAMSIZ).
   char output_interface[16];
-  char reason[40];  // "rule 4294967295, line 4294967295" fits.
+  char reason[96];  // `"a decider" did not answer in time: rule 12 "a name", line 345` fits.
 };
 
 // Why a packet got no verdict, in words for people.

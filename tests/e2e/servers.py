@@ -55,6 +55,11 @@ class Server:
         answer = self.control.ListGateways(control_pb2.ListGatewaysRequest(), timeout=5)
         return {g.name: g for g in answer.gateways}
 
+    def deciders(self):
+        """Those the policy asks, by address."""
+        answer = self.control.ListDeciders(control_pb2.ListDecidersRequest(), timeout=5)
+        return {d.address: d for d in answer.deciders}
+
     def decisions(self, last=10000, follow=False, **fields):
         """Decisions remembered and, with follow, those to come: a call that can be cancelled."""
         return self.observer.ObserveDecisions(
