@@ -81,7 +81,7 @@ class Packet:
 
 def _reach(scope, lifetime):
     """The fields that say how far a verdict reaches."""
-    fields = {"scope": pb.Scope.Value("SCOPE_" + scope.upper())}
+    fields = {} if scope == "packet" else {"scope": pb.Scope.Value("SCOPE_" + scope.upper())}
     if lifetime is not None:
         fields["lifetime"] = Duration(seconds=int(lifetime))
     return fields

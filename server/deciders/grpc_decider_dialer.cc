@@ -82,8 +82,11 @@ class Call final {
   // After a failed write the call is over: the read fails too and tells.
   void Written(bool ok, DeciderStream::Time now) {
     writing_ = false;
-    if (ok && listener_ != nullptr) listener_->OnWritten(now);
-    DeleteIfDone();
+    if (listener_ == nullptr) {
+      DeleteIfDone();
+    } else if (ok) {
+      listener_->OnWritten(now);
+    }
   }
 
   void Finished(bool, DeciderStream::Time now) {
