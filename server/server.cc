@@ -69,6 +69,7 @@ Server::Server(const ServerOptions& options, PolicyStore* policies)
       router_(&registry_, options.command_timeout),
       deciders_(options.name, policies),
       reverter_(policies, &archivist_, &ticker_),
+      set_watcher_(policies, &ticker_),
       decision_service_({policies, &trials_, &screens_, &deciders_, &log_, &registry_, &ticker_}),
       event_service_(&flows_, &log_, &registry_, &ticker_),
       command_service_(&registry_, &ticker_),

@@ -11,6 +11,7 @@
 #include "server/control/control_service.h"
 #include "server/control/policy_reverter.h"
 #include "server/control/policy_store.h"
+#include "server/control/set_watcher.h"
 #include "server/control/policy_trials.h"
 #include "server/deciders/deciders.h"
 #include "server/decisions/decision_log.h"
@@ -70,6 +71,7 @@ class Server final {
   Worker collector_;  // and observers must not wait for that,
   Worker archivist_;  // nor who was locked out by a policy.
   PolicyReverter reverter_;
+  SetWatcher set_watcher_;
   DecisionServiceImpl decision_service_;
   EventServiceImpl event_service_;
   CommandServiceImpl command_service_;

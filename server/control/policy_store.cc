@@ -147,6 +147,22 @@ bool PolicyStore::RevertIfDue(Time now, WallTime wall_now) {
   return true;
 }
 
+RuleSet::Reloaded PolicyStore::ReloadSets() {
+  while (true) {
+    const std::shared_ptr<const Policy> before = Current();
+    RuleSet::Reloaded reloaded = RuleSet::Reload(before->text, *before->rules);
+    if (reloaded.rules == nullptr) return reloaded;
+    MutexLock lock(change_mutex_);
+    Policy policy = *Current();
+    // Another one was applied meanwhile.
+    if (policy.rules != before->rules) continue;
+    policy.rules = reloaded.rules;
+    ++policy.revision;
+    Set(std::move(policy));
+    return reloaded;
+  }
+}
+
 absl::StatusOr<PolicyRecord> PolicyStore::Get(uint64_t version) const {
   MutexLock lock(change_mutex_);
   return history_.Get(version);

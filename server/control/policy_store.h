@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/control/policy_edition.h"
 #include "server/control/policy_history.h"
 #include "server/control/policy_record.h"
 #include "server/policy/rule_set.h"
@@ -23,7 +24,10 @@ struct Policy : PolicyRecord {
   std::shared_ptr<const RuleSet> rules;
   // When the last confirmed one comes back unless this one is confirmed.
   std::optional<std::chrono::steady_clock::time_point> reverts_at;
+  // How often its set files have been read again.
+  uint64_t revision = 0;
 
+  PolicyEdition edition() const { return {version, revision}; }
   v1::Policy ToProto(std::chrono::steady_clock::time_point now) const;
 };
 
@@ -74,6 +78,10 @@ class PolicyStore final {
   // Reverts if it is time; whether it did. Once reverting is due it does not fail: where the disk
   // cannot keep the version, it is in force all the same.
   bool RevertIfDue(Time now, WallTime wall_now);
+
+  // Reads the set files of the policy now again; if one has changed, the same version decides by
+  // what is in them now, as another edition. What of them is no good stays as it was.
+  RuleSet::Reloaded ReloadSets();
 
   // As kept. NOT_FOUND: it is not.
   absl::StatusOr<PolicyRecord> Get(uint64_t version) const;

@@ -105,7 +105,7 @@ class FakeGateway final : public LateAnswered {
     static const policy::Ask kAsk{"d", std::chrono::milliseconds(20)};
     Question question;
     question.asker = asker;
-    question.policy = 3;
+    question.policy.version = 3;
     question.ruling = {};
     question.ruling.action = v1::ACTION_DROP;
     question.ruling.notify = v1::NOTIFY_TCP_RESET;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "server/control/policy_edition.h"
 #include "server/deciders/asker.h"
 #include "server/decisions/late_verdict.h"
 #include "server/policy/rule_set.h"
@@ -18,7 +19,7 @@ struct Question {
 
   std::shared_ptr<Asker> asker;
   std::shared_ptr<const RuleSet> rules;  // Keeps what `ruling` points to.
-  uint64_t policy = 0;                   // Their version.
+  PolicyEdition policy;                  // Theirs.
   Ruling ruling;                         // Whom to ask, and what holds otherwise.
   std::unique_ptr<v1::Packet> packet;    // Never null.
   uint64_t transaction_id = 0;           // The gateway's; the packet may bear another meanwhile.

@@ -62,7 +62,7 @@ TEST(QuestionTest, OtherwiseHoldsWhatTheRuleSays) {
             "transaction_id: 7 action: ACTION_DROP "
             "reason: \"\\\"d\\\" did not answer in time: rule 1, line 2\" "
             "notify: NOTIFY_TCP_RESET");
-  EXPECT_EQ(late.policy, 3u);
+  EXPECT_EQ(late.policy, PolicyEdition{3});
   EXPECT_EQ(late.rule, 1u);
   EXPECT_TRUE(late.log);
   EXPECT_EQ(late.elapsed, milliseconds(30));

@@ -15,7 +15,8 @@ constexpr size_t kMaxHeartbeats = 16;
 }  // namespace
 
 std::string Basis::Words() const {
-  std::string words = absl::StrCat(policy);
+  std::string words = absl::StrCat(policy.version);
+  if (policy.revision > 0) absl::StrAppend(&words, " (sets: ", policy.revision, ")");
   if (deciders > 0) absl::StrAppend(&words, " (deciders: ", deciders, ")");
   if (screened) absl::StrAppend(&words, " (screened)");
   return words;

@@ -6,13 +6,14 @@
 #include <deque>
 #include <string>
 
+#include "server/control/policy_edition.h"
 #include "sluice/v1/decision.pb.h"
 
 namespace sluice::server {
 
 // What verdicts follow; the agent forgets those it remembers when it is told of another.
 struct Basis {
-  uint64_t policy = 0;
+  PolicyEdition policy;
   bool screened = false;
   uint64_t deciders = 0;  // How often one that rules ask has had another policy.
 

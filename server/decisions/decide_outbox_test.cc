@@ -38,7 +38,7 @@ v1::Heartbeat Beat(uint64_t sequence) {
 TEST(DecideOutboxTest, BeginsWithTheWelcome) {
   DecideOutbox outbox;
   EXPECT_EQ(outbox.Next(), nullptr);
-  outbox.Welcome({4, false});
+  outbox.Welcome({{4, 0}, false});
   outbox.Acknowledge(1);
   EXPECT_EQ(Drain(outbox), (Sent{"welcome 4", "verdicts 1:"}));
   EXPECT_EQ(outbox.Next(), nullptr);
@@ -62,17 +62,19 @@ TEST(DecideOutboxTest, MergesWhatComesMeanwhile) {
 
 TEST(DecideOutboxTest, TellsOfAnotherBasisBehindItsVerdicts) {
   DecideOutbox outbox;
-  outbox.Welcome({1, false});
-  outbox.Tell({1, false});
+  outbox.Welcome({{1, 0}, false});
+  outbox.Tell({{1, 0}, false});
   EXPECT_EQ(Drain(outbox), Sent{"welcome 1"});
   outbox.Add()->set_transaction_id(1);
-  outbox.Tell({2, false});
+  outbox.Tell({{2, 0}, false});
   EXPECT_EQ(Drain(outbox), (Sent{"verdicts 0: 1", "retune 2"}));
-  outbox.Tell({2, true});
-  EXPECT_EQ(outbox.told(), (Basis{2, true}));
+  outbox.Tell({{2, 0}, true});
+  EXPECT_EQ(outbox.told(), (Basis{{2, 0}, true}));
   EXPECT_EQ(Drain(outbox), Sent{"retune 2 (screened)"});
-  outbox.Tell({2, false, 3});
+  outbox.Tell({{2, 0}, false, 3});
   EXPECT_EQ(Drain(outbox), Sent{"retune 2 (deciders: 3)"});
+  outbox.Tell({{2, 4}, false, 3});
+  EXPECT_EQ(Drain(outbox), Sent{"retune 2 (sets: 4) (deciders: 3)"});
 }
 
 TEST(DecideOutboxTest, VerdictsNeverKeepHeartbeatsWaiting) {

@@ -68,7 +68,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       if (!scopes_.Has(added->scope())) Unscope(added);
       const Basis& told = outbox_.told();
       if (!late.policy) {
-        outbox_.Tell(BasisNow(parts_.policies->Current()->version, /*screened=*/true));
+        outbox_.Tell(BasisNow(parts_.policies->Current()->edition(), /*screened=*/true));
       } else if (told.policy != *late.policy || told.screened) {
         // What it follows is void: it settles the packet, and is not to be remembered.
         Unscope(added);
@@ -85,7 +85,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     {
       MutexLock lock(mutex_);
       FillVerdict(packet.transaction_id(), ruling, scopes_, outbox_.Add());
-      outbox_.Tell(BasisNow(policy->version, /*screened=*/false));
+      outbox_.Tell(BasisNow(policy->edition(), /*screened=*/false));
       WriteLocked();
     }
     entries_->Enter(packet, ruling, policy->version, elapsed);
@@ -144,7 +144,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     const bool screened = Screened();
     MutexLock lock(mutex_);
     greeted_ = true;
-    outbox_.Welcome(BasisNow(parts_.policies->Current()->version, screened));
+    outbox_.Welcome(BasisNow(parts_.policies->Current()->edition(), screened));
     return grpc::Status::OK;
   }
 
@@ -194,7 +194,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
         FillVerdict(batch.packets(i).transaction_id(), ruling, scopes_, outbox_.Add());
       }
       outbox_.Acknowledge(received_);
-      outbox_.Tell(BasisNow(policy->version, /*screened=*/false));
+      outbox_.Tell(BasisNow(policy->edition(), /*screened=*/false));
       WriteLocked();
     }
     // The verdicts are on their way; the rest delays nobody.
@@ -213,7 +213,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       const auto [expires, latest] = TimesOf(asker_->hello, batch, packet, ruling.ask->within, now);
       questions.push_back({.asker = asker_,
                            .rules = policy.rules,
-                           .policy = policy.version,
+                           .policy = policy.edition(),
                            .ruling = ruling,
                            .packet = std::make_unique<v1::Packet>(packet),
                            .transaction_id = packet.transaction_id(),
@@ -229,7 +229,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     return relayed_ ? relayed_->Of(batch.gateway()) : *entries_;
   }
 
-  Basis BasisNow(uint64_t policy, bool screened) const {
+  Basis BasisNow(const PolicyEdition& policy, bool screened) const {
     return {policy, screened, parts_.deciders->revision()};
   }
 
@@ -249,7 +249,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     }
     const bool screened = Screened();
     MutexLock lock(mutex_);
-    outbox_.Tell(BasisNow(parts_.policies->Current()->version, screened));
+    outbox_.Tell(BasisNow(parts_.policies->Current()->edition(), screened));
     WriteLocked();
   }
 

@@ -43,7 +43,7 @@ void DecisionEntries::Enter(const LateVerdict& late) const {
   ruling.rule = late.rule;
   ruling.log = late.log;
   ruling.reason = verdict.reason();
-  Enter(late.packet, ruling, late.policy.value_or(0), late.elapsed);
+  Enter(late.packet, ruling, late.policy.value_or(PolicyEdition()).version, late.elapsed);
 }
 
 void DecisionEntries::Fill(const v1::Packet& packet, const Ruling& ruling, uint64_t policy_version,

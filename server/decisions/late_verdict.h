@@ -1,9 +1,9 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 
+#include "server/control/policy_edition.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/packet.pb.h"
 
@@ -14,8 +14,8 @@ namespace sluice::server {
 struct LateVerdict {
   const v1::Packet& packet;
   v1::Verdict verdict;  // On it; the reason says who decided.
-  // Version of the policy whose rule asked; absent where none has a say.
-  std::optional<uint64_t> policy;
+  // The policy whose rule asked; absent where none has a say.
+  std::optional<PolicyEdition> policy;
   uint32_t rule;                                // Its number; 0 where none has a say.
   bool log;                                     // It says `log`.
   std::chrono::steady_clock::duration elapsed;  // Since the packet was presented.

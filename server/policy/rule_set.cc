@@ -71,8 +71,11 @@ Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view re
 
 }  // namespace
 
-RuleSet::RuleSet(const policy::CheckedPolicy& policy)
-    : classifier_(policy.rules), fallback_(policy.fallback), deciders_(policy.deciders) {
+RuleSet::RuleSet(const policy::CheckedPolicy& policy, policy::KnownNames names)
+    : classifier_(policy.rules),
+      names_(std::move(names)),
+      fallback_(policy.fallback),
+      deciders_(policy.deciders) {
   verdicts_.reserve(policy.rules.size());
   for (const policy::CheckedRule& rule : policy.rules) {
     verdicts_.push_back(
@@ -99,6 +102,28 @@ RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) 
 }
 
 RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names) {
+  return Compile(policy, names, policy::KnownNames());
+}
+
+RuleSet::Reloaded RuleSet::Reload(const v1::PolicyText& policy, const RuleSet& before) {
+  policy::SystemNames names(std::chrono::steady_clock::now() + kLookupTime);
+  return Reload(policy, before, names);
+}
+
+RuleSet::Reloaded RuleSet::Reload(const v1::PolicyText& policy, const RuleSet& before,
+                                  policy::Names& names) {
+  Reloaded reloaded;
+  policy::KnownNames known = before.names_;
+  if (!known.ReadAgain(names, &reloaded.stale)) return reloaded;
+  Compiled compiled = Compile(policy, names, std::move(known));
+  reloaded.rules = std::move(compiled.rules);
+  reloaded.problems = std::move(compiled.problems);
+  return reloaded;
+}
+
+RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names,
+                                   policy::KnownNames known) {
+  policy::RememberingNames remembering(&names, &known);
   Compiled compiled;
   policy::Problems problems;
   policy::CheckedPolicy checked;
@@ -111,10 +136,10 @@ RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& 
     checked.files = syntax.files;
     compiled.missing_files = syntax.missing;
     // Names are not looked up for a policy that is not there as a whole.
-    if (syntax.missing.empty()) checked = policy::Check(syntax, names, problems);
+    if (syntax.missing.empty()) checked = policy::Check(syntax, remembering, problems);
   }
   if (problems.empty()) {
-    compiled.rules.reset(new RuleSet(checked));
+    compiled.rules.reset(new RuleSet(checked, std::move(known)));
     policy::Problems warnings;
     policy::WarnOfUnreachable(checked, compiled.rules->classifier_, warnings);
     for (const policy::Problem& warning : std::move(warnings).Take()) {
@@ -132,8 +157,14 @@ std::vector<std::string> RuleSet::MissingFiles(const v1::PolicyText& policy) {
   return policy::Parse(policy::TextsOf(policy), problems).missing;
 }
 
+std::vector<std::string> RuleSet::SetFiles() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, text] : names_.set_files) paths.push_back(path);
+  return paths;
+}
+
 size_t RuleSet::memory() const {
-  size_t bytes = classifier_.memory() + verdicts_.capacity() * sizeof(Verdict);
+  size_t bytes = classifier_.memory() + names_.memory() + verdicts_.capacity() * sizeof(Verdict);
   for (const Verdict& verdict : verdicts_) bytes += verdict.reason.capacity();
   return bytes;
 }

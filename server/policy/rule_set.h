@@ -11,15 +11,12 @@
 #include "server/policy/checked_policy.h"
 #include "server/policy/classifier.h"
 #include "server/policy/includes.h"
+#include "server/policy/known_names.h"
 #include "sluice/v1/control.pb.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/packet.pb.h"
 
 namespace sluice::server {
-
-namespace policy {
-class Names;
-}  // namespace policy
 
 // What a policy says about one packet.
 struct Ruling {
@@ -67,6 +64,16 @@ class RuleSet final {
   static Compiled Compile(std::string_view text);
   static Compiled Compile(std::string_view text, policy::Names& names);
 
+  // The policy `before` was made from, with what is in its set files now; the names in it mean what
+  // they did. Of a file that cannot be read or says no set, the addresses stay.
+  struct Reloaded {
+    std::shared_ptr<const RuleSet> rules;  // Null if nothing has changed, or there are problems.
+    std::vector<v1::PolicyProblem> problems;
+    std::vector<std::string> stale;  // Why files were not read again.
+  };
+  static Reloaded Reload(const v1::PolicyText& policy, const RuleSet& before);
+  static Reloaded Reload(const v1::PolicyText& policy, const RuleSet& before, policy::Names& names);
+
   // Names of files the policy includes and lacks. Looks nothing up.
   static std::vector<std::string> MissingFiles(const v1::PolicyText& policy);
 
@@ -77,6 +84,8 @@ class RuleSet final {
   const std::vector<policy::Decider>& deciders() const { return deciders_; }
   // Those beyond the packet that rules use, each once.
   const std::vector<ScopeUse>& scopes() const { return scopes_; }
+  // Paths of the files its sets are read from.
+  std::vector<std::string> SetFiles() const;
   // Rules, a `between` counted twice.
   size_t size() const { return verdicts_.size(); }
   // Bytes it takes, about.
@@ -88,9 +97,14 @@ class RuleSet final {
     std::string reason;
   };
 
-  explicit RuleSet(const policy::CheckedPolicy& policy);
+  RuleSet(const policy::CheckedPolicy& policy, policy::KnownNames names);
+
+  // Names that `known` has are not asked for.
+  static Compiled Compile(const v1::PolicyText& policy, policy::Names& names,
+                          policy::KnownNames known);
 
   const policy::Classifier classifier_;
+  const policy::KnownNames names_;
   const policy::Decision fallback_;
   const std::vector<policy::Decider> deciders_;
   std::vector<Verdict> verdicts_;  // By rule. Constant after construction, as is this.

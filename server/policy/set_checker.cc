@@ -1,25 +1,12 @@
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/policy/address_checker.h"
 #include "server/policy/checker.h"
 #include "server/policy/nearest_word.h"
+#include "server/policy/set_text.h"
 
 namespace sluice::server::policy {
-namespace {
-
-bool IsSpace(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)); }
-
-absl::StatusOr<AddressPattern> AddressOrPrefix(std::string_view word) {
-  if (word.find('/') != std::string_view::npos) return ParsePrefix(word);
-  const absl::StatusOr<Address> address = ParseAddress(word);
-  if (!address.ok()) return address.status();
-  return AddressPattern::Exactly(*address);
-}
-
-}  // namespace
-
 void AddressChecker::Declare(const SetSyntax& syntax) {
   if (IsLiteral(syntax.name.text) || syntax.name.text.find('@') != std::string_view::npos) {
     Report(syntax.name, absl::StrCat(Quoted(syntax.name.text),
@@ -48,39 +35,26 @@ void AddressChecker::Declare(const SetSyntax& syntax) {
     set->patterns = std::move(term.patterns);
   }
   set_addresses_ += set->patterns.size();
-  if (set_addresses_ > kMostAddresses) {
-    Report(syntax.name,
-           absl::StrCat("too many addresses: the sets of a policy have at most ", kMostAddresses));
+  if (set_addresses_ > kMostSetAddresses) {
+    Report(syntax.name, absl::StrCat("too many addresses: the sets of a policy have at most ",
+                                     kMostSetAddresses));
     return;
   }
   entry->second = std::move(set);
 }
 
-// What is in the file is not shown: it may be any that the server can read.
 void AddressChecker::ReadFile(const Word& file, AddressSet& set) {
   const absl::StatusOr<std::string> text = lookup_->SetFile(file.text);
   if (!text.ok()) {
     Report(file, text.status());
     return;
   }
-  std::string_view rest = *text;
-  for (size_t line = 1; !rest.empty(); ++line) {
-    const size_t end = rest.find('\n');
-    std::string_view word = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    word = word.substr(0, word.find('#'));
-    while (!word.empty() && IsSpace(word.front())) word.remove_prefix(1);
-    while (!word.empty() && IsSpace(word.back())) word.remove_suffix(1);
-    if (word.empty()) continue;
-    const absl::StatusOr<AddressPattern> pattern = AddressOrPrefix(word);
-    if (!pattern.ok()) {
-      Report(file, absl::StrCat("line ", line, " of ", Quoted(file.text),
-                                " is neither an address nor a prefix without bits behind it"));
-      return;
-    }
-    set.patterns.push_back(*pattern);
-    if (set.patterns.size() > kMostAddresses) return;
+  absl::StatusOr<std::vector<AddressPattern>> patterns = ParseSetText(*text, file.text);
+  if (!patterns.ok()) {
+    Report(file, patterns.status());
+    return;
   }
+  set.patterns = *std::move(patterns);
 }
 
 std::shared_ptr<const AddressSet> AddressChecker::Set(const Word& word) {

@@ -1,0 +1,189 @@
+#include "server/control/set_watcher.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+// A file is complete when its writer closes it or gives it its name; one just created is not.
+constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE |
+                             IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+
+// Tools replace several files one after the other.
+constexpr std::chrono::milliseconds kQuiet{100};
+// In a folder that is never quiet.
+constexpr std::chrono::milliseconds kLongest{1000};
+// Where the kernel does not tell.
+constexpr std::chrono::milliseconds kLookEach{1000};
+
+bool Readable(int fd, std::chrono::milliseconds within) {
+  pollfd entry{fd, POLLIN, 0};
+  return poll(&entry, 1, static_cast<int>(within.count())) == 1;
+}
+
+}  // namespace
+
+SetWatcher::SetWatcher(PolicyStore* policies, Ticker* ticker)
+    : policies_(policies),
+      ticker_(ticker),
+      inotify_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      seen_(policies->Current()),
+      thread_([this](const std::stop_token& stop) { Run(stop); }) {
+  ticker_->Add(this);
+}
+
+SetWatcher::~SetWatcher() {
+  ticker_->Remove(this);
+  thread_.request_stop();
+  eventfd_write(wake_, 1);
+  thread_.join();
+  close(wake_);
+  if (inotify_ >= 0) close(inotify_);
+}
+
+void SetWatcher::Tick(Time) {
+  std::shared_ptr<const Policy> current = policies_->Current();
+  if (current == seen_) return;
+  seen_ = std::move(current);
+  eventfd_write(wake_, 1);
+}
+
+void SetWatcher::Run(const std::stop_token& stop) {
+  std::shared_ptr<const RuleSet> rules;  // Whose files were looked at.
+  std::vector<FileState> states;
+  while (!stop.stop_requested()) {
+    const std::shared_ptr<const Policy> policy = policies_->Current();
+    const Paths files = policy->rules->SetFiles();
+    // Watched before they are looked at: no change falls in between.
+    const bool all_watched = WatchFolders(files);
+    std::vector<FileState> now = Look(files);
+    if (policy->rules != rules || now != states) {
+      rules = Reload(*policy);
+      states = std::move(now);
+    }
+    Wait(all_watched);
+  }
+}
+
+bool SetWatcher::WatchFolders(const Paths& files) {
+  std::map<std::string, int> wanted;
+  bool all = true;
+  for (const std::string& file : files) {
+    // Of a symbolic link, both where it is and where it leads.
+    std::error_code error;
+    for (const fs::path& path : {fs::path(file), fs::canonical(file, error)}) {
+      const std::string folder = path.parent_path().string();
+      if (folder.empty() || wanted.contains(folder)) continue;
+      // Of one that is watched already, the descriptor there is.
+      const int watch = inotify_add_watch(inotify_, folder.c_str(), kEvents);
+      if (watch < 0) {
+        all = false;
+      } else {
+        wanted.emplace(folder, watch);
+      }
+    }
+  }
+  for (const auto& [folder, watch] : folders_) {
+    bool kept = false;
+    for (const auto& [other, descriptor] : wanted) kept = kept || descriptor == watch;
+    if (!kept) inotify_rm_watch(inotify_, watch);
+  }
+  folders_ = std::move(wanted);
+  return all;
+}
+
+std::vector<SetWatcher::FileState> SetWatcher::Look(const Paths& files) {
+  std::vector<FileState> states;
+  for (const std::string& file : files) {
+    struct stat found {};
+    if (stat(file.c_str(), &found) != 0) {
+      states.emplace_back();
+    } else {
+      states.push_back({found.st_dev, found.st_ino, found.st_size,
+                        int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec});
+    }
+  }
+  return states;
+}
+
+void SetWatcher::Wait(bool all_watched) {
+  const int timeout = all_watched ? -1 : static_cast<int>(kLookEach.count());
+  while (true) {
+    pollfd entries[] = {{wake_, POLLIN, 0}, {inotify_, POLLIN, 0}};
+    const int ready = poll(entries, 2, timeout);
+    if (ready == 0) return;
+    eventfd_t count;
+    if (eventfd_read(wake_, &count) == 0) return;
+    if (!TakeEvents()) continue;
+    const Clock::time_point latest = Clock::now() + kLongest;
+    while (Clock::now() < latest && Readable(inotify_, kQuiet)) TakeEvents();
+    return;
+  }
+}
+
+bool SetWatcher::TakeEvents() {
+  bool changed = false;
+  alignas(inotify_event) std::array<char, 16384> buffer;
+  for (ssize_t size; (size = read(inotify_, buffer.data(), buffer.size())) > 0;) {
+    for (size_t at = 0; at + sizeof(inotify_event) <= static_cast<size_t>(size);) {
+      inotify_event event;
+      std::memcpy(&event, &buffer[at], sizeof(event));
+      const char* const name = &buffer[at] + sizeof(event);
+      at += sizeof(event) + event.len;
+      if ((event.mask & IN_CREATE) == 0) {
+        changed = true;
+        continue;
+      }
+      // A symbolic link is complete at once.
+      for (const auto& [folder, watch] : folders_) {
+        std::error_code error;
+        changed = changed || (watch == event.wd && event.len > 0 &&
+                              fs::is_symlink(fs::path(folder) / name, error));
+      }
+    }
+  }
+  return changed;
+}
+
+std::shared_ptr<const RuleSet> SetWatcher::Reload(const Policy& policy) {
+  const RuleSet::Reloaded reloaded = policies_->ReloadSets();
+  std::set<std::string> wrong;
+  for (const std::string& why : reloaded.stale) {
+    wrong.insert(
+        absl::StrCat(why, ": the addresses its set had stay in force; put the file right"));
+  }
+  for (const v1::PolicyProblem& problem : reloaded.problems) {
+    wrong.insert(absl::StrCat(
+        "with its set files as they are now, the policy has a problem in line ", problem.line(),
+        ": ", problem.message(), ": the sets stay as they were; put the files right"));
+  }
+  for (const std::string& message : wrong) {
+    if (!told_.contains(message)) spdlog::error("{}", message);
+  }
+  if (wrong.empty() && !told_.empty()) spdlog::info("the policy's set files are in order again");
+  told_ = std::move(wrong);
+  if (reloaded.rules == nullptr) return policy.rules;
+  spdlog::info("policy {}: set files were read again", policy.version);
+  return reloaded.rules;
+}
+
+}  // namespace sluice::server
