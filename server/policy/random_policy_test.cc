@@ -150,15 +150,15 @@ TEST(RandomPolicyTest, RandomBytes) {
 
 TEST(RandomPolicyTest, RandomWords) {
   static constexpr const char* kWords[] = {
-      "accept",   "and",      "any",      "between",    "default", "for",     "from",     "host",
-      "host-not", "icmp",     "is",       "log",        "net",     "netmask", "not",      "tcp",
-      "port",     "port-not", "proto",    "to",         "notify",  "type",    "udp",      "reject",
-      ";",        ";",        "10.0.0.0", "::/0",       "mail",    "subnet",  "25",       "0x19",
-      "infotype", "/*",       "*/",       "#\n",        "\n",      ",",       "\xc3\xa9", "{",
-      "}",        "=",        "\"a\"",    "\"",         "set",     "rule",    "group",    "flags",
-      "state",    "new",      "match",    "ask",        "within",  "else",    "20ms",     "decider",
-      "at",       "\"h:1\"",  "source",   "connection", "60s",     "syn/ack", "@a",       "a",
-      "{25,",     "80-90}",   "@",        "-"};
+      "accept",   "and",      "any",      "between", "default", "for",        "from",     "host",
+      "host-not", "icmp",     "is",       "log",     "net",     "netmask",    "not",      "tcp",
+      "port",     "port-not", "proto",    "to",      "notify",  "type",       "udp",      "reject",
+      ";",        ";",        "10.0.0.0", "::/0",    "mail",    "subnet",     "25",       "0x19",
+      "infotype", "/*",       "*/",       "#\n",     "\n",      ",",          "\xc3\xa9", "{",
+      "}",        "=",        "\"a\"",    "\"",      "set",     "rule",       "group",    "flags",
+      "state",    "include",  "\"own\"",  "new",     "match",   "ask",        "within",   "else",
+      "20ms",     "decider",  "at",       "\"h:1\"", "source",  "connection", "60s",      "syn/ack",
+      "@a",       "a",        "{25,",     "80-90}",  "@",       "-"};
   Random random(2);
   for (int round = 0; round < 5000; ++round) {
     std::string text;

@@ -77,6 +77,9 @@ v1::Packet NextPacket(Bytes& bytes) {
   if ((shown & 8) != 0) headers.set_tcp_flags(bytes.Next());
   if ((shown & 16) != 0) headers.set_fragment_offset(8);
   headers.set_cut_short((shown & 32) != 0);
+  if ((shown & 128) != 0) {
+    packet.set_connection_state(static_cast<v1::ConnectionState>(bytes.Next() % 5));
+  }
   if ((shown & 64) != 0) {
     std::string payload(bytes.Next() % 64, '\0');
     for (char& byte : payload) byte = static_cast<char>(bytes.Next());
@@ -90,7 +93,13 @@ void Try(std::string_view input) {
   const size_t end = input.find('\0');
   Problems problems;
   FakeNames names = SomeNames();
-  const Syntax syntax = Parse(input.substr(0, end), problems);
+  const std::string_view text = input.substr(0, end);
+  // Files it may include: itself, and some more.
+  const PolicyTexts texts{text,
+                          {{"own", text},
+                           {"d/a", "include \"b\"; include \"../own\";"},
+                           {"d/b", "from any to any accept; include \"a\";"}}};
+  const Syntax syntax = Parse(texts, problems);
   const CheckedPolicy policy = Check(syntax, names, problems);
   if (!problems.empty()) {
     for (const Problem& problem : std::move(problems).Take()) Require(!problem.message.empty());
