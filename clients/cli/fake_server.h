@@ -54,6 +54,10 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   // Called with each verdict.
   std::function<void(const v1::Verdict&)> on_verdict = [](const v1::Verdict&) {};
 
+  // What TestPolicy answers to each packet, until it has answered so many and ends with failure.
+  v1::PolicyRuling ruling;
+  uint64_t answers_before_failure = UINT64_MAX;
+
   // With follow: called once all entries are sent; the stream then waits for its end.
   std::function<void()> caught_up = [] {};
   // With follow: the stream ends by itself.
@@ -68,6 +72,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::CheckPolicyResponse check;
   v1::ApplyPolicyResponse apply;
   v1::GetPolicyResponse policy;
+  v1::ExplainPolicyResponse explain;
   std::vector<v1::ObserveDecisionsResponse> decisions;
   std::vector<v1::ObserveConnectionsResponse> connections;
 
@@ -77,6 +82,8 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::CheckPolicyRequest check_policy;
   v1::ApplyPolicyRequest apply_policy;
   v1::ScreenRequest screen_hello;
+  v1::ExplainPolicyRequest explain_policy;
+  std::vector<v1::TestPolicyRequest> test_policy;
   std::vector<v1::Verdict> verdicts;
   v1::ObserveDecisionsRequest observe_decisions;
   v1::ObserveConnectionsRequest observe_connections;
@@ -143,6 +150,35 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
                          v1::GetPolicyResponse* response) override {
     HandOver();
     *response = policy;
+    return failure;
+  }
+  grpc::Status ExplainPolicy(Call*, const v1::ExplainPolicyRequest* request,
+                             v1::ExplainPolicyResponse* response) override {
+    HandOver();
+    explain_policy = *request;
+    *response = explain;
+    return failure;
+  }
+  grpc::Status TestPolicy(
+      Call*,
+      grpc::ServerReaderWriter<v1::TestPolicyResponse, v1::TestPolicyRequest>* stream) override {
+    HandOver();
+    uint64_t answered = 0;
+    v1::TestPolicyRequest request;
+    while (answered < answers_before_failure && stream->Read(&request)) {
+      test_policy.push_back(request);
+      v1::TestPolicyResponse response;
+      for (const auto& packet : request.packets()) {
+        v1::TestPolicyResponse::Result& result = *response.add_results();
+        *result.mutable_ruling() = ruling;
+        result.mutable_headers()->set_source(packet.payload().substr(12, 4));
+        result.mutable_headers()->set_destination(packet.payload().substr(16, 4));
+        result.mutable_headers()->set_protocol(47);
+        ++answered;
+      }
+      stream->Write(response);
+    }
+    HandOver();
     return failure;
   }
   grpc::Status Screen(

@@ -140,6 +140,36 @@ std::vector<Cell> DecisionRow(const v1::Decision& decision,
           ReasonCell(decision)};
 }
 
+std::vector<Column> TestColumns() {
+  return {{"TIME", Align::kLeft, 12},        {"ACTION", Align::kLeft, 6},
+          {"PROTO", Align::kLeft, 6},        {"SOURCE", Align::kLeft, 20},
+          {"DESTINATION", Align::kLeft, 20}, {"DETAILS", Align::kLeft, 7},
+          {"BYTES", Align::kRight, 5},       {"RULE"}};
+}
+
+std::vector<Cell> TestRow(const google::protobuf::Timestamp& time, uint32_t length,
+                          const v1::TestPolicyResponse::Result& result,
+                          std::chrono::system_clock::time_point now) {
+  v1::Decision decision;
+  decision.set_action(result.ruling().action());
+  decision.set_notify(result.ruling().notify());
+  const v1::Headers& headers = result.headers();
+  return {{FormatTime(time, now), Color::kDim},
+          ActionCell(decision),
+          result.has_headers() ? ProtocolWord(headers.protocol()) : "-",
+          result.has_headers() ? Source(headers) : "-",
+          result.has_headers() ? Destination(headers) : "-",
+          Details(headers),
+          std::to_string(length),
+          result.ruling().reason()};
+}
+
+std::string PacketLine(const v1::Headers& headers) {
+  const std::string details = Details(headers);
+  return absl::StrCat(ProtocolWord(headers.protocol()), " ", Source(headers), " > ",
+                      Destination(headers), details.empty() ? "" : " ", details);
+}
+
 std::vector<Column> PacketColumns() {
   return {{"NUMBER", Align::kRight, 6},
           {"PROTO", Align::kLeft, 6},

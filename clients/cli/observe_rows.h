@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "clients/cli/table.h"
+#include "sluice/v1/control.pb.h"
 #include "sluice/v1/observe.pb.h"
 
 namespace sluice::cli {
@@ -13,6 +15,15 @@ namespace sluice::cli {
 std::vector<Column> DecisionColumns();
 std::vector<Cell> DecisionRow(const v1::Decision& decision,
                               std::chrono::system_clock::time_point now);
+
+// The table of `policy test`, and the row of a packet.
+std::vector<Column> TestColumns();
+std::vector<Cell> TestRow(const google::protobuf::Timestamp& time, uint32_t length,
+                          const v1::TestPolicyResponse::Result& result,
+                          std::chrono::system_clock::time_point now);
+
+// "tcp 10.0.0.1:1 > 10.0.0.2:80 SYN".
+std::string PacketLine(const v1::Headers& headers);
 
 // The table of `screen`, and the row of a packet to decide.
 std::vector<Column> PacketColumns();

@@ -8,5 +8,7 @@ namespace sluice::cli {
 void AddPolicyCheckVerb(CLI::App& policy, Action* action);
 void AddPolicyApplyVerb(CLI::App& policy, Action* action);
 void AddPolicyShowVerb(CLI::App& policy, Action* action);
+void AddPolicyTestVerb(CLI::App& policy, Action* action);
+void AddPolicyExplainVerb(CLI::App& policy, Action* action);
 
 }  // namespace sluice::cli

@@ -37,8 +37,15 @@ v1::TestPolicyResponse::Result TestPacket(const RuleSet& rules, v1::Packet* pack
     PacketHeaders headers;
     const std::span<const uint8_t> copied(reinterpret_cast<const uint8_t*>(payload.data()),
                                           payload.size());
-    malformed = ParseHeaders(packet->family(), copied, length, headers) == Parsed::kMalformed;
+    PacketLayout layout;
+    malformed =
+        ParseHeaders(packet->family(), copied, length, headers, layout) == Parsed::kMalformed;
     FillHeaders(headers, *packet->mutable_headers());
+    // What an Ethernet frame is padded with the kernel has taken off before an agent sees it.
+    if (layout.length != 0 && layout.length < length) {
+      packet->set_original_length(static_cast<uint32_t>(layout.length));
+      if (payload.size() > layout.length) packet->mutable_payload()->resize(layout.length);
+    }
   }
   v1::TestPolicyResponse::Result result;
   if (malformed) {

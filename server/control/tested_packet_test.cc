@@ -75,6 +75,17 @@ TEST(TestedPacketTest, WhatAnAgentWouldNotAskAboutIsDropped) {
   EXPECT_EQ(TestPacket(*rules, &other_family).ruling().action(), v1::ACTION_DROP);
 }
 
+TEST(TestedPacketTest, PaddingIsNoPartOfThePacket) {
+  const auto rules = Rules("from any to any match \"len = 40\" accept;");
+  v1::Packet packet = Syn();
+  packet.mutable_payload()->append(6, '\0');
+  EXPECT_EQ(TestPacket(*rules, &packet).ruling().action(), v1::ACTION_ACCEPT);
+  packet = Syn();
+  packet.set_original_length(46);
+  EXPECT_EQ(TestPacket(*rules, &packet).ruling().action(), v1::ACTION_ACCEPT);
+  EXPECT_EQ(packet.payload().size(), 40u);
+}
+
 TEST(TestedPacketTest, NoBytesAreMetadataOnly) {
   const auto rules = Rules("from any to any tcp port 25 reject; default accept;");
   v1::Packet packet;

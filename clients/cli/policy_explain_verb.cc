@@ -1,0 +1,155 @@
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "clients/cli/explained_packet.h"
+#include "clients/cli/json.h"
+#include "clients/cli/observe_rows.h"
+#include "clients/cli/policy_check.h"
+#include "clients/cli/policy_verbs.h"
+#include "clients/cli/table.h"
+#include "clients/cli/text.h"
+#include "clients/cli/verb.h"
+#include "clients/cli/words.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Options {
+  PacketWords packet;
+  std::string policy = "current";
+  bool all = false;
+  std::string output;
+};
+
+std::string RulingLine(const v1::PolicyRuling& ruling, bool color) {
+  const bool accepts = ruling.action() == v1::ACTION_ACCEPT;
+  std::string text =
+      Colored(accepts ? "accept" : "drop", accepts ? Color::kGreen : Color::kRed, color);
+  if (ruling.notify() != v1::NOTIFY_UNSPECIFIED) {
+    absl::StrAppend(&text, ", notify ", NotifyWord(ruling.notify()));
+  }
+  if (ruling.scope() == v1::SCOPE_CONNECTION) text += ", for the connection";
+  if (ruling.scope() == v1::SCOPE_PEER) text += ", for packets like it";
+  if (ruling.scope() == v1::SCOPE_SOURCE) text += ", for packets from its source";
+  if (ruling.has_lifetime()) absl::StrAppend(&text, " for ", ruling.lifetime().seconds(), "s");
+  if (ruling.logged()) text += ", logged";
+  absl::StrAppend(&text, ": ", Printable(ruling.reason()));
+  if (!ruling.decider().empty()) {
+    absl::StrAppend(&text, "; unless the decider ", Printable(ruling.decider()),
+                    ", which it asks first, says otherwise");
+  }
+  return text;
+}
+
+// The statement, and below it what in it differs.
+void PrintRule(const v1::ExplainPolicyResponse::Considered& rule, bool color, std::ostream& out) {
+  out << "\n  rule " << rule.rule() << ", "
+      << (rule.file().empty() ? "" : Printable(rule.file()) + " ") << "line " << rule.line()
+      << (rule.matches() ? Colored(" matches", Color::kGreen, color) : "") << '\n';
+  size_t begin = 0;
+  const std::string& text = rule.text();
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    out << "    " << Colored(Printable(text.substr(begin, end - begin)), Color::kDim, color)
+        << '\n';
+    begin = end + 1;
+  }
+  for (const std::string& mismatch : rule.mismatches()) {
+    out << "      " << Printable(mismatch) << '\n';
+  }
+}
+
+void Print(const v1::ExplainPolicyRequest& request, const v1::ExplainPolicyResponse& response,
+           const Context& context) {
+  std::ostream& out = *context.out;
+  out << DescribePacket(request.packet()) << '\n'
+      << RulingLine(response.ruling(), context.color) << '\n';
+  for (const auto& rule : response.considered()) PrintRule(rule, context.color, out);
+  if (response.others() == 0) return;
+  out << '\n' << response.others() << (response.others() == 1 ? " other rule" : " other rules");
+  if (request.all()) {
+    out << ", too many to show\n";
+  } else {
+    out << (response.others() == 1 ? " differs" : " differ")
+        << " in more than one thing: --all shows them\n";
+  }
+}
+
+absl::Status Run(const Options& options, Context& context, Connection& connection) {
+  v1::ExplainPolicyRequest request;
+  absl::StatusOr<v1::Packet> packet = ParsePacket(options.packet);
+  if (!packet.ok()) return packet.status();
+  *request.mutable_packet() = *std::move(packet);
+  request.set_all(options.all);
+  if (options.policy != "current") {
+    v1::CheckPolicyResponse checked;
+    absl::Status status = LoadGoodPolicy(options.policy, options.output, context, connection,
+                                         request.mutable_policy(), &checked);
+    if (!status.ok()) return status;
+  } else if (absl::Status status = connection.Connect(); !status.ok()) {
+    return status;
+  }
+  ShortCall call;
+  v1::ExplainPolicyResponse response;
+  const grpc::Status status = connection.control().ExplainPolicy(&call, request, &response);
+  if (!status.ok()) return connection.Explain(status);
+  if (options.output == "json") {
+    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+  } else {
+    Print(request, response, context);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPolicyExplainVerb(CLI::App& policy, Action* action) {
+  CLI::App* const verb = policy.add_subcommand(
+      "explain", "Say what a packet would get, by which rule, and why not by others");
+  const auto options = std::make_shared<Options>();
+  PacketWords& words = options->packet;
+  verb->add_option("SRC", words.source, "Its source address")->required()->option_text(" ");
+  verb->add_option("DST", words.destination, "Its destination")->required()->option_text(" ");
+  verb->add_option("PROTO", words.protocol, "tcp, udp, icmp, another protocol's name or number")
+      ->option_text(" ");
+  verb->add_option("PORT", words.port, "Of tcp and udp the destination port, of icmp the type")
+      ->option_text(" ");
+  verb->add_option("--src-port", words.source_port, "Source port of tcp and udp")
+      ->type_name("PORT")
+      ->capture_default_str();
+  verb->add_option("--flags", words.flags, "Flags of tcp that are set, or none")
+      ->type_name("FLAG,...")
+      ->capture_default_str();
+  verb->add_option("--state", words.state,
+                   "What connection tracking makes of it: new,\n"
+                   "established, related, invalid or unknown")
+      ->type_name("STATE")
+      ->capture_default_str();
+  verb->add_option("--in-group", words.in_group, "Interface group it comes in by")
+      ->type_name("GROUP");
+  verb->add_option("--out-group", words.out_group, "Interface group it would leave by")
+      ->type_name("GROUP");
+  verb->add_option("--policy", options->policy, "The policy; current is the one in force")
+      ->type_name("FILE|current")
+      ->capture_default_str();
+  verb->add_flag("--all", options->all, "Show also rules that differ in more than one thing");
+  AddOutputOption(*verb, &options->output, {"text", "json"});
+  SetExamples(
+      *verb,
+      {{"sluicectl policy explain 10.0.0.1 192.0.2.7 tcp 443", "why can I not connect?"},
+       {"sluicectl policy explain 10.0.0.1 192.0.2.7 icmp echo --policy new.policy", ""},
+       {"sluicectl policy explain 2001:db8::1 ::2 tcp 25 --state established --flags ack", ""}},
+      "What is not said is that of the first packet of a connection. Without a protocol it\n"
+      "is one that no rule should name (253, for experiments). There are no bytes of it to\n"
+      "look at: what `match` asks is not known, and counts against the packet.");
+  verb->callback([options, action] {
+    *action = [options](Context& context, Connection& connection) {
+      return Run(*options, context, connection);
+    };
+  });
+}
+
+}  // namespace sluice::cli
