@@ -44,7 +44,7 @@ def send_some(rig):
     return passed
 
 
-def tested(server, capture, *options):
+def replayed(server, capture, *options):
     """(source port, destination port, action, rule) of each packet, and the summary."""
     code, said = server.sluicectl("policy", "test", capture, "-o", "json", *options)
     assert code == 0, said
@@ -87,11 +87,11 @@ def test_the_capture_gets_what_the_packets_got(rig):
     capture = rig.directory / "near.pcap"
     seen = rig.near.packets(protocol=UDP)
     write_capture(capture, seen)
-    results, summary = tested(server, capture, "--copy-range", "128")
+    results, summary = replayed(server, capture, "--copy-range", "128")
     assert results == live
     assert (summary["packets"], summary["accepted"], summary["dropped"]) == ("6", "3", "3")
     # Where the whole packet is looked at, what was not known to the gateway is.
-    results, summary = tested(server, capture)
+    results, summary = replayed(server, capture)
     assert [r[3] for r in results if r[1] == 5301] == ['rule 4 "beyond", line 4']
     assert summary["accepted"] == "4"
 
