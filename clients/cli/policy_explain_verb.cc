@@ -133,7 +133,7 @@ void AddPolicyExplainVerb(CLI::App& policy, Action* action) {
   verb->add_option("--out-group", words.out_group, "Interface group it would leave by")
       ->type_name("GROUP");
   verb->add_option("--policy", options->policy, "The policy; current is the one in force")
-      ->type_name("FILE|current")
+      ->type_name("FILE")
       ->capture_default_str();
   verb->add_flag("--all", options->all, "Show also rules that differ in more than one thing");
   AddOutputOption(*verb, &options->output, {"text", "json"});

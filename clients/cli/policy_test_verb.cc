@@ -198,11 +198,11 @@ void AddPolicyTestVerb(CLI::App& policy, Action* action) {
   CLI::App* const verb =
       policy.add_subcommand("test", "Say what each packet of a capture would get; change nothing");
   const auto options = std::make_shared<Options>();
-  verb->add_option("CAPTURE", options->capture, "What tcpdump or Wireshark wrote: pcap, pcapng")
+  verb->add_option("FILE", options->capture, "What tcpdump or Wireshark wrote: pcap, pcapng")
       ->required()
       ->option_text(" ");
   verb->add_option("--policy", options->policy, "The policy; current is the one in force")
-      ->type_name("FILE|current")
+      ->type_name("FILE")
       ->capture_default_str();
   verb->add_option("--in-group", options->in_group,
                    "Interface group the packets came in by, for rules that say `group`")
