@@ -15,6 +15,7 @@
 #include <cstring>
 #include <future>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -167,6 +168,7 @@ int Run(const Flags& flags) {
 
   ServerOptions options;
   options.name = absl::StrCat("sluice-server@", HostName());
+  options.run = std::random_device()();
   for (const ListenAddress& address : addresses) {
     if (const absl::Status free = CheckFree(address); !free.ok()) {
       spdlog::error("{}", std::string(free.message()));

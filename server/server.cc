@@ -70,7 +70,8 @@ Server::Server(const ServerOptions& options, PolicyStore* policies)
       deciders_(options.name, policies),
       reverter_(policies, &archivist_, &ticker_),
       set_watcher_(policies, &ticker_),
-      decision_service_({policies, &trials_, &screens_, &deciders_, &log_, &registry_, &ticker_}),
+      decision_service_(
+          {policies, &trials_, &screens_, &deciders_, &log_, &registry_, &ticker_, options.run}),
       event_service_(&flows_, &log_, &registry_, &ticker_),
       command_service_(&registry_, &ticker_),
       control_service_(policies, &trials_, &screens_, &deciders_, &registry_, &router_, &compiler_,

@@ -34,6 +34,9 @@ struct ServerOptions {
   std::vector<std::string> listen;
   // What this server is called by the deciders it asks.
   std::string name = "sluice-server";
+  // Tells this server from another and from itself before a restart, which may count other policies
+  // by the same numbers: what gateways remember does not outlive it. 0: there is no other.
+  uint32_t run = 0;
   RegistryLimits gateways;
   FlowLimits flows;
   std::chrono::milliseconds command_timeout = Router::kTimeout;

@@ -67,6 +67,8 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::ListDecidersResponse deciders;
   v1::SetModeResponse mode;
   v1::GatewayStats stats;
+  std::vector<v1::ListRememberedResponse> remembered;
+  uint64_t cleared = 0;
   // What the first checks answer, in turn; then `check`.
   std::deque<v1::CheckPolicyResponse> checks;
   v1::CheckPolicyResponse check;
@@ -78,6 +80,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
 
   v1::SetModeRequest set_mode;
   v1::GetStatsRequest get_stats;
+  v1::ListRememberedRequest list_remembered;
   v1::WatchStatsRequest watch_stats;
   v1::CheckPolicyRequest check_policy;
   v1::ApplyPolicyRequest apply_policy;
@@ -115,6 +118,19 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     HandOver();
     get_stats = *request;
     *response->mutable_stats() = stats;
+    return failure;
+  }
+  grpc::Status ListRemembered(Call*, const v1::ListRememberedRequest* request,
+                              grpc::ServerWriter<v1::ListRememberedResponse>* writer) override {
+    HandOver();
+    list_remembered = *request;
+    for (const auto& response : remembered) writer->Write(response);
+    return failure;
+  }
+  grpc::Status ClearRemembered(Call*, const v1::ClearRememberedRequest*,
+                               v1::ClearRememberedResponse* response) override {
+    HandOver();
+    response->set_cleared(cleared);
     return failure;
   }
   grpc::Status WatchStats(Call* call, const v1::WatchStatsRequest* request,

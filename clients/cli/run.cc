@@ -47,6 +47,7 @@ std::unique_ptr<CLI::App> MakeApp(Line* line) {
   AddModeVerb(*app, &line->action);
   AddStatVerb(*app, &line->action);
   AddQueueVerb(*app, &line->action);
+  AddCacheVerb(*app, &line->action);
   AddPolicyVerb(*app, &line->action);
   AddDecidersVerb(*app, &line->action);
   AddScreenVerb(*app, &line->action);

@@ -27,6 +27,47 @@ TEST_F(RunTest, Gateways) {
   EXPECT_EQ(err(), "");
 }
 
+TEST_F(RunTest, CacheListsAndClears) {
+  server_.remembered.push_back(Parse<v1::ListRememberedResponse>(R"pb(
+    verdicts {
+      action: ACTION_ACCEPT
+      scope: SCOPE_CONNECTION
+      source: "\xc0\x00\x02\x01"
+      destination: "\xc6\x33\x64\x07"
+      protocol: 6
+      source_port: 40000
+      destination_port: 443
+    })pb"));
+  server_.remembered.push_back(Parse<v1::ListRememberedResponse>(R"pb(
+    verdicts {
+      action: ACTION_DROP
+      notify: NOTIFY_TCP_RESET
+      scope: SCOPE_SOURCE
+      source: "\xc0\x00\x02\x09"
+      expires_in { seconds: 41 nanos: 500000000 }
+    })pb"));
+  EXPECT_EQ(Ctl({"cache", "gw1"}), 0);
+  EXPECT_EQ(
+      out(),
+      "ACTION  SCOPE       PROTOCOL  SOURCE           DESTINATION       EXPIRES  TELLS\n"
+      "accept  connection  tcp       192.0.2.1:40000  198.51.100.7:443        -  -\n"
+      "drop    source      -         192.0.2.9        -                     42s  tcp_reset\n");
+  EXPECT_EQ(server_.list_remembered.gateway(), "gw1");
+  EXPECT_EQ(server_.list_remembered.limit(), 0u);
+  EXPECT_EQ(Ctl({"cache", "gw1", "list", "-n", "5", "-o", "json"}), 0);
+  EXPECT_EQ(server_.list_remembered.limit(), 5u);
+  EXPECT_TRUE(Contains(out(), R"("source":"192.0.2.9")")) << out();
+  server_.cleared = 7;
+  EXPECT_EQ(Ctl({"cache", "gw1", "clear"}), 0);
+  EXPECT_EQ(out(), "gw1: 7 forgotten; what they were about is asked again\n");
+  EXPECT_EQ(Ctl({"cache", "gw1", "clear", "-o", "json"}), 0);
+  EXPECT_EQ(out(), "{\"cleared\":\"7\"}\n");
+  EXPECT_EQ(Ctl({"cache", "gw1", "flush"}), 2);
+  server_.failure = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "hook.manage is false");
+  EXPECT_EQ(Ctl({"cache", "gw1"}), 1);
+  EXPECT_TRUE(Contains(err(), "hook.manage is false")) << err();
+}
+
 TEST_F(RunTest, NoGatewayYetIsSaid) {
   server_.gateways.Clear();
   EXPECT_EQ(Ctl({"gateways"}), 0);
@@ -256,7 +297,7 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
     const char* says;
   } kCases[] = {
       {{},
-       "a verb is missing: gateways, mode, stat, queue, policy, deciders, screen, observe, "
+       "a verb is missing: gateways, mode, stat, queue, cache, policy, deciders, screen, observe, "
        "completion"},
       {{"modes"}, "'modes' is none of gateways, mode"},
       {{"mode"}, "GATEWAY is required"},

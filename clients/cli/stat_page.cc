@@ -116,6 +116,21 @@ void PrintFacts(const char* label, const std::vector<Fact>& facts, bool color, s
   out << line << '\n';
 }
 
+// screend's cache hits, misses and drops: a miss is what was asked about.
+void PrintRemembered(const v1::RememberedStats& remembered, bool color, std::ostream& out) {
+  const uint64_t dropped = remembered.dropped_connection() + remembered.dropped_address();
+  const uint64_t accepted = remembered.accepted_connection() + remembered.accepted_address();
+  PrintFacts("remembered",
+             {{"hits", accepted + dropped, false},
+              {"accepted", accepted, false},
+              {"dropped", dropped, false},
+              {"saved", remembered.saved(), false},
+              {"cache_full", remembered.cache_full(), true},
+              {"voided", remembered.voided(), false},
+              {"entries", remembered.entries(), false}},
+             color, out);
+}
+
 void PrintRest(const v1::GatewayStats& stats, const v1::QueueStats& sum, bool color,
                std::ostream& out) {
   // Asked about by the rule, but not by the kernel's queue: nobody listened.
@@ -129,6 +144,7 @@ void PrintRest(const v1::GatewayStats& stats, const v1::QueueStats& sum, bool co
               {"receive_overrun", sum.receive_overrun(), true},
               {"nobody listened", unheard, true}},
              color, out);
+  if (stats.has_remembered()) PrintRemembered(stats.remembered(), color, out);
   PrintFacts(
       "guard",
       {{"guard_dropped", stats.guard_dropped(), true}, {"hook_lost", stats.hook_lost(), true}},

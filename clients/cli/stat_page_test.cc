@@ -24,6 +24,16 @@ constexpr char kStats[] = R"pb(
   conntrack_events: 30
   time { seconds: 1800003600 }
   started { seconds: 1800000000 }
+  remembered {
+    accepted_connection: 900
+    accepted_address: 60
+    dropped_connection: 20
+    dropped_address: 20
+    saved: 30
+    cache_full: 2
+    voided: 1
+    entries: 12
+  }
   queues {
     queue: 0
     received: 103
@@ -79,6 +89,7 @@ handed on by verdict: requeued 0, repeated 0
 received 103, all accounted for
 
 kernel           asked 120, exempted 5, numbered 105, kernel_queue_full 4, receive_overrun 0, nobody listened 11
+remembered       hits 1000, accepted 960, dropped 40, saved 30, cache_full 2, voided 1, entries 12
 guard            guard_dropped 1, hook_lost 0
 waiting          held 2, asked_again 6, pending_bytes 1500
 shadow           shadow_refused 7

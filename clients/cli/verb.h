@@ -22,6 +22,7 @@ void AddGatewaysVerb(CLI::App& root, Action* action);
 void AddModeVerb(CLI::App& root, Action* action);
 void AddStatVerb(CLI::App& root, Action* action);
 void AddQueueVerb(CLI::App& root, Action* action);
+void AddCacheVerb(CLI::App& root, Action* action);
 void AddPolicyVerb(CLI::App& root, Action* action);
 void AddDecidersVerb(CLI::App& root, Action* action);
 void AddScreenVerb(CLI::App& root, Action* action);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/control/explain_call.h"
 #include "server/control/policy_calls.h"
+#include "server/control/remembered_list.h"
 #include "server/control/stats_watch.h"
 #include "server/control/trial_watch.h"
 #include "server/screen/screen_stream.h"
@@ -127,6 +128,28 @@ grpc::ServerWriteReactor<v1::WatchStatsResponse>* ControlServiceImpl::WatchStats
       new StatsWatch(context, request->gateway(), Interval(request->interval()), router_, ticker_);
   watch->Begin();
   return watch;
+}
+
+grpc::ServerWriteReactor<v1::ListRememberedResponse>* ControlServiceImpl::ListRemembered(
+    grpc::CallbackServerContext* context, const v1::ListRememberedRequest* request) {
+  auto* list = new RememberedList(context, router_, ticker_);  // Deletes itself.
+  list->Begin(*request);
+  return list;
+}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::ClearRemembered(
+    grpc::CallbackServerContext*, const v1::ClearRememberedRequest* request,
+    v1::ClearRememberedResponse* response) {
+  v1::Command command;
+  command.mutable_clear_remembered();
+  auto* call = new Later;  // Deletes itself.
+  router_->Send(
+      request->gateway(), std::move(command),
+      [call, response](const grpc::Status& status, const v1::CommandReply& reply) {
+        response->set_cleared(reply.clear_remembered().cleared());
+        call->Finish(status.ok() && !reply.has_clear_remembered() ? WrongReply() : status);
+      });
+  return call;
 }
 
 grpc::ServerUnaryReactor* ControlServiceImpl::CheckPolicy(grpc::CallbackServerContext*,

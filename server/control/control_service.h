@@ -33,6 +33,11 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
                                      v1::GetStatsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchStatsResponse>* WatchStats(
       grpc::CallbackServerContext* context, const v1::WatchStatsRequest* request) override;
+  grpc::ServerWriteReactor<v1::ListRememberedResponse>* ListRemembered(
+      grpc::CallbackServerContext* context, const v1::ListRememberedRequest* request) override;
+  grpc::ServerUnaryReactor* ClearRemembered(grpc::CallbackServerContext* context,
+                                            const v1::ClearRememberedRequest* request,
+                                            v1::ClearRememberedResponse* response) override;
   grpc::ServerUnaryReactor* CheckPolicy(grpc::CallbackServerContext* context,
                                         const v1::CheckPolicyRequest* request,
                                         v1::CheckPolicyResponse* response) override;

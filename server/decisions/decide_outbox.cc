@@ -19,6 +19,7 @@ std::string Basis::Words() const {
   if (policy.revision > 0) absl::StrAppend(&words, " (sets: ", policy.revision, ")");
   if (deciders > 0) absl::StrAppend(&words, " (deciders: ", deciders, ")");
   if (screened) absl::StrAppend(&words, " (screened)");
+  if (run != 0) absl::StrAppend(&words, " (server ", absl::Hex(run, absl::kZeroPad8), ")");
   return words;
 }
 

@@ -16,6 +16,7 @@ struct Basis {
   PolicyEdition policy;
   bool screened = false;
   uint64_t deciders = 0;  // How often one that rules ask has had another policy.
+  uint32_t run = 0;       // ServerOptions's.
 
   bool operator==(const Basis& other) const = default;
   std::string Words() const;

@@ -60,6 +60,14 @@ TEST(DecideOutboxTest, MergesWhatComesMeanwhile) {
   EXPECT_EQ(Drain(outbox), Sent{"verdicts 3: 2 3"});
 }
 
+TEST(DecideOutboxTest, NoTwoBasesHaveTheSameWords) {
+  EXPECT_EQ((Basis{.policy = {7, 0}}).Words(), "7");
+  EXPECT_EQ((Basis{.policy = {7, 0}, .screened = true, .deciders = 2, .run = 0xabc}).Words(),
+            "7 (deciders: 2) (screened) (server 00000abc)");
+  EXPECT_NE((Basis{.policy = {1, 0}, .run = 1}).Words(),
+            (Basis{.policy = {1, 0}, .run = 2}).Words());
+}
+
 TEST(DecideOutboxTest, TellsOfAnotherBasisBehindItsVerdicts) {
   DecideOutbox outbox;
   outbox.Welcome({{1, 0}, false});

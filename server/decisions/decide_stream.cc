@@ -230,7 +230,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   }
 
   Basis BasisNow(const PolicyEdition& policy, bool screened) const {
-    return {policy, screened, parts_.deciders->revision()};
+    return {policy, screened, parts_.deciders->revision(), parts_.run};
   }
 
   // Whose packets a relay brings is for its own server to say.

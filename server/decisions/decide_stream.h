@@ -20,6 +20,7 @@ struct DecideParts {
   DecisionLog* log;
   Registry* registry;
   Ticker* ticker;
+  uint32_t run;  // ServerOptions's.
 };
 
 // One Decide stream. Deletes itself.

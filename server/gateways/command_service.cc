@@ -17,6 +17,8 @@ using grpc::StatusCode;
 
 // Commands a gateway may owe the answer to; callers are people and their tools.
 constexpr size_t kMaxPending = 256;
+// What an answer may come to. A verdict that is remembered takes a hundred bytes at most.
+constexpr size_t kMaxReplyBytes = 128 << 20;
 // Heartbeats that may pile up unread: three seconds' worth.
 constexpr size_t kMaxHeartbeats = 16;
 
@@ -52,6 +54,8 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   struct Pending {
     std::chrono::steady_clock::time_point deadline;
     Done done;
+    v1::CommandReply reply = {};  // What has come of it.
+    size_t bytes = 0;             // Of the parts of that.
   };
 
   ~ServeStream() override = default;
@@ -96,18 +100,31 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   void TakeReply(const v1::CommandReply& reply) {
     if (reply.has_set_mode()) registry_->SetMode(gateway_, reply.set_mode().current());
     if (reply.has_stats()) registry_->SetMode(gateway_, reply.stats().mode());
-    // No command of today has more than one reply.
-    if (!reply.last()) return;
     Done done;
+    v1::CommandReply whole;
+    bool too_long = false;
     {
       MutexLock lock(mutex_);
       const auto found = pending_.find(reply.id());
       // Answered too late, or never asked.
       if (found == pending_.end()) return;
-      done = std::move(found->second.done);
+      Pending& pending = found->second;
+      // Parts of one kind are put together; one of another kind takes their place.
+      pending.bytes += reply.ByteSizeLong();
+      pending.reply.MergeFrom(reply);
+      too_long = pending.bytes > kMaxReplyBytes;
+      if (!reply.last() && !too_long) return;
+      done = std::move(pending.done);
+      whole.Swap(&pending.reply);
       pending_.erase(found);
     }
-    done(reply.has_error() ? ToStatus(reply.error()) : grpc::Status::OK, reply);
+    if (too_long) {
+      return done(grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
+                               absl::StrCat(gateway_, " has more to say than this server takes, ",
+                                            kMaxReplyBytes >> 20, " MiB: ask for less")),
+                  v1::CommandReply());
+    }
+    done(whole.has_error() ? ToStatus(whole.error()) : grpc::Status::OK, whole);
   }
 
   const v1::ServeResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -22,8 +22,8 @@ class GatewayStream {
 // A Serve stream, as the registry sees it.
 class CommandStream : public GatewayStream {
  public:
-  // Called exactly once: with the gateway's last reply to the command, or an error. Must not
-  // block.
+  // Called exactly once: with the gateway's reply to the command, put together if it came in
+  // parts, or an error. Must not block.
   using Done = std::function<void(const grpc::Status&, const v1::CommandReply&)>;
 
   // Sends `command` (its id is set here) and keeps `done` for its reply; UNAVAILABLE and

@@ -5,8 +5,9 @@ import struct
 import time
 
 import pytest
+import traffic
 from capture import ICMP, ICMPV6, TCP
-from deciders import ACCEPT, DROP, drop_all, mute, verdict
+from deciders import ACCEPT, DROP, accept_all, drop_all, mute, verdict
 from google.protobuf import duration_pb2
 from namespaces import Network
 
@@ -379,6 +380,31 @@ def test_marks_that_others_restore_are_void_as_well(rig):
         flow.send()
     decider.wait_for_packets(asked + 10)
     assert agent.settle(asked + 10).dropped == 10
+
+
+def test_what_a_connection_announces_is_one_of_its_own(rig):
+    """A third trap: the kernel hands a connection's mark down to those it announces."""
+    rig.network.gateway.run(
+        "iptables", "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "21",
+        "-j", "CT", "--helper", "ftp",
+    )  # fmt: skip
+    decider = rig.decider(remember(CONNECTION))
+    agent = rig.agent(decider)
+    until_remembered(Flow(rig, port=9), agent)
+    listener = rig.listener(4, 21)
+    client = rig.connect(4, 21)
+    rig.keep(traffic.Listener(rig.network.client, 4, 51201))
+    with listener.accept() as server:
+        for line in (b"USER anonymous\r\n", b"PORT 10,0,1,2,200,1\r\n"):
+            client.sendall(line)
+            assert server.recv(100) == line
+        asked = len(decider.packets)
+        decider.script = accept_all
+        data = traffic.connect(rig.network.server, 4, Network.CLIENT[4], 51201)
+        with data:
+            assert decider.packets[asked].connection_state == packet_pb2.CONNECTION_STATE_RELATED
+            data.sendall(b"x")
+        decider.wait_for_packets(asked + 4)  # all of them
 
 
 def test_another_mode_voids(rig):
