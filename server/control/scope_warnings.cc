@@ -43,6 +43,7 @@ std::vector<v1::PolicyProblem> ScopeWarnings(const RuleSet& rules, const Registr
     const std::vector<std::string> lacking = registry.Lacking(use.scope);
     if (lacking.empty()) continue;
     v1::PolicyProblem& warning = warnings.emplace_back();
+    warning.set_file(use.file);
     warning.set_line(use.place.line);
     warning.set_column(use.place.column);
     warning.set_length(use.place.length);

@@ -56,5 +56,19 @@ TEST(ScopeWarningsTest, NameTheGatewaysThatCannotRemember) {
             "packet will be asked about");
 }
 
+TEST(ScopeWarningsTest, NameTheIncludedFile) {
+  v1::PolicyText policy;
+  policy.set_text("include \"web\";\n");
+  v1::PolicyFile& file = *policy.add_files();
+  file.set_name("web");
+  file.set_text("\nfrom any to any tcp port 80 accept for connection;\n");
+  Registry registry;
+  Join(registry, "gw1");
+  const auto warnings = ScopeWarnings(*RuleSet::Compile(policy).rules, registry);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_EQ(warnings[0].file(), "web");
+  EXPECT_EQ(warnings[0].line(), 2u);
+}
+
 }  // namespace
 }  // namespace sluice::server

@@ -50,12 +50,14 @@ v1::Scope ToProto(policy::Scope scope) {
   return v1::SCOPE_PACKET;
 }
 
-void AddScope(const policy::Decision& decision, const policy::Place& place,
+void AddScope(const policy::CheckedRule& rule, const std::vector<std::string>& files,
               std::vector<ScopeUse>& scopes) {
-  const v1::Scope scope = ToProto(decision.scope);
+  const v1::Scope scope = ToProto(rule.decision.scope);
   const auto used = std::any_of(scopes.begin(), scopes.end(),
                                 [scope](const ScopeUse& use) { return use.scope == scope; });
-  if (scope != v1::SCOPE_PACKET && !used) scopes.push_back({scope, place});
+  if (scope != v1::SCOPE_PACKET && !used) {
+    scopes.push_back({scope, rule.place, files[rule.place.file]});
+  }
 }
 
 Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view reason) {
@@ -80,7 +82,7 @@ RuleSet::RuleSet(const policy::CheckedPolicy& policy, policy::KnownNames names)
   for (const policy::CheckedRule& rule : policy.rules) {
     verdicts_.push_back(
         {rule.decision, policy::RuleName(verdicts_.size() + 1, rule, policy.files)});
-    AddScope(rule.decision, rule.place, scopes_);
+    AddScope(rule, policy.files, scopes_);
   }
 }
 

@@ -36,6 +36,7 @@ struct Ruling {
 struct ScopeUse {
   v1::Scope scope;
   policy::Place place;
+  std::string file;  // As in v1::PolicyProblem.
 };
 
 // A policy made ready to decide. server/policy/README.md describes the language and what it says
