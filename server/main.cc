@@ -40,6 +40,9 @@ struct Flags {
   std::vector<std::string> listen = {"127.0.0.1:7654"};
   std::string policy;
   std::string state;
+  std::vector<std::string> decision_log;
+  bool log_all = false;
+  uint32_t log_rate = 0;
   std::string log_level = "info";
 };
 
@@ -107,6 +110,7 @@ sigset_t StopSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 
@@ -169,6 +173,9 @@ int Run(const Flags& flags) {
   ServerOptions options;
   options.name = absl::StrCat("sluice-server@", HostName());
   options.run = std::random_device()();
+  options.decision_log = flags.decision_log;
+  options.log_all = flags.log_all;
+  options.log_rate = flags.log_rate;
   for (const ListenAddress& address : addresses) {
     if (const absl::Status free = CheckFree(address); !free.ok()) {
       spdlog::error("{}", std::string(free.message()));
@@ -188,7 +195,9 @@ int Run(const Flags& flags) {
 
   const sigset_t signals = StopSignals();
   int signal_number = 0;
-  sigwait(&signals, &signal_number);
+  while (sigwait(&signals, &signal_number) == 0 && signal_number == SIGHUP) {
+    (*server)->ReopenLogs();
+  }
   spdlog::info("stopping: {}", strsignal(signal_number));
   const Impatience impatience;
   (*server)->Stop(std::chrono::milliseconds(500));
@@ -220,6 +229,17 @@ int main(int argc, char** argv) {
                  "Where the versions of the policy are kept; without one they are in memory and "
                  "go with the server")
       ->type_name("DIR");
+  app.add_option("--decision-log", flags.decision_log,
+                 "Where decisions of rules with `log` go, a line each: a file, which SIGHUP has "
+                 "opened again, or `syslog`; may be given again; else to stderr with the rest")
+      ->allow_extra_args(false)
+      ->type_name("FILE|syslog");
+  app.add_flag("--log-all", flags.log_all, "Log all decisions, not only those of rules with `log`");
+  app.add_option("--log-rate", flags.log_rate,
+                 "Lines a second of each gateway that are logged, the rest being counted; 1000 if "
+                 "not said, to stderr 50")
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->type_name("LINES");
   app.add_option("--log-level", flags.log_level, "How much to log, to stderr")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str()

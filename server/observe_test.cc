@@ -88,6 +88,23 @@ TEST_F(ObserveTest, ShowsTheLastDecisionsThatMatch) {
   EXPECT_GT(decision.time().seconds(), 0);
 }
 
+TEST_F(ObserveTest, ShowsWhatRulesLog) {
+  policies_->Apply(PolicyOf("from any to any tcp port 80 accept log;\n"
+                            "from any to any tcp port 81 reject;\n",
+                            "test"),
+                   std::chrono::system_clock::now());
+  auto stream = Decide("gw");
+  DecideBatch(stream.get(), {1});
+  DecideBatch(stream.get(), {2}, 81);
+  DecideBatch(stream.get(), {3});
+  Settle(stream.get());
+  v1::ObserveDecisionsRequest request;
+  request.set_last(10);
+  EXPECT_EQ(Past(request), (std::vector<uint64_t>{1, 2, 3}));
+  request.set_logged(true);
+  EXPECT_EQ(Past(request), (std::vector<uint64_t>{1, 3}));
+}
+
 TEST_F(ObserveTest, FollowsFromThePastOnWithoutAGap) {
   auto stream = Decide("gw");
   DecideBatch(stream.get(), {1});

@@ -6,6 +6,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/decisions/decision_line.h"
+#include "server/decisions/line_sinks.h"
 
 namespace sluice::server {
 namespace {
@@ -28,11 +30,27 @@ void SetOptions(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
 }
 
+// The server's own log is read by people, and journald takes some 300 lines a second of a service.
+uint32_t LinesPerSecond(const ServerOptions& options) {
+  if (options.log_rate > 0) return options.log_rate;
+  return options.decision_log.empty() ? 50 : 1000;
+}
+
+std::vector<std::string> GatewayReport(const std::vector<v1::GatewayStats>& all) {
+  std::vector<std::string> lines;
+  for (const v1::GatewayStats& stats : all) {
+    lines.push_back(GatewayReportLine(std::chrono::system_clock::now(), stats));
+  }
+  return lines;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& options,
                                                        PolicyStore* policies) {
-  std::unique_ptr<Server> server(new Server(options, policies));
+  auto sinks = OpenSinks(options.decision_log);
+  if (!sinks.ok()) return sinks.status();
+  std::unique_ptr<Server> server(new Server(options, *std::move(sinks), policies));
   grpc::ServerBuilder builder;
   SetOptions(&builder);
   // gRPC writes the ports there.
@@ -59,13 +77,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
   return server;
 }
 
-Server::Server(const ServerOptions& options, PolicyStore* policies)
+Server::Server(const ServerOptions& options, std::vector<std::unique_ptr<LineSink>> sinks,
+               PolicyStore* policies)
     : flows_(options.flows),
       registry_(options.gateways,
                 [this](const std::string& gateway) {
                   log_.Forget(gateway);
                   flows_.Forget(gateway);
                 }),
+      writer_({.all = options.log_all,
+               .lines_per_second = LinesPerSecond(options),
+               .report = [this] { return GatewayReport(registry_.Stats()); }},
+              std::move(sinks)),
       router_(&registry_, options.command_timeout),
       deciders_(options.name, policies),
       reverter_(policies, &archivist_, &ticker_),
@@ -76,9 +99,14 @@ Server::Server(const ServerOptions& options, PolicyStore* policies)
       command_service_(&registry_, &ticker_),
       control_service_(policies, &trials_, &screens_, &deciders_, &registry_, &router_, &compiler_,
                        &archivist_, &ticker_),
-      observe_service_(&log_, &flows_, &collector_, &ticker_) {}
+      observe_service_(&log_, &flows_, &collector_, &ticker_) {
+  log_.Watch(&writer_, everything_, /*last=*/0, /*follow=*/true);
+}
 
-Server::~Server() { Stop(std::chrono::milliseconds(0)); }
+Server::~Server() {
+  Stop(std::chrono::milliseconds(0));
+  log_.Unwatch(&writer_);
+}
 
 void Server::Stop(std::chrono::milliseconds grace) {
   if (grpc_ == nullptr) return;

@@ -16,6 +16,7 @@
 #include "server/deciders/deciders.h"
 #include "server/decisions/decision_log.h"
 #include "server/decisions/decision_service.h"
+#include "server/decisions/decision_writer.h"
 #include "server/flows/event_service.h"
 #include "server/flows/flows.h"
 #include "server/gateways/command_service.h"
@@ -39,13 +40,19 @@ struct ServerOptions {
   uint32_t run = 0;
   RegistryLimits gateways;
   FlowLimits flows;
+  // Where the log of decisions is written: paths of files, or "syslog". None: the server's own log.
+  std::vector<std::string> decision_log;
+  bool log_all = false;
+  // Of each gateway, a second. 0 is the usual number.
+  uint32_t log_rate = 0;
   std::chrono::milliseconds command_timeout = Router::kTimeout;
 };
 
 // All parts of sluice-server put together and listening. Owned by main, or by a test.
 class Server final {
  public:
-  // Listens on every address, or fails with UNAVAILABLE. `policies` is not owned.
+  // Listens on every address, or fails with UNAVAILABLE; as errno says, if the log of decisions
+  // cannot be opened. `policies` is not owned.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options,
                                                         PolicyStore* policies);
   // Stops if need be.
@@ -54,17 +61,23 @@ class Server final {
   // One a listening address, in their order; 1 for unix sockets.
   const std::vector<int>& ports() const { return ports_; }
 
+  // Has the files of the log of decisions opened again, after they were renamed.
+  void ReopenLogs() { writer_.Reopen(); }
+
   // Ends every stream with UNAVAILABLE, gives unfinished calls until `grace` has passed, and
   // waits for the last one to end.
   void Stop(std::chrono::milliseconds grace);
 
  private:
-  Server(const ServerOptions& options, PolicyStore* policies);
+  Server(const ServerOptions& options, std::vector<std::unique_ptr<LineSink>> sinks,
+         PolicyStore* policies);
 
   // In order of dependency.
   DecisionLog log_;
   Flows flows_;
   Registry registry_;
+  const DecisionFilter everything_{Filter::Create({}).value()};
+  DecisionWriter writer_;
   Router router_;
   Screens screens_;
   PolicyTrials trials_;

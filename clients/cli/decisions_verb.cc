@@ -18,6 +18,7 @@ struct Options {
   ExtentOptions extent;
   std::string action;
   std::vector<std::string> causes;
+  bool logged = false;
   std::string output;
 };
 
@@ -30,6 +31,7 @@ v1::ObserveDecisionsRequest Request(const Options& options, v1::ObserveFilter fi
   for (const std::string& cause : options.causes) {
     request.add_causes(ParseCause(cause).value_or(v1::CAUSE_UNSPECIFIED));
   }
+  request.set_logged(options.logged);
   return request;
 }
 
@@ -84,12 +86,14 @@ void AddDecisionsVerb(CLI::App& observe, Action* action) {
             return ParseCause(text) ? std::string() : NotOneOf(text, CauseWords());
           },
           ""));
+  verb->add_flag("--logged", options->logged, "Only what rules with `log` decided");
   AddExtentOptions(*verb, "20 if not said", &options->extent);
   AddOutputOption(*verb, &options->output);
   SetExamples(
       *verb,
       {{"sluicectl observe decisions --action drop --last 100", "what was refused, and why"},
        {"sluicectl observe decisions -f -p tcp --dport 443", "as it happens"},
+       {"sluicectl observe decisions -f --logged", "what rules with `log` decide"},
        {"sluicectl observe decisions -f --addr 10.0.1.0/24 --count 10", ""},
        {"sluicectl observe decisions -f -o json | jq .decision.reason", ""}},
       "In JSON a line is {\"decision\": …}, or {\"lost\": N} where N were left out because\n"

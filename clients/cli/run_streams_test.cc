@@ -71,8 +71,9 @@ TEST_F(RunTest, ObserveDecisionsOfThePast) {
 
 TEST_F(RunTest, ObserveDecisionsAsJson) {
   server_.decisions = {Dropped(1), Parse<v1::ObserveDecisionsResponse>("lost: 7")};
-  EXPECT_EQ(Ctl({"observe", "decisions", "-o", "json", "--last", "5"}), 0);
+  EXPECT_EQ(Ctl({"observe", "decisions", "-o", "json", "--last", "5", "--logged"}), 0);
   EXPECT_EQ(server_.observe_decisions.last(), 5u);
+  EXPECT_TRUE(server_.observe_decisions.logged());
   EXPECT_EQ(out(),
             "{\"decision\":{\"gateway\":\"gw1\",\"action\":\"ACTION_DROP\",\"cause\":\"CAUSE_STALE"
             "\",\"transactionId\":\"1\"}}\n{\"lost\":\"7\"}\n");

@@ -1,6 +1,5 @@
 #include "server/decisions/decide_stream.h"
 
-#include <arpa/inet.h>
 #include <google/protobuf/arena.h>
 #include <spdlog/spdlog.h>
 
@@ -33,21 +32,13 @@ using Clock = std::chrono::steady_clock;
 
 // As the wire says.
 constexpr int kMaxBatch = 1024;
-// Lines a stream may log each second, of packets that matched a rule with `log`.
+// Lines a stream may log each second, of verdicts that were not carried out.
 constexpr uint32_t kLinesPerSecond = 50;
 // A usual batch (some 20 packets of 128 bytes) parses into this without asking for memory.
 constexpr size_t kArenaBlock = 32 * 1024;
 
 grpc::Status Broken(const std::string& what) {
   return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
-}
-
-std::string Address(const std::string& bytes, bool has_port, uint32_t port) {
-  char text[INET6_ADDRSTRLEN] = "?";
-  if (bytes.size() == 4) inet_ntop(AF_INET, bytes.data(), text, sizeof(text));
-  if (bytes.size() == 16) inet_ntop(AF_INET6, bytes.data(), text, sizeof(text));
-  if (!has_port) return text;
-  return bytes.size() == 16 ? absl::StrCat("[", text, "]:", port) : absl::StrCat(text, ":", port);
 }
 
 // The conversation: what comes in, and who decides it.
@@ -201,7 +192,6 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     if (asks) Ask(batch, *policy, started);
     EntriesOf(batch).Enter(batch, rulings_, policy->version, Clock::now() - started);
     parts_.trials->Compare(relay_ ? batch.gateway() : gateway_, batch, rulings_, policy->version);
-    LogLines(batch, started);
   }
 
   void Ask(const v1::PacketBatch& batch, const Policy& policy, Clock::time_point now) {
@@ -251,24 +241,6 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     MutexLock lock(mutex_);
     outbox_.Tell(BasisNow(parts_.policies->Current()->edition(), screened));
     WriteLocked();
-  }
-
-  void LogLines(const v1::PacketBatch& batch, Clock::time_point now) {
-    for (int i = 0; i < batch.packets_size(); ++i) {
-      const Ruling& ruling = rulings_[static_cast<size_t>(i)];
-      if (ruling.ask != nullptr || !ruling.log || !lines_.Allow(now)) continue;
-      if (const uint64_t left_out = lines_.TakeLeftOut(); left_out > 0) {
-        spdlog::info("{}: {} more packets were to be logged", gateway_, left_out);
-      }
-      const v1::Headers& headers = batch.packets(i).headers();
-      spdlog::info("{}: {} {} -> {} protocol {} length {}: {}", gateway_,
-                   ruling.action == v1::ACTION_ACCEPT ? "accept" : "drop",
-                   Address(headers.source(), headers.has_source_port(), headers.source_port()),
-                   Address(headers.destination(), headers.has_destination_port(),
-                           headers.destination_port()),
-                   headers.protocol(), batch.packets(i).original_length(),
-                   absl::StrCat(absl::string_view(ruling.reason.data(), ruling.reason.size())));
-    }
   }
 
   void TakeErrors(const v1::VerdictErrors& errors) {

@@ -43,6 +43,7 @@ void DecisionEntries::Enter(const LateVerdict& late) const {
   ruling.rule = late.rule;
   ruling.log = late.log;
   ruling.reason = verdict.reason();
+  ruling.scope = verdict.scope();
   Enter(late.packet, ruling, late.policy.value_or(PolicyEdition()).version, late.elapsed);
 }
 
@@ -58,6 +59,9 @@ void DecisionEntries::Fill(const v1::Packet& packet, const Ruling& ruling, uint6
   record->notify = static_cast<uint8_t>(ruling.action == v1::ACTION_DROP ? ruling.notify
                                                                          : v1::NOTIFY_UNSPECIFIED);
   record->cause = v1::CAUSE_VERDICT;
+  record->rule = ruling.rule;
+  record->scope = static_cast<uint8_t>(ruling.scope);
+  record->logged = ruling.log;
 }
 
 }  // namespace sluice::server

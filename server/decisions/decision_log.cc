@@ -6,6 +6,7 @@
 namespace sluice::server {
 
 bool DecisionFilter::Matches(const DecisionRecord& record) const {
+  if (logged && !record.logged) return false;
   if (action != v1::ACTION_UNSPECIFIED && record.action != action) return false;
   if (!causes.empty() && std::find(causes.begin(), causes.end(), record.cause) == causes.end()) {
     return false;

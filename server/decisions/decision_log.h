@@ -28,7 +28,8 @@ class DecisionObserver {
 struct DecisionFilter {
   Filter filter;
   v1::Action action = v1::ACTION_UNSPECIFIED;  // Unspecified means all.
-  std::vector<v1::Cause> causes;               // Empty means all.
+  std::vector<v1::Cause> causes = {};          // Empty means all.
+  bool logged = false;                         // Only those whose rule says `log`.
 
   bool Matches(const DecisionRecord& record) const;
 };

@@ -133,7 +133,7 @@ TEST(DecisionRecordTest, KeepsWhatADecisionShows) {
   DecisionRecord record{};
   record.SetHeaders(v1::FAMILY_IPV6, headers);
   record.SetInterfaces("eth0", "a-name-longer-than-linux-allows");
-  record.SetReason(std::string(100, 'r'));
+  record.SetReason(std::string(200, 'r'));
   record.time_ns = 1'500'000'001;
   record.transaction_id = ~0ull;
   record.policy_version = 9;
@@ -150,7 +150,7 @@ TEST(DecisionRecordTest, KeepsWhatADecisionShows) {
   EXPECT_EQ(decision.family(), v1::FAMILY_IPV6);
   EXPECT_EQ(decision.input_interface(), "eth0");
   EXPECT_EQ(decision.output_interface(), "a-name-longer-th");
-  EXPECT_EQ(decision.reason(), std::string(96, 'r'));
+  EXPECT_EQ(decision.reason(), std::string(128, 'r'));
   EXPECT_EQ(decision.time().seconds(), 1);
   EXPECT_EQ(decision.time().nanos(), 500'000'001);
   EXPECT_EQ(decision.transaction_id(), ~0ull);

@@ -74,6 +74,12 @@ void DecisionRecord::SetInterfaces(std::string_view input, std::string_view outp
 
 void DecisionRecord::SetReason(std::string_view text) { Copy(text, reason); }
 
+std::string_view DecisionRecord::InputInterface() const { return View(input_interface); }
+
+std::string_view DecisionRecord::OutputInterface() const { return View(output_interface); }
+
+std::string_view DecisionRecord::Reason() const { return View(reason); }
+
 Traits DecisionRecord::traits() const {
   Traits traits;
   traits.family = static_cast<v1::Family>(family);
@@ -120,6 +126,8 @@ void DecisionRecord::Show(const std::string& gateway, v1::Decision* decision) co
   decision->set_waited_us(waited_us);
   decision->set_transaction_id(transaction_id);
   decision->set_queue(queue);
+  decision->set_logged(logged);
+  decision->set_scope(static_cast<v1::Scope>(scope));
 }
 
 std::string_view Words(v1::Cause cause) {

@@ -21,6 +21,9 @@ struct DecisionRecord {
   void SetReason(std::string_view text);
 
   Traits traits() const;
+  std::string_view InputInterface() const;
+  std::string_view OutputInterface() const;
+  std::string_view Reason() const;
   void Show(const std::string& gateway, v1::Decision* decision) const;
 
   int64_t time_ns;  // Since the Unix epoch.
@@ -29,6 +32,7 @@ struct DecisionRecord {
   uint64_t waited_us;
   uint32_t length;
   uint32_t queue;
+  uint32_t rule;  // From 1; 0 for none, and for the default.
   uint32_t fragment_offset;
   uint16_t source_port;
   uint16_t destination_port;
@@ -37,6 +41,7 @@ struct DecisionRecord {
   uint8_t action;    // v1::Action
   uint8_t notify;    // v1::Notify
   uint8_t cause;     // v1::Cause
+  uint8_t scope;     // v1::Scope
   uint8_t protocol;  // IANA number.
   uint8_t tcp_flags;
   uint8_t icmp_type;
@@ -52,12 +57,14 @@ struct DecisionRecord {
   bool has_icmp_id : 1;
   bool more_fragments : 1;
   bool cut_short : 1;
+  bool logged : 1;
   char source[16];
   char destination[16];
   // NUL-ended where shorter; longer ones are cut.
   char input_interface[16];  // Linux names have at most 15 bytes (IFNAMSIZ).
   char output_interface[16];
-  char reason[96];  // `"a decider" did not answer in time: rule 12 "a name", line 345` fits.
+  // `"a decider" did not answer in time: rule 12 "…", line 345` fits, names being cut to 64.
+  char reason[128];
 };
 
 // Why a packet got no verdict, in words for people.

@@ -44,7 +44,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
       case v1::ReportRequest::kEvents:
         return TakeEvents(request.events());
       case v1::ReportRequest::kStats:
-        registry_->SetMode(gateway_, request.stats().mode());
+        registry_->SetStats(gateway_, request.stats());
         return grpc::Status::OK;
       case v1::ReportRequest::kHeartbeat: {
         registry_->Heard(gateway_, std::chrono::system_clock::now());
@@ -112,6 +112,9 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
       record->action = static_cast<uint8_t>(notice.action());
       record->notify = v1::NOTIFY_UNSPECIFIED;
       record->cause = static_cast<uint8_t>(notice.cause());
+      record->rule = 0;
+      record->scope = v1::SCOPE_PACKET;
+      record->logged = false;
     });
   }
 

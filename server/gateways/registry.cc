@@ -168,6 +168,27 @@ void Registry::SetMode(const std::string& gateway, v1::Mode mode) {
   }
 }
 
+void Registry::SetStats(const std::string& gateway, const v1::GatewayStats& stats) {
+  SetMode(gateway, stats.mode());
+  // Of 64 queues it takes some 15 KB.
+  if (stats.ByteSizeLong() > 65536) return;
+  auto kept = std::make_unique<v1::GatewayStats>(stats);
+  kept->set_gateway(gateway);
+  MutexLock lock(mutex_);
+  if (const auto found = entries_.find(gateway); found != entries_.end()) {
+    found->second.stats.swap(kept);
+  }
+}
+
+std::vector<v1::GatewayStats> Registry::Stats() const {
+  MutexLock lock(mutex_);
+  std::vector<v1::GatewayStats> all;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.stats != nullptr) all.push_back(*entry.stats);
+  }
+  return all;
+}
+
 grpc::Status Registry::CheckAsking(const std::string& gateway) const {
   MutexLock lock(mutex_);
   const auto found = entries_.find(gateway);

@@ -136,6 +136,26 @@ TEST(RegistryTest, SaysWhyACommandCannotBeSent) {
   EXPECT_EQ(registry.Send("gw", {}, {}, done).error_code(), StatusCode::UNAVAILABLE);
 }
 
+TEST(RegistryTest, KeepsWhatGatewaysHaveCounted) {
+  Registry registry;
+  v1::GatewayStats stats;
+  stats.set_gateway("says it is another");
+  stats.set_asked(7);
+  stats.set_mode(v1::MODE_ON);
+  registry.SetStats("gw", stats);
+  EXPECT_TRUE(registry.Stats().empty()) << "nobody knows it";
+  ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 1), "", At(1)).ok());
+  registry.SetStats("gw", stats);
+  ASSERT_EQ(registry.Stats().size(), 1u);
+  EXPECT_EQ(registry.Stats().front().gateway(), "gw");
+  EXPECT_EQ(registry.Stats().front().asked(), 7u);
+  EXPECT_EQ(registry.List().front().mode(), v1::MODE_ON);
+  stats.add_queues()->set_decider(std::string(100'000, 'x'));
+  stats.set_asked(8);
+  registry.SetStats("gw", stats);
+  EXPECT_EQ(registry.Stats().front().asked(), 7u) << "more than any agent has to say";
+}
+
 TEST(RegistryTest, RefusesNamesUnfitForAGateway) {
   Registry registry;
   for (const std::string& name :

@@ -136,9 +136,9 @@ grpc::ServerWriteReactor<v1::ObserveDecisionsResponse>* ObserveServiceImpl::Obse
   std::vector<v1::Cause> causes;
   for (const int cause : request->causes()) causes.push_back(static_cast<v1::Cause>(cause));
   // Deletes itself.
-  auto* outlet =
-      new DecisionOutlet(context, {*std::move(filter), request->action(), std::move(causes)}, log_,
-                         &observers_, ticker_);
+  auto* outlet = new DecisionOutlet(
+      context, {*std::move(filter), request->action(), std::move(causes), request->logged()}, log_,
+      &observers_, ticker_);
   outlet->Begin(std::min(request->last(), kMaxLast), request->follow(), worker_);
   return outlet;
 }

@@ -1,0 +1,39 @@
+#include "server/decisions/line_sinks.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "server/decisions/file_sink.h"
+#include "server/decisions/syslog_sink.h"
+
+namespace sluice::server {
+namespace {
+
+// Which never blocks, and loses the oldest where it is not read.
+class OwnLogSink final : public LineSink {
+ public:
+  void Write(const std::vector<std::string>& lines) override {
+    for (const std::string& line : lines) spdlog::info("{}", line);
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::unique_ptr<LineSink>>> OpenSinks(
+    const std::vector<std::string>& targets) {
+  std::vector<std::unique_ptr<LineSink>> sinks;
+  for (const std::string& target : targets) {
+    if (target == "syslog") {
+      sinks.push_back(std::make_unique<SyslogSink>());
+      continue;
+    }
+    auto file = FileSink::Open(target);
+    if (!file.ok()) return file.status();
+    sinks.push_back(*std::move(file));
+  }
+  if (sinks.empty()) sinks.push_back(std::make_unique<OwnLogSink>());
+  return sinks;
+}
+
+}  // namespace sluice::server
