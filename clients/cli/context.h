@@ -15,9 +15,12 @@ struct Context {
   std::ostream* out = nullptr;                       // Not owned.
   std::ostream* err = nullptr;                       // Not owned.
   std::string default_server;                        // where --server is not given
+  std::string user;                                  // who runs it: "alice@desk"
   bool color = false;                                // out takes colours
   bool terminal = false;                             // out is a screen that can be redrawn
   std::function<std::stop_token()> until_interrupt;  // from here on ^C stops instead of killing
+  int done = 0;                                      // what it ends with if the verb succeeds
+  int failed = 1;                                    // and if it does not; verbs may say otherwise
 };
 
 }  // namespace sluice::cli

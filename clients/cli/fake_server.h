@@ -8,6 +8,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -75,6 +76,11 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::ApplyPolicyResponse apply;
   v1::GetPolicyResponse policy;
   v1::ExplainPolicyResponse explain;
+  std::map<uint64_t, v1::Policy> versions;  // What GetPolicy answers where it names one.
+  v1::ListPoliciesResponse policies;
+  v1::RollbackPolicyResponse rollback;
+  v1::ConfirmPolicyResponse confirm;
+  std::vector<v1::TryPolicyResponse> trial;
   std::vector<v1::ObserveDecisionsResponse> decisions;
   std::vector<v1::ObserveConnectionsResponse> connections;
 
@@ -84,6 +90,10 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::WatchStatsRequest watch_stats;
   v1::CheckPolicyRequest check_policy;
   v1::ApplyPolicyRequest apply_policy;
+  v1::ListPoliciesRequest list_policies;
+  v1::RollbackPolicyRequest rollback_policy;
+  v1::ConfirmPolicyRequest confirm_policy;
+  v1::TryPolicyRequest try_policy;
   v1::ScreenRequest screen_hello;
   v1::ExplainPolicyRequest explain_policy;
   std::vector<v1::TestPolicyRequest> test_policy;
@@ -162,10 +172,14 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     *response = apply;
     return failure;
   }
-  grpc::Status GetPolicy(Call*, const v1::GetPolicyRequest*,
+  grpc::Status GetPolicy(Call*, const v1::GetPolicyRequest* request,
                          v1::GetPolicyResponse* response) override {
     HandOver();
     *response = policy;
+    if (!request->has_version()) return failure;
+    const auto found = versions.find(request->version());
+    if (found == versions.end()) return {grpc::StatusCode::NOT_FOUND, "there is no such policy"};
+    *response->mutable_policy() = found->second;
     return failure;
   }
   grpc::Status ExplainPolicy(Call*, const v1::ExplainPolicyRequest* request,
@@ -196,6 +210,35 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     }
     HandOver();
     return failure;
+  }
+  grpc::Status ListPolicies(Call*, const v1::ListPoliciesRequest* request,
+                            v1::ListPoliciesResponse* response) override {
+    HandOver();
+    list_policies = *request;
+    *response = policies;
+    return failure;
+  }
+  grpc::Status RollbackPolicy(Call*, const v1::RollbackPolicyRequest* request,
+                              v1::RollbackPolicyResponse* response) override {
+    HandOver();
+    rollback_policy = *request;
+    *response = rollback;
+    return failure;
+  }
+  grpc::Status ConfirmPolicy(Call*, const v1::ConfirmPolicyRequest* request,
+                             v1::ConfirmPolicyResponse* response) override {
+    HandOver();
+    confirm_policy = *request;
+    *response = confirm;
+    return failure;
+  }
+  grpc::Status TryPolicy(Call* call, const v1::TryPolicyRequest* request,
+                         grpc::ServerWriter<v1::TryPolicyResponse>* writer) override {
+    HandOver();
+    try_policy = *request;
+    if (!failure.ok()) return failure;
+    for (const auto& response : trial) writer->Write(response);
+    return Follow(*call, true);
   }
   grpc::Status Screen(
       Call*, grpc::ServerReaderWriter<v1::ScreenResponse, v1::ScreenRequest>* stream) override {

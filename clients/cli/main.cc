@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -15,6 +16,15 @@ namespace {
 std::string Environment(const char* name, const char* otherwise) {
   const char* const value = getenv(name);
   return value && *value ? value : otherwise;
+}
+
+// Who is behind sudo(8), where it was used.
+std::string User() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  const passwd* const entry = getpwuid(geteuid());
+  const std::string name = entry ? entry->pw_name : std::to_string(geteuid());
+  return (geteuid() == 0 ? Environment("SUDO_USER", name.c_str()) : name) + "@" + host;
 }
 
 // Whoever read our output closed it, as head(1) does: no failure of ours.
@@ -36,6 +46,7 @@ int main(int argc, char** argv) {
   context.out = &std::cout;
   context.err = &std::cerr;
   context.default_server = Environment("SLUICE_SERVER", "127.0.0.1:7654");
+  context.user = User();
   context.terminal = isatty(STDOUT_FILENO) && Environment("TERM", "dumb") != "dumb";
   context.color = context.terminal && Environment("NO_COLOR", "").empty();
   context.until_interrupt = [&interrupts] { return interrupts.Catch(); };

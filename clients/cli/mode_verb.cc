@@ -1,10 +1,6 @@
-#include <absl/strings/str_cat.h>
-#include <absl/time/time.h>
-#include <google/protobuf/util/time_util.h>
-
 #include <memory>
-#include <optional>
 
+#include "clients/cli/confirm_within.h"
 #include "clients/cli/json.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
@@ -19,14 +15,6 @@ struct Options {
   std::string confirm_within;  // "" is for good
   std::string output;
 };
-
-// The gateway knows how long is too long.
-std::optional<absl::Duration> ParseConfirmWithin(const std::string& text) {
-  absl::Duration time;
-  if (!absl::ParseDuration(text, &time) || time <= absl::ZeroDuration()) return std::nullopt;
-  if (time > absl::Hours(24)) return std::nullopt;
-  return time;
-}
 
 void Print(const Options& options, const v1::SetModeResponse& response, Context& context) {
   if (options.mode.empty()) {
@@ -55,8 +43,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
     request.set_mode(ParseMode(options.mode).value_or(v1::MODE_UNSPECIFIED));
   }
   if (const auto within = ParseConfirmWithin(options.confirm_within)) {
-    *request.mutable_confirm_within() =
-        google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(*within));
+    *request.mutable_confirm_within() = *within;
   }
   ShortCall call;
   v1::SetModeResponse response;
@@ -85,19 +72,10 @@ void AddModeVerb(CLI::App& root, Action* action) {
                 return ParseMode(text) ? std::string() : NotOneOf(text, ModeWords());
               },
               ""));
-  verb->add_option("--confirm-within", options->confirm_within,
-                   "Go back to the mode before unless this one is set again, without this option, "
-                   "in that time")
-      ->type_name("TIME")
-      ->needs(mode)
-      ->check(CLI::Validator(
-          [](std::string& text) {
-            return ParseConfirmWithin(text) ? std::string()
-                                            : absl::StrCat("'", text,
-                                                           "' is no time up to a day, "
-                                                           "as in 60s or 5m");
-          },
-          ""));
+  AddConfirmWithinOption(*verb, &options->confirm_within,
+                         "Go back to the mode before unless this one is set again, without this "
+                         "option, in that time")
+      ->needs(mode);
   AddOutputOption(*verb, &options->output);
   SetExamples(*verb,
               {{"sluicectl mode gw1", "read it"},

@@ -1,10 +1,11 @@
+#include <chrono>
 #include <memory>
 #include <string>
 
 #include "clients/cli/json.h"
+#include "clients/cli/policy_change.h"
 #include "clients/cli/policy_check.h"
 #include "clients/cli/policy_verbs.h"
-#include "clients/cli/policy_words.h"
 #include "clients/cli/verb.h"
 
 namespace sluice::cli {
@@ -12,6 +13,7 @@ namespace {
 
 struct Options {
   std::string file;
+  ChangeOptions change;
   std::string output;
 };
 
@@ -23,15 +25,16 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
       !status.ok()) {
     return status;
   }
-  ShortCall call;
+  FillChange(options.change, context, &request);
+  grpc::ClientContext call;
+  call.set_deadline(std::chrono::system_clock::now() + kChangePatience);
   v1::ApplyPolicyResponse response;
   const grpc::Status status = connection.control().ApplyPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
   if (options.output == "json") {
     *context.out << ToJson(response, JsonFields::kAll) << '\n';
   } else {
-    *context.out << "was " << Describe(response.previous()) << "\nnow "
-                 << Describe(response.current()) << '\n';
+    PrintChange(response.previous(), response.current(), context);
   }
   return absl::OkStatus();
 }
@@ -45,12 +48,19 @@ void AddPolicyApplyVerb(CLI::App& policy, Action* action) {
   verb->add_option("FILE", options->file, "The policy; - is standard input")
       ->required()
       ->option_text(" ");
+  AddChangeOptions(*verb, &options->change);
   AddOutputOption(*verb, &options->output, {"text", "json"});
   SetExamples(*verb,
               {{"sluicectl policy apply gateway.policy", ""},
+               {"sluicectl policy apply gateway.policy --confirm-within 60s",
+                "and back in a minute, unless it is confirmed"},
+               {"sluicectl policy apply gateway.policy --if-version 12",
+                "only over the version I have seen"},
                {"echo 'default accept;' | sluicectl policy apply -", "let everything through"}},
               "Prints the version replaced and the version now. A policy with problems changes\n"
-              "nothing. Packets already asked about keep the old policy's answer.");
+              "nothing. Packets already asked about keep the old policy's answer.\n"
+              "With --confirm-within any other change cancels the going back; `policy confirm`\n"
+              "makes the policy stay.");
   verb->callback([options, action] {
     *action = [options](Context& context, Connection& connection) {
       return Run(*options, context, connection);

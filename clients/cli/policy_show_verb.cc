@@ -1,5 +1,7 @@
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "clients/cli/json.h"
@@ -12,14 +14,17 @@ namespace sluice::cli {
 namespace {
 
 struct Options {
+  std::optional<uint64_t> version;
   std::string output;
 };
 
 absl::Status Run(const Options& options, Context& context, Connection& connection) {
   if (absl::Status status = connection.Connect(); !status.ok()) return status;
+  v1::GetPolicyRequest request;
+  if (options.version) request.set_version(*options.version);
   ShortCall call;
   v1::GetPolicyResponse response;
-  const grpc::Status status = connection.control().GetPolicy(&call, {}, &response);
+  const grpc::Status status = connection.control().GetPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
   const v1::Policy& policy = response.policy();
   if (options.output == "json") {
@@ -33,7 +38,11 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
       const auto now = std::chrono::system_clock::now();
       *context.out << ", applied " << FormatAge(Age(policy.applied(), now)) << " ago";
     }
+    if (!policy.author().empty()) *context.out << " by " << Printable(policy.author());
     *context.out << '\n';
+    for (const v1::PolicyFile& file : policy.files()) {
+      *context.out << "# includes " << Printable(file.name()) << '\n';
+    }
   }
   *context.out << policy.text();
   if (!policy.text().empty() && !policy.text().ends_with('\n')) *context.out << '\n';
@@ -43,11 +52,16 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
 }  // namespace
 
 void AddPolicyShowVerb(CLI::App& policy, Action* action) {
-  CLI::App* const verb = policy.add_subcommand("show", "Print the policy decisions follow now");
+  CLI::App* const verb =
+      policy.add_subcommand("show", "Print the policy decisions follow now, or an earlier one");
   const auto options = std::make_shared<Options>();
+  verb->add_option("VERSION", options->version, "The version; without it, the one now")
+      ->option_text(" ");
   AddOutputOption(*verb, &options->output, {"text", "json"});
   SetExamples(*verb, {{"sluicectl policy show", ""},
-                      {"sluicectl policy show > saved.policy", "just as it was applied"}});
+                      {"sluicectl policy show > saved.policy", "just as it was applied"},
+                      {"sluicectl policy show 12", "one of `policy history`"},
+                      {"sluicectl policy show -o json | jq .files", "with what it includes"}});
   verb->callback([options, action] {
     *action = [options](Context& context, Connection& connection) {
       return Run(*options, context, connection);

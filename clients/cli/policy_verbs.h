@@ -10,5 +10,10 @@ void AddPolicyApplyVerb(CLI::App& policy, Action* action);
 void AddPolicyShowVerb(CLI::App& policy, Action* action);
 void AddPolicyTestVerb(CLI::App& policy, Action* action);
 void AddPolicyExplainVerb(CLI::App& policy, Action* action);
+void AddPolicyHistoryVerb(CLI::App& policy, Action* action);
+void AddPolicyDiffVerb(CLI::App& policy, Action* action);
+void AddPolicyTrialVerb(CLI::App& policy, Action* action);
+void AddPolicyConfirmVerb(CLI::App& policy, Action* action);
+void AddPolicyRollbackVerb(CLI::App& policy, Action* action);
 
 }  // namespace sluice::cli

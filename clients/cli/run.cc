@@ -16,7 +16,6 @@ namespace sluice::cli {
 namespace {
 
 constexpr int kDone = 0;
-constexpr int kFailed = 1;
 constexpr int kNotUnderstood = 2;
 
 struct Line {
@@ -147,9 +146,9 @@ int Run(const std::vector<std::string>& arguments, Context& context) {
   Connection connection(line.server.empty() ? context.default_server : line.server);
   const absl::Status status = line.action(context, connection);
   context.out->flush();
-  if (status.ok()) return kDone;
+  if (status.ok()) return context.done;
   *context.err << "sluicectl: " << std::string(status.message()) << '\n';
-  return kFailed;
+  return context.failed;
 }
 
 }  // namespace sluice::cli

@@ -47,6 +47,7 @@ class RunTest : public testing::Test {
     context_.out = &out_;
     context_.err = &err_;
     context_.default_server = server_.address();
+    context_.user = "me@here";
     context_.until_interrupt = [this] { return interrupt_.get_token(); };
     server_.gateways = Parse<v1::ListGatewaysResponse>(R"pb(
       gateways {
@@ -74,6 +75,8 @@ class RunTest : public testing::Test {
     screen_.str("");
     err_.str("");
     server_.HandOver();
+    context_.done = 0;
+    context_.failed = 1;
     const int code = sluice::cli::Run(arguments, context_);
     server_.HandOver();
     return code;

@@ -77,6 +77,7 @@ std::string CauseWord(v1::Cause cause) { return Word(v1::Cause_descriptor(), cau
 std::string NotifyWord(v1::Notify notify) {
   return Word(v1::Notify_descriptor(), notify, "NOTIFY_");
 }
+std::string ScopeWord(v1::Scope scope) { return Word(v1::Scope_descriptor(), scope, "SCOPE_"); }
 std::string EventTypeWord(v1::EventType type) {
   return Word(v1::EventType_descriptor(), type, "EVENT_TYPE_");
 }

@@ -19,6 +19,7 @@ std::string ModeWord(v1::Mode mode);
 std::string ActionWord(v1::Action action);
 std::string CauseWord(v1::Cause cause);
 std::string NotifyWord(v1::Notify notify);
+std::string ScopeWord(v1::Scope scope);
 std::string EventTypeWord(v1::EventType type);
 std::string GapCauseWord(v1::GapCause cause);
 // conntrack's name of a TCP state, "ESTABLISHED".

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "clients/cli/confirm_within.h"
+#include "clients/cli/context.h"
+#include "sluice/v1/control.pb.h"
+
+namespace sluice::cli {
+
+// What `policy apply` and `policy rollback` have in common.
+struct ChangeOptions {
+  std::string author;  // "": who runs the program
+  std::optional<uint64_t> if_version;
+  std::string confirm_within;  // "": it stays
+};
+
+void AddChangeOptions(CLI::App& verb, ChangeOptions* options);
+
+// A change may compile a large policy and ask name servers.
+inline constexpr std::chrono::seconds kChangePatience{30};
+
+template <typename Request>
+void FillChange(const ChangeOptions& options, const Context& context, Request* request) {
+  request->set_author(options.author.empty() ? context.user : options.author);
+  if (options.if_version) request->set_if_version(*options.if_version);
+  if (const auto within = ParseConfirmWithin(options.confirm_within)) {
+    *request->mutable_confirm_within() = *within;
+  }
+}
+
+// What was, what is, and how that is confirmed if it must be.
+void PrintChange(const v1::Policy& previous, const v1::Policy& current, Context& context);
+
+}  // namespace sluice::cli

@@ -1,0 +1,62 @@
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "clients/cli/json.h"
+#include "clients/cli/policy_verbs.h"
+#include "clients/cli/policy_words.h"
+#include "clients/cli/verb.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Options {
+  std::optional<uint64_t> version;
+  std::string output;
+};
+
+absl::Status Run(const Options& options, Context& context, Connection& connection) {
+  if (absl::Status status = connection.Connect(); !status.ok()) return status;
+  v1::ConfirmPolicyRequest request;
+  if (options.version) {
+    request.set_version(*options.version);
+  } else {
+    ShortCall call;
+    v1::GetPolicyResponse now;
+    const grpc::Status status = connection.control().GetPolicy(&call, {}, &now);
+    if (!status.ok()) return connection.Explain(status);
+    request.set_version(now.policy().version());
+  }
+  ShortCall call;
+  v1::ConfirmPolicyResponse response;
+  const grpc::Status status = connection.control().ConfirmPolicy(&call, request, &response);
+  if (!status.ok()) return connection.Explain(status);
+  if (options.output == "json") {
+    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+  } else {
+    *context.out << Describe(response.current()) << " stays\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPolicyConfirmVerb(CLI::App& policy, Action* action) {
+  CLI::App* const verb =
+      policy.add_subcommand("confirm", "Keep the policy that was to be reverted");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("VERSION", options->version,
+                   "The version, to confirm no colleague's; without it, the one now")
+      ->option_text(" ");
+  AddOutputOption(*verb, &options->output, {"text", "json"});
+  SetExamples(*verb, {{"sluicectl policy confirm 12", "as `policy apply --confirm-within` says"},
+                      {"sluicectl policy confirm", "whatever it is"}});
+  verb->callback([options, action] {
+    *action = [options](Context& context, Connection& connection) {
+      return Run(*options, context, connection);
+    };
+  });
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,133 @@
+#include <absl/strings/str_cat.h>
+#include <absl/time/time.h>
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "clients/cli/json.h"
+#include "clients/cli/policy_check.h"
+#include "clients/cli/policy_verbs.h"
+#include "clients/cli/trial_table.h"
+#include "clients/cli/verb.h"
+
+namespace sluice::cli {
+namespace {
+
+// Rows of a table that is redrawn; the rest would not be on the screen.
+constexpr size_t kRowsOnScreen = 20;
+
+struct Options {
+  std::string file;
+  std::vector<std::string> gateways;
+  uint64_t count = std::numeric_limits<uint64_t>::max();
+  std::string time;  // "" is until ^C
+  std::string output;
+};
+
+std::optional<absl::Duration> ParseTime(const std::string& text) {
+  absl::Duration time;
+  if (!absl::ParseDuration(text, &time) || time <= absl::ZeroDuration()) return std::nullopt;
+  return std::min(time, absl::Hours(24 * 365));
+}
+
+// In one piece, so that the screen does not flicker: home, the page, and clear what is below.
+void Redraw(const TrialTable& table, Context& context) {
+  std::ostringstream page;
+  table.Print(kRowsOnScreen, context.color, page);
+  std::string text = page.str();
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 4) {
+    text.replace(at, 1, "\x1b[K\n");
+  }
+  *context.out << "\x1b[H" << text << "\x1b[J";
+}
+
+absl::Status Run(const Options& options, Context& context, Connection& connection) {
+  v1::TryPolicyRequest request;
+  v1::CheckPolicyResponse checked;
+  if (absl::Status status = LoadGoodPolicy(options.file, options.output, context, connection,
+                                           request.mutable_policy(), &checked);
+      !status.ok()) {
+    return status;
+  }
+  request.mutable_gateways()->Add(options.gateways.begin(), options.gateways.end());
+  const bool json = options.output == "json";
+  const bool redraw = context.terminal && !json;
+  const std::stop_token stop = context.until_interrupt();
+  LongCall call(stop);
+  const std::optional<absl::Duration> time = ParseTime(options.time);
+  if (time) {
+    call.set_deadline(std::chrono::system_clock::now() +
+                      std::chrono::nanoseconds(absl::ToInt64Nanoseconds(*time)));
+  }
+  const auto reader = connection.control().TryPolicy(&call, request);
+  TrialTable table;
+  v1::TryPolicyResponse response;
+  bool enough = false;
+  if (redraw) *context.out << "\x1b[2J";
+  while (!enough && reader->Read(&response)) {
+    table.Take(response);
+    if (json) *context.out << ToJson(response, JsonFields::kPresent) << '\n';
+    if (redraw) Redraw(table, context);
+    context.out->flush();
+    enough = !context.out->good() || table.packets() >= options.count;
+  }
+  if (enough) call.TryCancel();
+  const grpc::Status status = reader->Finish();
+  if (!json && !redraw) {
+    table.Print(std::numeric_limits<size_t>::max(), context.color, *context.out);
+  }
+  const bool over = time && status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  if (enough || over || stop.stop_requested()) return absl::OkStatus();
+  if (status.ok()) return absl::UnavailableError("the server ended the trial");
+  return connection.Explain(status);
+}
+
+}  // namespace
+
+void AddPolicyTrialVerb(CLI::App& policy, Action* action) {
+  CLI::App* const verb = policy.add_subcommand(
+      "trial", "Put live packets to a policy that decides none, and show what it says otherwise");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("FILE", options->file, "The policy; - is standard input")
+      ->required()
+      ->option_text(" ");
+  verb->add_option("-g,--gateway", options->gateways,
+                   "Only packets of this one; may be given again")
+      ->allow_extra_args(false)
+      ->type_name("GATEWAY");
+  verb->add_option("--count", options->count, "End once so many packets were put to it")
+      ->check(CLI::Range(uint64_t{1}, std::numeric_limits<uint64_t>::max()))
+      ->type_name("N");
+  verb->add_option("--for", options->time, "End after this time; without it, at ^C")
+      ->type_name("TIME")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return ParseTime(text) ? std::string()
+                                   : absl::StrCat("'", text, "' is no time, as in 60s or 5m");
+          },
+          ""));
+  AddOutputOption(*verb, &options->output);
+  SetExamples(
+      *verb,
+      {{"sluicectl policy trial next.policy", "until ^C"},
+       {"sluicectl policy trial next.policy --for 10m -g gw1", ""},
+       {"sluicectl policy trial next.policy --count 1000 -o json", "a line each second"}},
+      "Nothing changes for the packets. A difference is a pair of rules, one of the policy\n"
+      "that decides and one of the one that is tried, that do other things to a packet:\n"
+      "the action, the notice, the scope, the log or whom they ask. Of a rule that asks a\n"
+      "decider it is what holds if that fails. On a terminal the table stays current;\n"
+      "else it is printed at the end.");
+  verb->callback([options, action] {
+    *action = [options](Context& context, Connection& connection) {
+      return Run(*options, context, connection);
+    };
+  });
+}
+
+}  // namespace sluice::cli
