@@ -244,6 +244,13 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str()
       ->type_name("LEVEL");
+  app.footer(
+      "Examples:\n"
+      "  sluice-server --policy gateway.policy\n"
+      "  sluice-server --listen 10.0.2.2:7654 --state /var/lib/sluice-server\n"
+      "  sluice-server --state /var/lib/sluice-server --decision-log "
+      "/var/log/sluice/decisions.log\n"
+      "SIGHUP opens the log of decisions again, and does nothing else.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -308,7 +308,8 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
       {{"mode", "gw1", "on", "--confirm-within", "60"}, "'60' is no time up to a day"},
       {{"mode", "gw1", "--confirm-within", "60s"}, "--confirm-within requires MODE"},
       {{"policy"},
-       "a verb is missing: check, apply, show, history, diff, trial, confirm, rollback"},
+       "a verb is missing: check, apply, show, history, diff, test, explain, trial, confirm, "
+       "rollback"},
       {{"policy", "check"}, "FILE is required"},
       {{"policy", "apply", "f", "--confirm-within", "2d"}, "'2d' is no time up to a day"},
       {{"policy", "apply", "f", "--if-version", "new"}, "--if-version"},
