@@ -36,9 +36,9 @@ class Rig:
         self._agents, self._servers, self._deciders = [], [], []
         self._executor = None
 
-    def server(self, policy=None, address=f"{Network.SERVER[4]}:7654"):
+    def server(self, policy=None, address=f"{Network.SERVER[4]}:7654", options=()):
         """A sluice-server on the far side, reached by agents over the network."""
-        server = Server(self.directory, self.network.server, address, policy)
+        server = Server(self.directory, self.network.server, address, policy, options)
         self._servers.append(server)
         return server
 

@@ -7,9 +7,9 @@ from sluice.v1 import control_pb2, control_pb2_grpc, observe_pb2, observe_pb2_gr
 
 
 class Server:
-    """Listens in a namespace for agents and on a Unix socket for the test."""
+    """Listens in a namespace for agents and on a Unix socket for the test; with further options."""
 
-    def __init__(self, directory, namespace, address, policy=None):
+    def __init__(self, directory, namespace, address, policy=None, options=()):
         self.address = address
         self.local = f"unix:{directory}/server.sock"
         self._argv = [SERVER, "--listen", address, "--listen", self.local]
@@ -17,6 +17,7 @@ class Server:
             path = directory / "policy"
             path.write_text(policy)
             self._argv += ["--policy", path]
+        self._argv += options
         self._namespace = namespace
         self.process = None
         self._channel = None

@@ -29,7 +29,7 @@ def test_policy_swapped_under_a_flood(rig):
             assert pinger.answered(sent[-1], 5)
 
     flood_ended = rig.background(flood)
-    for number in range(20):
+    for number in range(50):
         code, said = server.sluicectl("policy", "apply", files[number % 2])
         assert code == 0, said
         code, _ = server.sluicectl("policy", "apply", files[2])

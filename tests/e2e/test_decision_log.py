@@ -1,0 +1,89 @@
+"""The log of decisions: what it says of real packets, and its rotation (S18, S20)."""
+
+import os
+import re
+import signal
+import time
+
+from namespaces import Network
+
+POLICY = """
+rule "pings" between any and any proto icmp accept log;
+from any to any udp port 19 reject;
+default reject log;
+"""
+_WORD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+def lines(path):
+    """Each line as a dictionary."""
+    if not path.exists():
+        return []
+    return [dict(_WORD.findall(line)) for line in path.read_text().splitlines()]
+
+
+def until(path, wanted, timeout=10):
+    end = time.monotonic() + timeout
+    while not wanted(lines(path)):
+        assert time.monotonic() < end, path.read_text() if path.exists() else "no file"
+        time.sleep(0.01)
+    return lines(path)
+
+
+def test_what_rules_log_is_written(rig):
+    path = rig.directory / "decisions.log"
+    server = rig.server(POLICY, options=["--decision-log", path])
+    agent = rig.agent(server)
+    assert rig.pinger().ping()
+    sender = rig.datagrams()
+    sender.send(Network.SERVER[4], 19)
+    sender.send(Network.SERVER[4], 7)
+    agent.settle(4)
+    request, reply, refused = until(path, lambda found: len(found) >= 3)
+    assert (request["src"], request["dst"]) == (Network.CLIENT[4], Network.SERVER[4])
+    assert (request["in"], request["out"]) == ("client", "server")
+    assert (reply["in"], reply["out"]) == ("server", "client")
+    assert request["action"] == "accept" and refused["action"] == "drop"
+    assert "pings" in request["reason"]
+    assert request["gateway"] == "gw" and request["policy"] == "1"
+    assert refused["dport"] == "7" and refused["proto"] == "udp" and refused["rule"] == "0"
+    assert int(request["waited_us"]) > 0
+    # Those that were not logged are in the other log, and can be told apart there.
+    assert len(list(server.decisions())) == 4
+    assert len(list(server.decisions(logged=True))) == 3
+    assert server.stop() == 0
+    report = {line["report"]: line for line in lines(path) if "report" in line}
+    assert report["server"]["packets"] == "4"
+    assert (report["server"]["accepted"], report["server"]["dropped"]) == ("2", "2")
+    assert report["gateway"]["mode"] == "on"
+    server.start()  # the agent's counters are looked at when the test ends
+
+
+def test_no_line_is_lost_when_the_log_is_rotated(rig):
+    path = rig.directory / "decisions.log"
+    server = rig.server(POLICY, options=["--decision-log", path, "--log-rate", "1000000"])
+    rig.agent(server)
+    pinger = rig.pinger()
+    sent = 0
+    rotated = []
+    for number in range(10):
+        for _ in range(20):
+            assert pinger.ping()
+            sent += 1
+        rotated.append(path.with_suffix(f".{number}"))
+        os.rename(path, rotated[-1])
+        server.process.signal(signal.SIGHUP)
+        assert pinger.ping()
+        sent += 1
+        end = time.monotonic() + 10
+        while not path.exists():
+            assert time.monotonic() < end, "the log was not opened again"
+            time.sleep(0.01)
+    assert server.process.running
+    until(path, lambda found: sum(len(lines(file)) for file in [*rotated, path]) >= 2 * sent)
+    assert server.stop() == 0
+    written = [line for file in [*rotated, path] for line in lines(file)]
+    decisions = [line for line in written if "action" in line]
+    assert len(decisions) == 2 * sent
+    assert not [line for line in written if line.get("left_out", "0") != "0"]
+    server.start()
