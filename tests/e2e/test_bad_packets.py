@@ -68,12 +68,18 @@ def test_cut_off_packets_are_settled_and_counted_each(rig, version, fail_mode):
     assert total.received == total.accepted + total.malformed.dropped
 
 
-def test_fragments_are_asked_about_and_arrive(rig):
-    agent = rig.agent(rig.decider(accept_all))
-    for version in (4, 6):
-        pinger = rig.pinger(version)
-        assert pinger.answered(pinger.send(size=4000), 5)
-    assert agent.settle(2).dropped == 0
+@pytest.mark.parametrize("version", (4, 6))
+def test_fragments_are_asked_about_as_the_packet_they_were(rig, version):
+    agent = rig.agent(decider := rig.decider(accept_all))
+    pinger = rig.pinger(version)
+    assert pinger.answered(pinger.send(size=4000), 5)
+    # One question each way: the kernel has put the fragments together before the hook.
+    assert agent.settle(2).accepted == 2
+    request, reply = decider.packets
+    for packet in (request, reply):
+        assert packet.original_length > 4000
+        assert not packet.headers.more_fragments and packet.headers.fragment_offset == 0
+    assert request.headers.source == reply.headers.destination
 
 
 @pytest.mark.parametrize("version", (4, 6))
