@@ -23,8 +23,8 @@ namespace sluice::cli {
 // set before the call, what it was asked is there after it. Ends every stream when it goes away.
 class FakeServer final : public v1::ControlService::Service, public v1::ObserveService::Service {
  public:
-  // What the test has set is seen by the call that follows: gRPC orders the two, in a way that
-  // ThreadSanitizer does not see.
+  // What the test has set is seen by the call that follows, and what that leaves by the test: gRPC
+  // orders them, in a way that ThreadSanitizer does not see.
   void HandOver() { MutexLock lock(hand_over_); }
 
   FakeServer() {
@@ -104,48 +104,60 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
  private:
   using Call = grpc::ServerContext;
 
+  // Of a call: at its beginning and at its end.
+  class HandedOver final {
+   public:
+    explicit HandedOver(FakeServer* server) : server_(server) { server_->HandOver(); }
+    ~HandedOver() { server_->HandOver(); }
+    HandedOver(const HandedOver&) = delete;
+    HandedOver& operator=(const HandedOver&) = delete;
+
+   private:
+    FakeServer* const server_;
+  };
+
   grpc::Status ListGateways(Call*, const v1::ListGatewaysRequest*,
                             v1::ListGatewaysResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     *response = gateways;
     return grpc::Status::OK;
   }
   grpc::Status ListDeciders(Call*, const v1::ListDecidersRequest*,
                             v1::ListDecidersResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     *response = deciders;
     return failure;
   }
   grpc::Status SetMode(Call*, const v1::SetModeRequest* request,
                        v1::SetModeResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     set_mode = *request;
     *response = mode;
     return failure;
   }
   grpc::Status GetStats(Call*, const v1::GetStatsRequest* request,
                         v1::GetStatsResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     get_stats = *request;
     *response->mutable_stats() = stats;
     return failure;
   }
   grpc::Status ListRemembered(Call*, const v1::ListRememberedRequest* request,
                               grpc::ServerWriter<v1::ListRememberedResponse>* writer) override {
-    HandOver();
+    const HandedOver handed_over(this);
     list_remembered = *request;
     for (const auto& response : remembered) writer->Write(response);
     return failure;
   }
   grpc::Status ClearRemembered(Call*, const v1::ClearRememberedRequest*,
                                v1::ClearRememberedResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     response->set_cleared(cleared);
     return failure;
   }
   grpc::Status WatchStats(Call* call, const v1::WatchStatsRequest* request,
                           grpc::ServerWriter<v1::WatchStatsResponse>* writer) override {
-    HandOver();
+    const HandedOver handed_over(this);
     watch_stats = *request;
     if (!failure.ok()) return failure;
     v1::WatchStatsResponse response;
@@ -156,7 +168,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   }
   grpc::Status CheckPolicy(Call*, const v1::CheckPolicyRequest* request,
                            v1::CheckPolicyResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     check_policy = *request;
     *response = check;
     if (!checks.empty()) {
@@ -167,14 +179,14 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   }
   grpc::Status ApplyPolicy(Call*, const v1::ApplyPolicyRequest* request,
                            v1::ApplyPolicyResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     apply_policy = *request;
     *response = apply;
     return failure;
   }
   grpc::Status GetPolicy(Call*, const v1::GetPolicyRequest* request,
                          v1::GetPolicyResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     *response = policy;
     if (!request->has_version()) return failure;
     const auto found = versions.find(request->version());
@@ -184,7 +196,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   }
   grpc::Status ExplainPolicy(Call*, const v1::ExplainPolicyRequest* request,
                              v1::ExplainPolicyResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     explain_policy = *request;
     *response = explain;
     return failure;
@@ -192,7 +204,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   grpc::Status TestPolicy(
       Call*,
       grpc::ServerReaderWriter<v1::TestPolicyResponse, v1::TestPolicyRequest>* stream) override {
-    HandOver();
+    const HandedOver handed_over(this);
     uint64_t answered = 0;
     v1::TestPolicyRequest request;
     while (answered < answers_before_failure && stream->Read(&request)) {
@@ -208,33 +220,32 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
       }
       stream->Write(response);
     }
-    HandOver();
     return failure;
   }
   grpc::Status ListPolicies(Call*, const v1::ListPoliciesRequest* request,
                             v1::ListPoliciesResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     list_policies = *request;
     *response = policies;
     return failure;
   }
   grpc::Status RollbackPolicy(Call*, const v1::RollbackPolicyRequest* request,
                               v1::RollbackPolicyResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     rollback_policy = *request;
     *response = rollback;
     return failure;
   }
   grpc::Status ConfirmPolicy(Call*, const v1::ConfirmPolicyRequest* request,
                              v1::ConfirmPolicyResponse* response) override {
-    HandOver();
+    const HandedOver handed_over(this);
     confirm_policy = *request;
     *response = confirm;
     return failure;
   }
   grpc::Status TryPolicy(Call* call, const v1::TryPolicyRequest* request,
                          grpc::ServerWriter<v1::TryPolicyResponse>* writer) override {
-    HandOver();
+    const HandedOver handed_over(this);
     try_policy = *request;
     if (!failure.ok()) return failure;
     for (const auto& response : trial) writer->Write(response);
@@ -242,7 +253,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   }
   grpc::Status Screen(
       Call*, grpc::ServerReaderWriter<v1::ScreenResponse, v1::ScreenRequest>* stream) override {
-    HandOver();
+    const HandedOver handed_over(this);
     stream->Read(&screen_hello);
     if (!screen_failure.ok()) return screen_failure;
     for (const auto& response : screen) stream->Write(response);
@@ -258,12 +269,11 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     }
     // Longer than a heartbeat.
     if (slow_to_end) usleep(300'000);
-    HandOver();
     return grpc::Status::OK;
   }
   grpc::Status ObserveDecisions(Call* call, const v1::ObserveDecisionsRequest* request,
                                 grpc::ServerWriter<v1::ObserveDecisionsResponse>* writer) override {
-    HandOver();
+    const HandedOver handed_over(this);
     observe_decisions = *request;
     for (const auto& decision : decisions) writer->Write(decision);
     return Follow(*call, request->follow());
@@ -271,7 +281,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   grpc::Status ObserveConnections(
       Call* call, const v1::ObserveConnectionsRequest* request,
       grpc::ServerWriter<v1::ObserveConnectionsResponse>* writer) override {
-    HandOver();
+    const HandedOver handed_over(this);
     observe_connections = *request;
     for (const auto& connection : connections) writer->Write(connection);
     return Follow(*call, request->follow());
