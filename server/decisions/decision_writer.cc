@@ -64,9 +64,9 @@ void DecisionWriter::Run() {
     taken.clear();
     {
       MutexLock lock(mutex_);
-      lock.WaitFor(
-          changed_, std::chrono::milliseconds(100),
-          [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || reopen_ || !queue_.empty(); });
+      lock.WaitFor(changed_, kLeftOutInterval, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return stop_ || reopen_ || !queue_.empty();
+      });
       stop = stop_;
       reopen = std::exchange(reopen_, false);
       taken.swap(queue_);
