@@ -67,6 +67,14 @@ class Server:
             observe_pb2.ObserveDecisionsRequest(last=last, follow=follow, **fields), timeout=20
         )
 
+    def decided(self, count):
+        """All decisions remembered, once there are so many."""
+        following = self.decisions(follow=True)
+        for _ in range(count):
+            next(following)
+        following.cancel()
+        return [d.decision for d in self.decisions()]
+
     def connections(self, last=100000, follow=False, **fields):
         """Connections remembered and, with follow, the events to come."""
         return self.observer.ObserveConnections(

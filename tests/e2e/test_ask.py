@@ -23,10 +23,10 @@ def policy(*deciders, within="2s"):
 
 
 def until(wanted, timeout=10):
+    """Asks the server until it says so; what it said."""
     end = time.monotonic() + timeout
     while not (result := wanted()):
         assert time.monotonic() < end, f"not within {timeout} s"
-        time.sleep(0.01)
     return result
 
 
@@ -48,9 +48,8 @@ def arrives(rig, sent):
 
 
 def reasons(server, count):
-    """Of the last decisions, once there are so many."""
-    return until(lambda: [d.decision.reason for d in found]
-                 if len(found := list(server.decisions())) >= count else None)  # fmt: skip
+    """Of the decisions, once there are so many."""
+    return [decision.reason for decision in server.decided(count)]
 
 
 def adds_up(decider):
