@@ -11,7 +11,7 @@ constexpr int kVerdictsAMessage = 4096;
 }  // namespace
 
 RememberedList::RememberedList(grpc::CallbackServerContext* context, Router* router, Ticker* ticker)
-    : context_(context), router_(router), ticker_(ticker) {}
+    : WritingCall(context, ticker), router_(router) {}
 
 void RememberedList::Begin(const v1::ListRememberedRequest& request) {
   ticker_->Add(this);
@@ -25,68 +25,24 @@ void RememberedList::Begin(const v1::ListRememberedRequest& request) {
 
 void RememberedList::Answered(const grpc::Status& status, const v1::CommandReply& reply) {
   MutexLock lock(mutex_);
-  asking_ = false;
-  if (!status.ok()) return EndLocked(status);
-  if (!reply.has_remembered()) {
-    return EndLocked(
-        grpc::Status(grpc::StatusCode::INTERNAL, "the gateway answered another question"));
+  if (!status.ok()) {
+    EndLocked(status);
+  } else if (!reply.has_remembered()) {
+    EndLocked(grpc::Status(grpc::StatusCode::INTERNAL, "the gateway answered another question"));
+  } else if (!ended()) {
+    verdicts_ = reply.remembered();
+    Written();
   }
-  verdicts_ = reply.remembered();
-  WriteLocked();
+  Returned();
 }
 
-void RememberedList::WriteLocked() {
-  if (!ended_ && next_ < verdicts_.verdicts_size()) {
-    response_.clear_verdicts();
-    for (int i = 0; i < kVerdictsAMessage && next_ < verdicts_.verdicts_size(); ++i) {
-      response_.add_verdicts()->Swap(verdicts_.mutable_verdicts(next_++));
-    }
-    writing_ = true;
-    return StartWrite(&response_);
+void RememberedList::Written() {
+  if (next_ == verdicts_.verdicts_size()) return EndLocked(grpc::Status::OK);
+  response_.clear_verdicts();
+  for (int i = 0; i < kVerdictsAMessage && next_ < verdicts_.verdicts_size(); ++i) {
+    response_.add_verdicts()->Swap(verdicts_.mutable_verdicts(next_++));
   }
-  EndLocked(grpc::Status::OK);
-}
-
-void RememberedList::Tick(Time) {
-  MutexLock lock(mutex_);
-  // The caller does not read, or is gone; it had 600 ms.
-  if (ended_ && ++ended_ticks_ == 12) context_->TryCancel();
-}
-
-void RememberedList::End(const grpc::Status& why) {
-  MutexLock lock(mutex_);
-  EndLocked(why);
-}
-
-void RememberedList::OnWriteDone(bool ok) {
-  MutexLock lock(mutex_);
-  writing_ = false;
-  if (!ok) return EndLocked(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the connection broke"));
-  WriteLocked();
-}
-
-void RememberedList::OnCancel() {
-  End(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
-}
-
-void RememberedList::OnDone() {
-  ticker_->Remove(this);
-  // Whoever called Finish may still be on the way out of the mutex.
-  { MutexLock lock(mutex_); }
-  delete this;
-}
-
-void RememberedList::EndLocked(const grpc::Status& why) {
-  if (!ended_) status_ = why;
-  ended_ = true;
-  FinishLocked();
-}
-
-void RememberedList::FinishLocked() {
-  // The answer to the question under way comes here, to whom it may concern.
-  if (asking_ || writing_ || finished_) return;
-  finished_ = true;
-  Finish(status_);
+  Write(&response_);
 }
 
 }  // namespace sluice::server

@@ -6,9 +6,8 @@ namespace sluice::server {
 
 StatsWatch::StatsWatch(grpc::CallbackServerContext* context, std::string gateway,
                        std::chrono::milliseconds interval, Router* router, Ticker* ticker)
-    : context_(context),
+    : WritingCall(context, ticker),
       router_(router),
-      ticker_(ticker),
       gateway_(std::move(gateway)),
       interval_(interval) {}
 
@@ -28,67 +27,29 @@ void StatsWatch::Ask() {
 
 void StatsWatch::Answered(const grpc::Status& status, const v1::CommandReply& reply) {
   MutexLock lock(mutex_);
-  asking_ = false;
-  if (!status.ok()) EndLocked(status);
-  if (status.ok() && !reply.has_stats()) {
+  if (!status.ok()) {
+    EndLocked(status);
+  } else if (!reply.has_stats()) {
     EndLocked(grpc::Status(grpc::StatusCode::INTERNAL, "the gateway's answer has no counters"));
+  } else if (!ended()) {
+    *response_.mutable_stats() = reply.stats();
+    Write(&response_);
   }
-  if (ended_) {
-    FinishLocked();
-    return;
-  }
-  *response_.mutable_stats() = reply.stats();
-  writing_ = true;
-  StartWrite(&response_);
+  Returned();
 }
 
-void StatsWatch::Tick(Time now) {
+void StatsWatch::Ticking(Time now) {
   {
     MutexLock lock(mutex_);
-    // The caller does not read, or is gone; it had 600 ms.
-    if (ended_ && ++ended_ticks_ == 12) context_->TryCancel();
-    if (ended_ || asking_ || writing_ || now < next_) return;
-    asking_ = true;
+    if (ended() || lent() || writing() || now < next_) return;
+    Lend();
     next_ = now + interval_;
   }
   Ask();
 }
 
-void StatsWatch::End(const grpc::Status& why) {
-  MutexLock lock(mutex_);
-  EndLocked(why);
-}
-
-void StatsWatch::OnWriteDone(bool ok) {
-  MutexLock lock(mutex_);
-  writing_ = false;
+void StatsWatch::Written() {
   if (next_ == Time()) next_ = std::chrono::steady_clock::now() + interval_;
-  if (!ok) EndLocked(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the connection broke"));
-  FinishLocked();
-}
-
-void StatsWatch::OnCancel() {
-  End(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
-}
-
-void StatsWatch::OnDone() {
-  ticker_->Remove(this);
-  // Whoever called Finish may still be on the way out of the mutex.
-  { MutexLock lock(mutex_); }
-  delete this;
-}
-
-void StatsWatch::EndLocked(const grpc::Status& why) {
-  if (!ended_) status_ = why;
-  ended_ = true;
-  FinishLocked();
-}
-
-void StatsWatch::FinishLocked() {
-  // The answer to a question under way comes here, to whom it may concern.
-  if (!ended_ || asking_ || writing_ || finished_) return;
-  finished_ = true;
-  Finish(status_);
 }
 
 }  // namespace sluice::server

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "server/streams/ticker.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::server {
+
+// The mechanics of a call that is answered by a stream of messages, without what they say: one
+// write in flight; the call is finished exactly once, not while a write is under way, nor while it
+// is lent; one that does not finish is cancelled.
+//
+// A derived class writes with Write. It is made with new, adds itself to its ticker, and deletes
+// itself in OnDone. It begins lent: whoever is to call back (a worker, a gateway's answer) has its
+// address, and it stays until they have, and Returned is called.
+template <typename Response>
+class WritingCall : public grpc::ServerWriteReactor<Response>, public Ticked {
+ public:
+  void End(const grpc::Status& why) final {
+    MutexLock lock(mutex_);
+    EndLocked(why);
+  }
+
+  void Tick(Time now) final {
+    {
+      MutexLock lock(mutex_);
+      // The caller does not read, or is gone; it had 600 ms.
+      if (ended_ && ++ended_ticks_ == 12) context_->TryCancel();
+      if (ended_) return;
+    }
+    Ticking(now);
+  }
+
+  void OnWriteDone(bool ok) final {
+    MutexLock lock(mutex_);
+    writing_ = false;
+    if (!ok) EndLocked(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the connection broke"));
+    FinishLocked();
+    if (!ended_) Written();
+  }
+
+  void OnCancel() final {
+    End(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
+  }
+
+  void OnDone() final {
+    Leave();
+    ticker_->Remove(this);
+    // Whoever called Finish may still be on the way out of the mutex.
+    { MutexLock lock(mutex_); }
+    delete this;
+  }
+
+ protected:
+  WritingCall(grpc::CallbackServerContext* context, Ticker* ticker)
+      : ticker_(ticker), context_(context) {}
+  ~WritingCall() override = default;
+
+  // What was written last has gone out.
+  virtual void Written() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {}
+  // The ticker's time, until the call has ended.
+  virtual void Ticking(Time) {}
+  // The call is over. Let go of everything.
+  virtual void Leave() {}
+
+  // Neither ended nor writing.
+  void Write(const Response* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    writing_ = true;
+    this->StartWrite(response);
+  }
+
+  // The first reason counts.
+  void EndLocked(const grpc::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!ended_) status_ = why;
+    ended_ = true;
+    FinishLocked();
+  }
+
+  // Somebody has its address (again), and will call back.
+  void Lend() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { lent_ = true; }
+  void Returned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    lent_ = false;
+    FinishLocked();
+  }
+
+  bool lent() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lent_; }
+  bool writing() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return writing_; }
+  bool ended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_; }
+
+  Ticker* const ticker_;  // Not owned.
+  Mutex mutex_;
+
+ private:
+  void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!ended_ || lent_ || writing_ || finished_) return;
+    finished_ = true;
+    this->Finish(status_);
+  }
+
+  grpc::CallbackServerContext* const context_;  // Not owned; lives until OnDone.
+  bool lent_ ABSL_GUARDED_BY(mutex_) = true;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  int ended_ticks_ ABSL_GUARDED_BY(mutex_) = 0;
+  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice::server
