@@ -1,30 +1,13 @@
-"""Medians, ratios, tables. No input or output: numbers in, text out."""
+"""Medians, ratios, tables. No input or output: numbers in, text out.
+
+Rounds are [{measurement: {configuration: {key: number}}}]; `modules` are the measurements by
+name, as measurements.ALL has them.
+"""
 
 import statistics
 
-LABELS = {
-    "plain": "plain forwarding, no queue",
-    "naive": "naive local accept",
-    "tuned": "tuned local accept",
-    "sluice": "Sluice, remote decision",
-}
-
-# (text, numerator, denominator, phase, key, "min" or "max", reach, then aim at):
-# the targets of the project.
-TARGETS = [
-    ("pps ÷ tuned local", "sluice", "tuned", "throughput", "packets_per_second", "min", 0.85, 0.95),
-    ("pps ÷ naive local", "sluice", "naive", "throughput", "packets_per_second", "min", 1.25, 1.4),
-    ("CPU per packet ÷ tuned local", "sluice", "tuned", "throughput", "cpu_us_per_packet", "max",
-     1.25, 1.15),
-    ("p99 ÷ tuned local", "sluice", "tuned", "latency", "p99_us", "max", 2.2, 1.6),
-]
-# Without targets; they say how the others stand.
-RATIOS = [
-    ("p50 ÷ tuned local", "sluice", "tuned", "latency", "p50_us"),
-    ("pps ÷ plain", "sluice", "plain", "throughput", "packets_per_second"),
-    ("tuned local: pps ÷ plain", "tuned", "plain", "throughput", "packets_per_second"),
-    ("naive local: pps ÷ tuned local", "naive", "tuned", "throughput", "packets_per_second"),
-]
+# The project's rule: with fewer, a ratio says nothing.
+ROUNDS_THAT_COUNT = 5
 
 
 def spread(values):
@@ -33,119 +16,157 @@ def spread(values):
 
 
 def summarize(rounds):
-    """[{setup: {phase: {key: number}}}] -> {setup: {phase: {key: spread}}}."""
-    summary = {}
-    for name in rounds[0]:
-        summary[name] = {}
-        for phase in ("throughput", "latency"):
-            keys = rounds[0][name][phase].keys()
-            summary[name][phase] = {
-                key: spread([r[name][phase][key] for r in rounds]) for key in keys}
-            summary[name][phase]["lost_share"] = spread(
-                [_share(r[name][phase]["lost"], r[name][phase]["sent"]) for r in rounds])
-    return summary
+    """{measurement: {configuration: {key: spread}}}, of the rounds that have each."""
+    collected = {}
+    for one in rounds:
+        for measurement, configurations in one.items():
+            for configuration, numbers in configurations.items():
+                for key, value in numbers.items():
+                    (collected.setdefault(measurement, {}).setdefault(configuration, {})
+                     .setdefault(key, []).append(value))
+    return {m: {c: {k: spread(values) for k, values in keys.items()} for c, keys in cs.items()}
+            for m, cs in collected.items()}
 
 
-def ratios(rounds):
-    """Each ratio within its round, as the machine's speed drifts from round to round."""
+def ratios(rounds, modules, left_out):
+    """Each ratio within its round, as the machine's speed drifts from round to round.
+
+    `left_out` is {(measurement, configuration or None): why} of what could not be measured.
+    """
     result = []
-    for text, over, under, phase, key, *target in TARGETS + RATIOS:
-        if over not in rounds[0] or under not in rounds[0]:
-            continue
-        values = [_share(r[over][phase][key], r[under][phase][key]) for r in rounds]
-        entry = {"what": text, "over": over, "under": under, **spread(values)}
-        if target:
-            which, reach, aim = target
-            lost = any(r[over][phase]["lost"] for r in rounds)
-            entry.update(reach=reach, aim=aim, bound=which,
-                         verdict=_verdict(entry["median"], which, reach, aim, lost))
-        result.append(entry)
+    for measurement, module in modules.items():
+        for ratio in module.RATIOS:
+            entry = {"what": ratio.what, "measurement": measurement}
+            if ratio.bound:
+                entry.update(bound=ratio.bound, reach=ratio.reach, aim=ratio.aim)
+            found = [[_number(one, path) for path in ratio.paths()] for one in rounds]
+            if any(None in numbers for numbers in found):
+                entry["not_measured"] = _why(ratio, rounds, left_out)
+            else:
+                values = [_value(one, ratio) for one in rounds]
+                entry.update(spread(values))
+                if ratio.bound:
+                    lost = any(_number(one, (*ratio.over[:2], "lost")) for one in rounds)
+                    entry["verdict"] = _verdict(entry, lost, len(rounds))
+            result.append(entry)
     return result
 
 
-def added_p50(rounds):
-    """Microseconds that asking adds to the median round trip, over tuned local."""
-    if "sluice" not in rounds[0] or "tuned" not in rounds[0]:
-        return None
-    return spread([r["sluice"]["latency"]["p50_us"] - r["tuned"]["latency"]["p50_us"]
-                   for r in rounds])
-
-
-def disturbed(rounds):
-    """How many measurements began while other programs were at work, and how many there are.
+def disturbed(background):
+    """How many measurements began while other programs kept processors busy.
 
     Idle time is counted in hundredths of a second, so a fifth of a second tells no less than
     this from nothing.
     """
-    background = [measured.get("background_processors", 0)
-                  for r in rounds for phases in r.values() for measured in phases.values()]
-    return sum(processors > 0.25 for processors in background), len(background)
+    return sum(processors > 0.25 for processors in background)
 
 
-def tables(rounds, in_flight, rate):
+def tables(rounds, modules, left_out):
     """The report, as people read it."""
     summary = summarize(rounds)
-    lines = [f"As fast as it goes, {in_flight} in flight (a round trip is two packets)", ""]
-    lines += _table(
-        ["", "packets/s", "lost", "CPU µs/packet", "processors busy"],
-        [[LABELS[name],
-          _text(s["throughput"]["packets_per_second"], lambda v: f"{v / 1e3:.1f}k"),
-          _lost(s["throughput"]),
-          _text(s["throughput"]["cpu_us_per_packet"], lambda v: f"{v:.2f}"),
-          f"{s['throughput']['cpu_busy']['median']:.2f}"] for name, s in summary.items()])
-    lines += ["", f"At {rate} packets/s", ""]
-    lines += _table(
-        ["", "round trip p50 µs", "p99 µs", "lost", "CPU µs/packet"],
-        [[LABELS[name],
-          _text(s["latency"]["p50_us"], lambda v: f"{v:.0f}"),
-          _text(s["latency"]["p99_us"], lambda v: f"{v:.0f}"),
-          _lost(s["latency"]),
-          _text(s["latency"]["cpu_us_per_packet"], lambda v: f"{v:.1f}")]
-         for name, s in summary.items()])
-    entries = ratios(rounds)
+    lines = []
+    for measurement, module in modules.items():
+        if measurement in summary:
+            lines += [module.TITLE, ""] + _measured(summary[measurement], module) + [""]
+    for (measurement, configuration), why in left_out.items():
+        what = f"{measurement}, {configuration}" if configuration else measurement
+        lines.append(f"NOT MEASURED: {what}: {why}")
+    if left_out:
+        lines.append("")
+    entries = ratios(rounds, modules, left_out)
     if entries:
-        lines += ["", "Ratios, each within its round", ""]
-        lines += _table(
-            ["", "median (min-max)", "to reach", "aim", ""],
-            [[("" if ":" in e["what"] else "Sluice: ") + e["what"],
-              _text(e, lambda v: f"{v:.2f}"),
-              *([("≥ " if e["bound"] == "min" else "≤ ") + f"{e[k]:g}" for k in ("reach", "aim")]
-                if "reach" in e else ["", ""]),
-              e.get("verdict", "")] for e in entries])
-    added = added_p50(rounds)
-    if added:
-        lines += ["", f"Asking adds {_text(added, lambda v: f'{v:.0f}')} µs to the median round"
-                  " trip (two questions), over tuned local."]
+        lines += ["Ratios, each within its round", ""]
+        lines += _table(["", "median (min-max)", "to reach", "aim", ""],
+                        [_ratio(entry) for entry in entries])
     return "\n".join(lines)
 
 
-def _verdict(value, bound, reach, aim, lost):
+def _measured(configurations, module):
+    """The table of one measurement, with what was lost beside every rate."""
+    columns = [column for column in module.COLUMNS
+               if any(column.key in keys for keys in configurations.values())]
+    losses = any("lost" in keys for keys in configurations.values())
+    rows = []
+    # In the module's order, which the rotation of rounds does not keep.
+    for name, label in module.CONFIGURATIONS.items():
+        if name not in configurations:
+            continue
+        keys = configurations[name]
+        cells = [_text(keys[column.key], column.form, column.scale) if column.key in keys else ""
+                 for column in columns]
+        rows.append([label] + cells + ([_lost(keys)] if losses else []))
+    return _table(["", *(column.head for column in columns)] + (["lost"] if losses else []), rows)
+
+
+def _ratio(entry):
+    bounds = ["", ""]
+    if "bound" in entry:
+        sign = "≥" if entry["bound"] == "min" else "≤"
+        bounds = [f"{sign} {entry[key]:g}" for key in ("reach", "aim")]
+    if "not_measured" in entry:
+        return [entry["what"], "not measured", *bounds, entry["not_measured"]]
+    return [entry["what"], _text(entry, "{:.2f}"), *bounds, entry.get("verdict", "")]
+
+
+def _number(one, path):
+    measurement, configuration, key = path
+    return one.get(measurement, {}).get(configuration, {}).get(key)
+
+
+def _value(one, ratio):
+    over = _number(one, ratio.over)
+    if ratio.minus:
+        over -= _number(one, ratio.minus)
+    if ratio.under is None:
+        return over
+    under = _number(one, ratio.under)
+    return over / under if under else 0.0
+
+
+def _why(ratio, rounds, left_out):
+    """Why a number of the ratio is not there in each round."""
+    for path in ratio.paths():
+        if any(_number(one, path) is None for one in rounds):
+            measurement, configuration, _ = path
+            for key in ((measurement, configuration), (measurement, None)):
+                if key in left_out:
+                    return left_out[key].splitlines()[0]
+            return f"needs {measurement}" if not any(measurement in one for one in rounds) \
+                else f"needs {measurement}, {configuration}"
+    return ""
+
+
+def _verdict(entry, lost, rounds):
+    if rounds < ROUNDS_THAT_COUNT:
+        return f"does not count: fewer than {ROUNDS_THAT_COUNT} rounds"
+
     def met(limit):
-        return value >= limit if bound == "min" else value <= limit
-    if not met(reach):
+        return (entry["median"] >= limit if entry["bound"] == "min" else entry["median"] <= limit)
+    if not met(entry["reach"]):
         return "NOT reached"
     if lost:
         return "NOT reached: lost packets"
-    return "reached, and the aim" if met(aim) else "reached"
+    return "reached, and the aim" if met(entry["aim"]) else "reached"
 
 
-def _share(part, whole):
-    return part / whole if whole else 0.0
+def _text(values, form, scale=1.0):
+    median, least, most = (form.format(values[key] * scale) for key in ("median", "min", "max"))
+    return f"{median} ({least}-{most})"
 
 
-def _text(values, form):
-    return f"{form(values['median'])} ({form(values['min'])}-{form(values['max'])})"
-
-
-def _lost(phase):
-    if phase["lost"]["max"] == 0:
+def _lost(keys):
+    if "lost" not in keys:
+        return ""
+    if keys["lost"]["max"] == 0:
         return "0"
-    return (f"{phase['lost']['median']:.0f} = {phase['lost_share']['median']:.2%}"
-            f" (most {phase['lost_share']['max']:.2%})")
+    lost = f"{keys['lost']['median']:.0f} (most {keys['lost']['max']:.0f})"
+    return f"{lost} of {keys['sent']['median']:.0f}" if "sent" in keys else lost
 
 
 def _table(head, rows):
     widths = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
-    return ["  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
+    # Words to the left, numbers to the right.
+    left = [0] + ([len(head) - 1] if head[-1] == "" else [])
+    return ["  ".join(cell.ljust(width) if i in left else cell.rjust(width)
                       for i, (cell, width) in enumerate(zip(row, widths))).rstrip()
             for row in [head] + rows]

@@ -1,13 +1,21 @@
-"""What is measured: each setup makes the gateway forward its way, and undoes that."""
+"""Ways for the gateway to treat what it forwards: each sets one up, and undoes it."""
 
 import contextlib
-import os
 import tempfile
 
-from topology import CLIENT, DECIDER, SERVER, BenchError, Program
+from topology import CLIENT, DECIDER, SERVER, Program
 
 ECHO_PORT = 9000
-_DECIDER_ADDRESS = f"{DECIDER}:7654"
+DECIDER_ADDRESS = f"{DECIDER}:7654"
+
+LABELS = {
+    "plain": "plain forwarding, no queue",
+    "naive": "naive local accept",
+    "tuned": "tuned local accept",
+    "sluice": "Sluice, remote decision",
+}
+LOCAL_PROGRAMS = ["tests/bench/local_accept"]
+SLUICE_PROGRAMS = ["agent/sluice-agent", "server/sluice-server"]
 
 
 def policy():
@@ -21,14 +29,14 @@ def policy():
             f"from host {CLIENT} to host {SERVER} tcp port {3000 + i} accept;",
             f"from any to host {SERVER} udp port {ECHO_PORT + 1 + i} reject notify;",
         )[i % 5])
-    rules.append(f"from host {CLIENT} to host {SERVER} udp port {ECHO_PORT} accept;")
-    rules.append(f"from host {SERVER} udp port {ECHO_PORT} to host {CLIENT} accept;")
+    rules.append(f"from host {CLIENT} to host {SERVER} accept;")
+    rules.append(f"from host {SERVER} to host {CLIENT} accept;")
     return "\n".join(rules) + "\ndefault reject;\n"
 
 
 _AGENT_CONFIG = f"""\
 gateway: bench
-servers: ["{_DECIDER_ADDRESS}"]
+servers: ["{DECIDER_ADDRESS}"]
 mode_at_start: on
 on_stop: release
 # Root keeps the kernel's parent-death signal, with which the bench cleans up.
@@ -37,70 +45,68 @@ user: ""
 
 
 @contextlib.contextmanager
-def plain(_topology, _bin):
+def plain(_context):
     """Forwarding, no queue."""
     yield []
 
 
 @contextlib.contextmanager
-def _local(topology, bin_dir, how):
-    program = Program(topology.gateway, [f"{bin_dir}/tests/bench/local_accept", how])
+def local(context, how, matching=()):
+    """A local loop accepts what is queued: all that is forwarded, or what iptables matches."""
+    topology = context.topology
+    program = Program(topology.gateway, [context.binary("tests/bench/local_accept"), how])
     try:
-        topology.gateway.run(["iptables-nft", "-t", "mangle", "-A", "FORWARD", "-j", "NFQUEUE",
-                              "--queue-num", "0"])
+        topology.gateway.run(["iptables-nft", "-t", "mangle", "-A", "FORWARD", *matching,
+                              "-j", "NFQUEUE", "--queue-num", "0"])
         yield [program]
     finally:
         topology.clear_rules()
         program.stop()
 
 
-def naive(topology, bin_dir):
+def naive(context):
     """Every packet accepted by a local loop: a receive and a send for each."""
-    return _local(topology, bin_dir, "naive")
+    return local(context, "naive")
 
 
-def tuned(topology, bin_dir):
+def tuned(context):
     """Every packet accepted by a local loop that batches: the limit."""
-    return _local(topology, bin_dir, "tuned")
+    return local(context, "tuned")
 
 
 @contextlib.contextmanager
-def sluice(topology, bin_dir):
-    """Every packet decided by sluice-server over TCP."""
+def agent(context, config=""):
+    """sluice-agent alone, asking at DECIDER_ADDRESS; `config` is more of its YAML."""
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-        policy_path, config_path = f"{folder}/policy", f"{folder}/agent.yaml"
-        with open(policy_path, "w", encoding="ascii") as file:
-            file.write(policy())
-        with open(config_path, "w", encoding="ascii") as file:
-            file.write(_AGENT_CONFIG)
-        with contextlib.ExitStack() as stack:
-            server = Program(topology.decider,
-                             [f"{bin_dir}/server/sluice-server", "--listen", _DECIDER_ADDRESS,
-                              "--policy", policy_path])
-            stack.callback(server.stop)
-            # Last, as --release of a dead agent would; the agent itself releases at SIGTERM.
-            stack.callback(topology.clear_rules)
-            agent = Program(topology.gateway,
-                            [f"{bin_dir}/agent/sluice-agent", "--config", config_path])
-            stack.callback(agent.stop)
-            yield [server, agent]
+        path = f"{folder}/agent.yaml"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(_AGENT_CONFIG + config)
+        program = Program(context.topology.gateway,
+                          [context.binary("agent/sluice-agent"), "--config", path])
+        try:
+            yield program
+        finally:
+            program.stop()
+            # As --release of a dead agent would; the agent itself releases at SIGTERM.
+            context.topology.clear_rules()
+
+
+@contextlib.contextmanager
+def sluice(context, rules=None, config="", arguments=()):
+    """Every packet decided by sluice-server over TCP, by a policy of 100 rules or the one given.
+
+    `config` is more of the agent's YAML, `arguments` are more of the server's.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-bench-"))
+        path = f"{folder}/policy"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(policy() if rules is None else rules)
+        server = Program(context.topology.decider,
+                         [context.binary("server/sluice-server"), "--listen", DECIDER_ADDRESS,
+                          "--policy", path, *arguments])
+        stack.callback(server.stop)
+        yield [server, stack.enter_context(agent(context, config))]
 
 
 ALL = {"plain": plain, "naive": naive, "tuned": tuned, "sluice": sluice}
-
-# What `run` builds for each.
-TARGETS = {
-    "plain": ["//tests/bench"],
-    "naive": ["//tests/bench"],
-    "tuned": ["//tests/bench"],
-    "sluice": ["//tests/bench", "//agent:sluice-agent", "//server:sluice-server"],
-}
-
-
-def check_binaries(bin_dir, names):
-    files = ["tests/bench/udp_load", "tests/bench/udp_echo", "tests/bench/local_accept"]
-    if "sluice" in names:
-        files += ["agent/sluice-agent", "server/sluice-server"]
-    missing = [f for f in files if not os.access(f"{bin_dir}/{f}", os.X_OK)]
-    if missing:
-        raise BenchError(f"not in {bin_dir}: {', '.join(missing)} (leave out --bin to build them)")

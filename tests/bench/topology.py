@@ -88,6 +88,10 @@ class Program:
                 raise BenchError(f"{self.name}: not ready after {timeout} s:\n" + self.log())
             time.sleep(0.01)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def log(self):
         # By pread: the program writes at the same file's offset.
         size = os.fstat(self._log.fileno()).st_size

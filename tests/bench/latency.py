@@ -1,0 +1,39 @@
+"""UDP at fixed rates: the time of a round trip, and the curve of latency against load."""
+
+import setups
+import udp
+from measurement import Column, Ratio
+
+TITLE = "UDP at fixed rates, packets/s in both directions (a round trip is two packets)"
+_SETUPS = ("plain", "tuned", "sluice")
+# The one of the targets, and those of the picture of latency against load.
+_TARGET = 20000
+_RATES = (2000, 5000, 10000, _TARGET, 40000, 80000)
+CONFIGURATIONS = {f"{name}/{rate}": f"{setups.LABELS[name]}, {rate}/s"
+                  for rate in _RATES for name in _SETUPS}
+PROGRAMS = udp.PROGRAMS + setups.LOCAL_PROGRAMS + setups.SLUICE_PROGRAMS
+TOOLS = [("iptables-nft", "iptables")]
+COLUMNS = [
+    Column("p50_us", "p50 µs"),
+    Column("p99_us", "p99 µs"),
+    Column("cpu_us_per_packet", "CPU µs/packet", "{:.1f}"),
+]
+RATIOS = [
+    Ratio(f"p99 at {_TARGET // 1000} kpps ÷ tuned local", ("latency", f"sluice/{_TARGET}", "p99_us"),
+          ("latency", f"tuned/{_TARGET}", "p99_us"), bound="max", reach=2.2, aim=1.6),
+    Ratio(f"p50 at {_TARGET // 1000} kpps ÷ tuned local", ("latency", f"sluice/{_TARGET}", "p50_us"),
+          ("latency", f"tuned/{_TARGET}", "p50_us")),
+]
+
+
+def measure(context):
+    result = {}
+    with udp.echo(context):
+        for name in context.each(_SETUPS):
+            with setups.ALL[name](context) as programs:
+                udp.wait_until_forwarding(context, programs)
+                for rate in _RATES:
+                    seconds = context.seconds if rate == _TARGET else context.seconds / 4
+                    result[f"{name}/{rate}"] = udp.measure(
+                        context, name, programs, "open", seconds, "--rate", str(rate // 2))
+    return result

@@ -1,0 +1,66 @@
+"""UDP probes through the gateway to an echo, for the measurements that use them."""
+
+import contextlib
+import json
+import time
+
+import setups
+from topology import SERVER, BenchError, Program
+
+PROGRAMS = ["tests/bench/udp_load", "tests/bench/udp_echo"]
+
+
+@contextlib.contextmanager
+def echo(context):
+    program = Program(context.topology.server, [context.binary("tests/bench/udp_echo"), SERVER,
+                                                str(setups.ECHO_PORT)])
+    try:
+        yield program
+    finally:
+        program.stop()
+
+
+def load(context, how, seconds, *more):
+    """What one udp_load printed; `how` is open or closed."""
+    command = [context.binary("tests/bench/udp_load"), how, "--to",
+               f"{SERVER}:{setups.ECHO_PORT}", "--seconds", str(seconds),
+               "--flows", str(context.flows), *more]
+    return json.loads(context.topology.client.run(command, timeout=seconds + 15))
+
+
+def wait_until_forwarding(context, programs):
+    """An agent is ready before its decider is connected: packets are dropped until it is."""
+    deadline = time.monotonic() + 5
+    while True:
+        tried = load(context, "open", 0.05, "--rate", "200", "--warm-up", "0")
+        if tried["lost"] == 0:
+            return
+        if time.monotonic() > deadline:
+            raise BenchError(f"{tried['lost']} of {tried['sent']} packets do not come back\n"
+                             + logs(programs))
+
+
+def measure(context, name, programs, how, seconds, *more):
+    """A load, and the proof that its packets went where they should: `name` says plain or not."""
+    before = context.topology.queue_counters()
+    measured = load(context, how, seconds, *more)
+    after = context.topology.queue_counters()
+    for program in programs:
+        program.check_running()
+    if measured["round_trips"] == 0:
+        raise BenchError(f"{name}: no packet came back\n{logs(programs)}")
+    if name == "plain":
+        if after is not None:
+            raise BenchError("plain: somebody still has the queue")
+        return measured
+    queued = {key: after[key] - before[key] for key in after}
+    if queued["packets"] < 2 * measured["round_trips"]:
+        raise BenchError(f"{name}: {2 * measured['round_trips']} packets were forwarded, but only "
+                         f"{queued['packets']} queued")
+    for key in ("queue_dropped", "user_dropped"):
+        measured[key] = queued[key]
+    return measured
+
+
+def logs(programs):
+    return "\n".join(f"{program.name}: {program.log()}" for program in programs)
