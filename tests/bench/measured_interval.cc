@@ -6,18 +6,9 @@
 #include <fstream>
 #include <string>
 
+#include "tests/bench/times.h"
+
 namespace sluice::bench {
-namespace {
-
-// The value that `share` of the sorted values do not exceed.
-double PercentileUs(const std::vector<uint32_t>& sorted_ns, double share) {
-  if (sorted_ns.empty()) return 0;
-  const auto rank = static_cast<size_t>(share * static_cast<double>(sorted_ns.size()));
-  return sorted_ns[std::min(rank, sorted_ns.size() - 1)] / 1e3;
-}
-
-}  // namespace
-
 double MeasuredInterval::IdleSeconds() {
   std::ifstream stat("/proc/stat");
   std::string name;
@@ -52,7 +43,6 @@ void MeasuredInterval::Received(const Probe& probe, int64_t now_ns) {
 Measured MeasuredInterval::Finish() {
   Measured result = measured_;
   result.lost = outstanding();
-  std::sort(round_trip_ns_.begin(), round_trip_ns_.end());
   result.p50_us = PercentileUs(round_trip_ns_, 0.50);
   result.p99_us = PercentileUs(round_trip_ns_, 0.99);
   result.max_us = PercentileUs(round_trip_ns_, 1.0);

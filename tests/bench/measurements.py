@@ -1,9 +1,19 @@
 """The measurements, in the order of each round. README.md says what one consists of."""
 
+import bulk
+import connects
+import grpc_ping
 import latency
+import memory
+import policy
 import throughput
 
 ALL = {
     "throughput": throughput,
     "latency": latency,
+    "grpc_ping": grpc_ping,
+    "connects": connects,
+    "bulk": bulk,
+    "memory": memory,
+    "policy": policy,
 }

@@ -1,6 +1,7 @@
 """Ways for the gateway to treat what it forwards: each sets one up, and undoes it."""
 
 import contextlib
+import json
 import tempfile
 
 from topology import CLIENT, DECIDER, SERVER, Program
@@ -34,14 +35,14 @@ def policy():
     return "\n".join(rules) + "\ndefault reject;\n"
 
 
-_AGENT_CONFIG = f"""\
-gateway: bench
-servers: ["{DECIDER_ADDRESS}"]
-mode_at_start: on
-on_stop: release
-# Root keeps the kernel's parent-death signal, with which the bench cleans up.
-user: ""
-"""
+_AGENT_CONFIG = {
+    "gateway": "bench",
+    "servers": [DECIDER_ADDRESS],
+    "mode_at_start": "on",
+    "on_stop": "release",
+    # Root keeps the kernel's parent-death signal, with which the bench cleans up.
+    "user": "",
+}
 
 
 @contextlib.contextmanager
@@ -75,12 +76,13 @@ def tuned(context):
 
 
 @contextlib.contextmanager
-def agent(context, config=""):
-    """sluice-agent alone, asking at DECIDER_ADDRESS; `config` is more of its YAML."""
+def agent(context, config=None):
+    """sluice-agent alone, asking at DECIDER_ADDRESS; `config` has keys of its file."""
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         path = f"{folder}/agent.yaml"
         with open(path, "w", encoding="ascii") as file:
-            file.write(_AGENT_CONFIG + config)
+            # JSON is YAML.
+            json.dump({**_AGENT_CONFIG, **(config or {})}, file)
         program = Program(context.topology.gateway,
                           [context.binary("agent/sluice-agent"), "--config", path])
         try:
@@ -92,10 +94,10 @@ def agent(context, config=""):
 
 
 @contextlib.contextmanager
-def sluice(context, rules=None, config="", arguments=()):
+def sluice(context, rules=None, config=None, arguments=()):
     """Every packet decided by sluice-server over TCP, by a policy of 100 rules or the one given.
 
-    `config` is more of the agent's YAML, `arguments` are more of the server's.
+    `config` has keys of the agent's file, `arguments` are more of the server's.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-bench-"))

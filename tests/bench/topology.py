@@ -70,16 +70,16 @@ class Namespace:
 class Program:
     """A program that runs beside the measurement, ended by its own process id.
 
-    It is waited for until it prints the word `ready`.
+    It is waited for until it prints the word `ready`, or what `ready` matches.
     """
 
-    def __init__(self, namespace, command, timeout=15):
+    def __init__(self, namespace, command, timeout=15, ready=r"\bready\b"):
         self.name = os.path.basename(command[0])
         self._log = tempfile.TemporaryFile(mode="w+", errors="replace")
         self._process = namespace.popen(command, stdin=subprocess.DEVNULL, stdout=self._log,
                                         stderr=self._log)
         deadline = time.monotonic() + timeout
-        while not re.search(r"\bready\b", self.log()):
+        while not re.search(ready, self.log()):
             if self._process.poll() is not None:
                 raise BenchError(f"{self.name} ended with {self._process.returncode}:\n"
                                  + self.log())

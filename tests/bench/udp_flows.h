@@ -11,11 +11,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "tests/bench/times.h"
 
 namespace sluice::bench {
-
-// Nanoseconds of CLOCK_MONOTONIC.
-int64_t NowNs();
 
 // What a datagram carries: enough to know it again when the echo brings it back.
 struct Probe {

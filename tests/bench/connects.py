@@ -1,0 +1,120 @@
+"""TCP connections: how many a second with 32 under way, and how long one alone takes."""
+
+import contextlib
+import json
+
+import setups
+import udp
+from measurement import Column, Ratio
+from topology import SERVER, BenchError, Program
+
+TITLE = "TCP connections, each ended by a reset (four packets)"
+CONFIGURATIONS = {
+    "plain": "plain forwarding, no queue",
+    "tuned": "tuned local accept, every packet",
+    "sluice": "Sluice, every packet",
+    "tuned_new": "tuned local accept, NEW only",
+    "sluice_new": "Sluice, NEW only",
+    "sluice_remembered": "Sluice, accept for connection",
+}
+PROGRAMS = (["tests/bench/tcp_connects", "tests/bench/tcp_accept"] + udp.PROGRAMS
+            + setups.LOCAL_PROGRAMS + setups.SLUICE_PROGRAMS)
+TOOLS = [("iptables-nft", "iptables")]
+COLUMNS = [
+    Column("connects_per_second", "connects/s, 32 at once", "{:.1f}k", 1e-3),
+    Column("alone_p50_us", "p50 µs, one at a time"),
+    Column("p99_us", "p99 µs, 32 at once"),
+]
+
+
+def _rate(name):
+    return ("connects", name, "connects_per_second")
+
+
+RATIOS = [
+    Ratio("TCP connects, all packets queued ÷ tuned local", _rate("sluice"), _rate("tuned"),
+          bound="min", reach=0.93, aim=0.98),
+    Ratio("TCP connects, NEW only ÷ plain", _rate("sluice_new"), _rate("plain"),
+          bound="min", reach=1.0, aim=1.2),
+    Ratio("tuned local: TCP connects, NEW only ÷ plain", _rate("tuned_new"), _rate("plain")),
+    Ratio("TCP connects, accept for connection ÷ plain", _rate("sluice_remembered"),
+          _rate("plain")),
+]
+
+_PORT = 9100
+# Of the operator's own rules, with which the agent is asked about connections alone.
+_NEW = ("-m", "conntrack", "--ctstate", "NEW")
+_NEW_RULE = ["iptables-nft", "-t", "mangle", "-A", "FORWARD", *_NEW,
+             "-j", "NFQUEUE", "--queue-num", "0"]
+_REMEMBER = (f"from host {setups.CLIENT} to host {SERVER} tcp port {_PORT} "
+             "accept for connection;\n")
+
+
+@contextlib.contextmanager
+def _sluice_new(context):
+    config = {"hook": {"manage": False}, "mode_at_start": "off"}
+    with setups.sluice(context, config=config) as programs:
+        context.topology.gateway.run(_NEW_RULE)
+        yield programs
+
+
+_SETUPS = {
+    "plain": setups.plain,
+    "tuned": setups.tuned,
+    "sluice": setups.sluice,
+    "tuned_new": lambda context: setups.local(context, "tuned", _NEW),
+    "sluice_new": _sluice_new,
+    "sluice_remembered": lambda context: setups.sluice(context, _REMEMBER + setups.policy()),
+}
+
+
+def measure(context):
+    result = {}
+    with udp.echo(context), _acceptor(context) as acceptor:
+        for name in context.each(CONFIGURATIONS):
+            with _SETUPS[name](context) as programs:
+                udp.wait_until_forwarding(context, programs)
+                before = context.topology.queue_counters()
+                measured = _connects(context, 32, context.seconds)
+                after = context.topology.queue_counters()
+                alone = _connects(context, 1, context.seconds / 2)
+                for program in [acceptor, *programs]:
+                    program.check_running()
+            _prove(name, measured, before, after)
+            measured["alone_p50_us"] = alone["p50_us"]
+            measured["sent"] = measured["connects"] + alone["connects"]
+            measured["lost"] += alone["lost"]
+            result[name] = measured
+    return result
+
+
+@contextlib.contextmanager
+def _acceptor(context):
+    program = Program(context.topology.server, [context.binary("tests/bench/tcp_accept"), SERVER,
+                                                str(_PORT)])
+    try:
+        yield program
+    finally:
+        program.stop()
+
+
+def _connects(context, at_once, seconds):
+    command = [context.binary("tests/bench/tcp_connects"), "--to", f"{SERVER}:{_PORT}",
+               "--at-once", str(at_once), "--seconds", str(seconds)]
+    return json.loads(context.topology.client.run(command, timeout=seconds + 15))
+
+
+def _prove(name, measured, before, after):
+    """That the packets of the connections went where they should."""
+    if measured["connects"] == 0:
+        raise BenchError(f"{name}: no connection came through")
+    if name == "plain":
+        if after is not None:
+            raise BenchError("plain: somebody still has the queue")
+        return
+    queued = after["packets"] - before["packets"]
+    each = {"tuned": 4, "sluice": 4}.get(name, 1)
+    # The last connections' resets may still be on their way.
+    if queued < each * (measured["connects"] - 64):
+        raise BenchError(f"{name}: {measured['connects']} connections, but only {queued} packets "
+                         "queued")

@@ -1,0 +1,95 @@
+"""The agent's memory: idle, and with packets pending at a decider that never answers."""
+
+import re
+import time
+
+import setups
+import udp
+from measurement import Column, Ratio
+from topology import BenchError, Program
+
+TITLE = "Memory of one agent"
+CONFIGURATIONS = {
+    "idle": "connected, nothing asked yet",
+    "pending": "50,000 packets pending",
+}
+PROGRAMS = ["tests/bench/mute_decider", "tests/bench/udp_load", "agent/sluice-agent"]
+TOOLS = []
+COLUMNS = [
+    Column("rss_bytes", "resident MB", "{:.1f}", 1e-6),
+    Column("own_bytes", "of that not shared or from files, MB", "{:.1f}", 1e-6),
+    Column("packets", "packets pending"),
+    Column("bytes_per_packet", "B/packet"),
+    Column("bytes_beside_copy", "B/packet beside the copied bytes"),
+]
+RATIOS = [
+    Ratio("agent memory, idle: resident MB", ("memory", "idle", "rss_megabytes"),
+          bound="max", reach=20, aim=16),
+    Ratio("agent memory: B per pending packet, beside the copied bytes",
+          ("memory", "pending", "bytes_beside_copy"), bound="max", reach=256, aim=96),
+]
+
+_PACKETS = 50000
+_PER_SECOND = 25000
+# Room for all of them, and time.
+_CONFIG = {"deadline": "60s", "max_pending": 65536, "queues": {"max_length": 65536}}
+
+
+def measure(context):
+    result = {}
+    for _ in context.each(["agent"]):
+        decider = Program(context.topology.decider, [context.binary("tests/bench/mute_decider"),
+                                                     setups.DECIDER_ADDRESS])
+        try:
+            with setups.agent(context, _CONFIG) as agent:
+                _ask_until_heard(context, decider)
+                result["idle"] = _resident(agent)
+                already, _ = _asked(decider)
+                udp.load(context, "open", _PACKETS / _PER_SECOND, "--rate", str(_PER_SECOND),
+                         "--warm-up", "0")
+                agent.check_running()
+                result["pending"] = _pending(context, agent, decider, already, result["idle"])
+        finally:
+            decider.stop()
+    return result
+
+
+def _ask_until_heard(context, decider):
+    """Until a packet has arrived: the stream is there, and so is what it needs of memory."""
+    deadline = time.monotonic() + 5
+    while _asked(decider)[0] == 0:
+        if time.monotonic() > deadline:
+            raise BenchError("the decider is not asked")
+        udp.load(context, "open", 0.01, "--rate", "200", "--warm-up", "0")
+
+
+def _pending(context, agent, decider, already, idle):
+    waiting = context.topology.queue_counters()["waiting"]
+    deadline = time.monotonic() + 5
+    # What the decider has seen was in user space, and as it is mute, still is.
+    while _asked(decider)[0] < waiting:
+        if time.monotonic() > deadline:
+            raise BenchError(f"{waiting} packets wait, but the decider was asked about "
+                             f"{_asked(decider)[0]}")
+    packets, copied = _asked(decider)
+    if waiting != packets or packets - already < 0.9 * _PACKETS:
+        raise BenchError(f"{packets} packets asked about, {waiting} pending")
+    measured = _resident(agent)
+    measured["packets"] = packets
+    measured["bytes_per_packet"] = (measured["rss_bytes"] - idle["rss_bytes"]) / packets
+    measured["bytes_beside_copy"] = measured["bytes_per_packet"] - copied / packets
+    return measured
+
+
+def _asked(decider):
+    """Packets and bytes the decider has been asked about."""
+    lines = re.findall(r"^packets (\d+) bytes (\d+)$", decider.log(), re.MULTILINE)
+    return tuple(map(int, lines[-1])) if lines else (0, 0)
+
+
+def _resident(program):
+    with open(f"/proc/{program.pid}/status", encoding="ascii") as file:
+        kilobytes = dict(re.findall(r"^(\w+):\s+(\d+) kB$", file.read(), re.MULTILINE))
+    resident = int(kilobytes["VmRSS"]) * 1024
+    return {"rss_bytes": resident, "rss_megabytes": resident / 1e6,
+            "own_bytes": int(kilobytes["RssAnon"]) * 1024}
