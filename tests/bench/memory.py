@@ -1,5 +1,6 @@
 """The agent's memory: idle, and with packets pending at a decider that never answers."""
 
+import contextlib
 import re
 import time
 
@@ -10,8 +11,9 @@ from topology import BenchError, Program
 
 TITLE = "Memory of one agent"
 CONFIGURATIONS = {
-    "idle": "connected, nothing asked yet",
-    "pending": "50,000 packets pending",
+    "idle": "connected, asked about one packet",
+    "roomy": "the same, with room for 65,536 packets",
+    "pending": "the same, 50,000 packets pending",
 }
 PROGRAMS = ["tests/bench/mute_decider", "tests/bench/udp_load", "agent/sluice-agent"]
 TOOLS = []
@@ -32,26 +34,39 @@ RATIOS = [
 _PACKETS = 50000
 _PER_SECOND = 25000
 # Room for all of them, and time.
-_CONFIG = {"deadline": "60s", "max_pending": 65536, "queues": {"max_length": 65536}}
+_ROOMY = {"deadline": "60s", "max_pending": 65536, "queues": {"max_length": 65536}}
 
 
 def measure(context):
     result = {}
-    for _ in context.each(["agent"]):
-        decider = Program(context.topology.decider, [context.binary("tests/bench/mute_decider"),
-                                                     setups.DECIDER_ADDRESS])
-        try:
-            with setups.agent(context, _CONFIG) as agent:
-                _ask_until_heard(context, decider)
-                result["idle"] = _resident(agent)
-                already, _ = _asked(decider)
-                udp.load(context, "open", _PACKETS / _PER_SECOND, "--rate", str(_PER_SECOND),
-                         "--warm-up", "0")
-                agent.check_running()
-                result["pending"] = _pending(context, agent, decider, already, result["idle"])
-        finally:
-            decider.stop()
+    for name in context.each(["idle", "pending"]):
+        with _decider(context) as decider:
+            if name == "idle":
+                with setups.agent(context) as agent:
+                    _ask_until_heard(context, decider)
+                    result["idle"] = _resident(agent)
+            else:
+                with setups.agent(context, _ROOMY) as agent:
+                    _ask_until_heard(context, decider)
+                    result["roomy"] = _resident(agent)
+                    _fill(context, agent)
+                    result["pending"] = _pending(context, agent, decider, result["roomy"])
     return result
+
+
+@contextlib.contextmanager
+def _decider(context):
+    program = Program(context.topology.decider, [context.binary("tests/bench/mute_decider"),
+                                                 setups.DECIDER_ADDRESS])
+    try:
+        yield program
+    finally:
+        program.stop()
+
+
+def _fill(context, agent):
+    udp.load(context, "open", _PACKETS / _PER_SECOND, "--rate", str(_PER_SECOND), "--warm-up", "0")
+    agent.check_running()
 
 
 def _ask_until_heard(context, decider):
@@ -63,7 +78,7 @@ def _ask_until_heard(context, decider):
         udp.load(context, "open", 0.01, "--rate", "200", "--warm-up", "0")
 
 
-def _pending(context, agent, decider, already, idle):
+def _pending(context, agent, decider, before):
     waiting = context.topology.queue_counters()["waiting"]
     deadline = time.monotonic() + 5
     # What the decider has seen was in user space, and as it is mute, still is.
@@ -72,11 +87,11 @@ def _pending(context, agent, decider, already, idle):
             raise BenchError(f"{waiting} packets wait, but the decider was asked about "
                              f"{_asked(decider)[0]}")
     packets, copied = _asked(decider)
-    if waiting != packets or packets - already < 0.9 * _PACKETS:
+    if waiting != packets or packets < 0.9 * _PACKETS:
         raise BenchError(f"{packets} packets asked about, {waiting} pending")
     measured = _resident(agent)
     measured["packets"] = packets
-    measured["bytes_per_packet"] = (measured["rss_bytes"] - idle["rss_bytes"]) / packets
+    measured["bytes_per_packet"] = (measured["rss_bytes"] - before["rss_bytes"]) / packets
     measured["bytes_beside_copy"] = measured["bytes_per_packet"] - copied / packets
     return measured
 

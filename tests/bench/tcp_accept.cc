@@ -1,5 +1,5 @@
-// tcp_accept: accepts every TCP connection and lets the other side end it. Prints "ready" once it
-// listens. Runs until it is killed.
+// tcp_accept: accepts every TCP connection and closes it at once. Prints "ready" once it listens.
+// Runs until it is killed.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -15,9 +14,6 @@
 
 namespace sluice::bench {
 namespace {
-
-// Closed when so many have come after it: by then the client has reset it.
-constexpr size_t kKept = 512;
 
 int Fail(const char* what) {
   std::fprintf(stderr, "tcp_accept: %s: %s\n", what, std::strerror(errno));
@@ -36,19 +32,18 @@ int Accept(const sockaddr_in& address) {
   std::puts("ready");
   std::fflush(stdout);
 
-  std::array<int, kKept> kept;
-  kept.fill(-1);
-  for (size_t next = 0;; next = (next + 1) % kKept) {
+  while (true) {
     const int connection = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    // ECONNABORTED and the like concern that connection only.
-    if (connection < 0 && (errno == EBADF || errno == EMFILE)) return Fail("accept");
-    if (kept[next] >= 0) close(kept[next]);
-    kept[next] = connection;
+    if (connection >= 0) {
+      close(connection);
+    } else if (errno != ECONNABORTED && errno != EINTR) {
+      return Fail("accept");
+    }
   }
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Accepts every TCP connection");
+  CLI::App app("Accepts every TCP connection and closes it");
   std::string host;
   uint16_t port = 0;
   app.add_option("address", host, "IPv4 address to bind")->required();

@@ -1,5 +1,7 @@
-// tcp_connects: opens TCP connections, so many at once, and ends each by a reset as soon as it is
-// there: no TIME_WAIT uses up the ports. Prints one line of JSON.
+// tcp_connects: opens TCP connections, so many at once, to a tcp_accept that closes each. When its
+// FIN has come, so that no connection waits there to be accepted, it resets it: then no TIME_WAIT
+// uses up the ports, and conntrack takes the port's next connection for a new one. (Not after a
+// reset from the server: then it takes the next for the old one.) Prints one line of JSON.
 //
 //   tcp_connects --to 10.0.0.1:9100 --at-once 32 --seconds 2      as fast as they come
 //   tcp_connects --to 10.0.0.1:9100 --rate 1000 --seconds 2       at a fixed rate
@@ -38,6 +40,7 @@ constexpr int64_t kDrainNs = 300'000'000;
 struct Connection {
   int fd = -1;
   int64_t begun_ns = 0;
+  int64_t took_ns = 0;  // To be connected; 0: is not yet.
 };
 
 class Connects final {
@@ -87,6 +90,7 @@ class Connects final {
     ++begun_;
     Connection& connection = connections_[index];
     connection.begun_ns = NowNs();
+    connection.took_ns = 0;
     connection.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (connection.fd < 0) Fail("socket");
     const linger reset = {.l_onoff = 1, .l_linger = 0};
@@ -95,7 +99,7 @@ class Connects final {
         errno != EINPROGRESS) {
       Fail("connect");
     }
-    epoll_event event = {.events = EPOLLOUT, .data = {.u64 = index}};
+    epoll_event event = {.events = EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = index}};
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event) != 0) Fail("epoll_ctl");
   }
 
@@ -106,18 +110,21 @@ class Connects final {
     const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
     const int64_t now_ns = NowNs();
     for (int i = 0; i < count; ++i) {
-      End(events[i].data.u64, (events[i].events & (EPOLLERR | EPOLLHUP)) == 0, now_ns);
+      Connection& connection = connections_[events[i].data.u64];
+      if (connection.took_ns == 0) connection.took_ns = now_ns - connection.begun_ns;
+      if ((events[i].events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) {
+        End(events[i].data.u64, (events[i].events & EPOLLERR) == 0, now_ns);
+      }
     }
   }
 
   void End(size_t index, bool connected, int64_t now_ns) {
     const Connection& connection = connections_[index];
-    const int64_t took_ns = now_ns - connection.begun_ns;
     close(connection.fd);
     free_.push_back(index);
-    if (!connected || took_ns > kLostNs) ++lost_;
+    if (!connected || now_ns - connection.begun_ns > kLostNs) ++lost_;
     if (connected && now_ns >= begin_ns_ && now_ns < end_ns_) {
-      times_ns_.push_back(static_cast<uint32_t>(std::min<int64_t>(took_ns, UINT32_MAX)));
+      times_ns_.push_back(static_cast<uint32_t>(std::min<int64_t>(connection.took_ns, UINT32_MAX)));
     }
   }
 
