@@ -41,12 +41,12 @@ RATIOS = [
           _rate("plain")),
 ]
 
-_PORT = 9100
+PORT = 9100
 # Of the operator's own rules, with which the agent is asked about connections alone.
 _NEW = ("-m", "conntrack", "--ctstate", "NEW")
 _NEW_RULE = ["iptables-nft", "-t", "mangle", "-A", "FORWARD", *_NEW,
              "-j", "NFQUEUE", "--queue-num", "0"]
-_REMEMBER = (f"from host {setups.CLIENT} to host {SERVER} tcp port {_PORT} "
+_REMEMBER = (f"from host {setups.CLIENT} to host {SERVER} tcp port {PORT} "
              "accept for connection;\n")
 
 
@@ -70,15 +70,15 @@ _SETUPS = {
 
 def measure(context):
     result = {}
-    with udp.echo(context), _acceptor(context) as acceptor:
+    with udp.echo(context), acceptor(context) as accepting:
         for name in context.each(CONFIGURATIONS):
             with _SETUPS[name](context) as programs:
                 udp.wait_until_forwarding(context, programs)
                 before = context.topology.queue_counters()
-                measured = _connects(context, 32, context.seconds)
+                measured = connects(context, context.seconds, "--at-once", "32")
                 after = context.topology.queue_counters()
-                alone = _connects(context, 1, context.seconds / 2)
-                for program in [acceptor, *programs]:
+                alone = connects(context, context.seconds / 2, "--at-once", "1")
+                for program in [accepting, *programs]:
                     program.check_running()
             _prove(name, measured, before, after)
             measured["alone_p50_us"] = alone["p50_us"]
@@ -89,18 +89,19 @@ def measure(context):
 
 
 @contextlib.contextmanager
-def _acceptor(context):
+def acceptor(context):
     program = Program(context.topology.server, [context.binary("tests/bench/tcp_accept"), SERVER,
-                                                str(_PORT)])
+                                                str(PORT)])
     try:
         yield program
     finally:
         program.stop()
 
 
-def _connects(context, at_once, seconds):
-    command = [context.binary("tests/bench/tcp_connects"), "--to", f"{SERVER}:{_PORT}",
-               "--at-once", str(at_once), "--seconds", str(seconds)]
+def connects(context, seconds, *more):
+    """What one tcp_connects printed."""
+    command = [context.binary("tests/bench/tcp_connects"), "--to", f"{SERVER}:{PORT}",
+               "--seconds", str(seconds), *more]
     return json.loads(context.topology.client.run(command, timeout=seconds + 15))
 
 

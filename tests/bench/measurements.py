@@ -2,6 +2,7 @@
 
 import bulk
 import connects
+import conntrack
 import grpc_ping
 import latency
 import memory
@@ -14,6 +15,7 @@ ALL = {
     "grpc_ping": grpc_ping,
     "connects": connects,
     "bulk": bulk,
+    "conntrack": conntrack,
     "memory": memory,
     "policy": policy,
 }

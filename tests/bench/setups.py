@@ -11,6 +11,7 @@ DECIDER_ADDRESS = f"{DECIDER}:7654"
 
 LABELS = {
     "plain": "plain forwarding, no queue",
+    "nft": "nftables decides, 100 rules",
     "naive": "naive local accept",
     "tuned": "tuned local accept",
     "sluice": "Sluice, remote decision",
@@ -35,6 +36,24 @@ def policy():
     return "\n".join(rules) + "\ndefault reject;\n"
 
 
+def _nft_rules():
+    """The same for nftables."""
+    rules = []
+    for i in range(98):
+        rules.append((
+            f"ip saddr 198.51.100.{i + 1} drop",
+            f"ip daddr 203.0.113.{i + 1} tcp dport {1000 + i} accept",
+            f"ip saddr 192.168.{i}.0/24 udp dport {2000 + i} accept",
+            f"ip saddr {CLIENT} ip daddr {SERVER} tcp dport {3000 + i} accept",
+            f"ip daddr {SERVER} udp dport {ECHO_PORT + 1 + i} reject",
+        )[i % 5])
+    rules.append(f"ip saddr {CLIENT} ip daddr {SERVER} accept")
+    rules.append(f"ip saddr {SERVER} ip daddr {CLIENT} accept")
+    lines = "\n".join(rules)
+    return ("table inet bench {\nchain forward {\n"
+            f"type filter hook forward priority mangle; policy drop;\n{lines}\n}}\n}}\n")
+
+
 _AGENT_CONFIG = {
     "gateway": "bench",
     "servers": [DECIDER_ADDRESS],
@@ -49,6 +68,16 @@ _AGENT_CONFIG = {
 def plain(_context):
     """Forwarding, no queue."""
     yield []
+
+
+@contextlib.contextmanager
+def nft(context):
+    """nftables decides, rule by rule: what a firewall without a question costs."""
+    context.topology.gateway.run(["nft", "-f", "-"], stdin=_nft_rules())
+    try:
+        yield []
+    finally:
+        context.topology.clear_rules()
 
 
 @contextlib.contextmanager
@@ -111,4 +140,4 @@ def sluice(context, rules=None, config=None, arguments=()):
         yield [server, stack.enter_context(agent(context, config))]
 
 
-ALL = {"plain": plain, "naive": naive, "tuned": tuned, "sluice": sluice}
+ALL = {"plain": plain, "nft": nft, "naive": naive, "tuned": tuned, "sluice": sluice}

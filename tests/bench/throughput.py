@@ -25,6 +25,7 @@ RATIOS = [
     Ratio("CPU per packet ÷ tuned local", ("throughput", "sluice", "cpu_us_per_packet"),
           ("throughput", "tuned", "cpu_us_per_packet"), bound="max", reach=1.25, aim=1.15),
     Ratio("pps ÷ plain", _rate("sluice"), _rate("plain")),
+    Ratio("pps ÷ nftables with as many rules", _rate("sluice"), _rate("nft")),
     Ratio("tuned local: pps ÷ plain", _rate("tuned"), _rate("plain")),
     Ratio("naive local: pps ÷ tuned local", _rate("naive"), _rate("tuned")),
 ]
