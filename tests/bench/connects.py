@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import opensnitch
 import setups
 import udp
 from measurement import Column, Ratio
@@ -16,9 +17,10 @@ CONFIGURATIONS = {
     "tuned_new": "tuned local accept, NEW only",
     "sluice_new": "Sluice, NEW only",
     "sluice_remembered": "Sluice, accept for connection",
+    "opensnitch": "OpenSnitch asking, on the client",
 }
 PROGRAMS = (["tests/bench/tcp_connects", "tests/bench/tcp_accept"] + udp.PROGRAMS
-            + setups.LOCAL_PROGRAMS + setups.SLUICE_PROGRAMS)
+            + setups.LOCAL_PROGRAMS + setups.SLUICE_PROGRAMS + opensnitch.PROGRAMS)
 TOOLS = [("iptables-nft", "iptables")]
 COLUMNS = [
     Column("connects_per_second", "connects/s, 32 at once", "{:.1f}k", 1e-3),
@@ -36,6 +38,8 @@ RATIOS = [
           bound="min", reach=0.93, aim=0.98),
     Ratio("TCP connects, NEW only ÷ plain", _rate("sluice_new"), _rate("plain"),
           bound="min", reach=1.0, aim=1.2),
+    Ratio("TCP connects, NEW only ÷ OpenSnitch asking", _rate("sluice_new"), _rate("opensnitch"),
+          bound="min", reach=12, aim=18),
     Ratio("tuned local: TCP connects, NEW only ÷ plain", _rate("tuned_new"), _rate("plain")),
     Ratio("TCP connects, accept for connection ÷ plain", _rate("sluice_remembered"),
           _rate("plain")),
@@ -65,6 +69,7 @@ _SETUPS = {
     "tuned_new": lambda context: setups.local(context, "tuned", _NEW),
     "sluice_new": _sluice_new,
     "sluice_remembered": lambda context: setups.sluice(context, _REMEMBER + setups.policy()),
+    "opensnitch": lambda context: opensnitch.asking(context, lambda: _connect_once(context)),
 }
 
 
@@ -72,11 +77,14 @@ def measure(context):
     result = {}
     with udp.echo(context), acceptor(context) as accepting:
         for name in context.each(CONFIGURATIONS):
+            if name == "opensnitch" and opensnitch.daemon() is None:
+                context.leave_out(name, "there is no opensnitchd; README.md says where from")
+                continue
             with _SETUPS[name](context) as programs:
                 udp.wait_until_forwarding(context, programs)
-                before = context.topology.queue_counters()
+                before = _questions(context, name, programs)
                 measured = connects(context, context.seconds, "--at-once", "32")
-                after = context.topology.queue_counters()
+                after = _questions(context, name, programs)
                 alone = connects(context, context.seconds / 2, "--at-once", "1")
                 for program in [accepting, *programs]:
                     program.check_running()
@@ -105,6 +113,18 @@ def connects(context, seconds, *more):
     return json.loads(context.topology.client.run(command, timeout=seconds + 15))
 
 
+def _connect_once(context):
+    connects(context, 0.05, "--at-once", "1", "--rate", "20", "--warm-up", "0")
+
+
+def _questions(context, name, programs):
+    """Packets queued on the gateway so far, or connections OpenSnitch asked about."""
+    if name == "opensnitch":
+        return opensnitch.asked(programs[0])
+    counters = context.topology.queue_counters()
+    return None if counters is None else counters["packets"]
+
+
 def _prove(name, measured, before, after):
     """That the packets of the connections went where they should."""
     if measured["connects"] == 0:
@@ -113,10 +133,9 @@ def _prove(name, measured, before, after):
         if after is not None:
             raise BenchError("plain: somebody still has the queue")
         return
-    queued = after["packets"] - before["packets"]
     # Handshake, FIN and reset; the acknowledgement of the FIN may be left out. The last
     # connections' may still be on their way.
     each = {"tuned": 5, "sluice": 5}.get(name, 1)
-    if queued < each * (measured["connects"] - 64):
-        raise BenchError(f"{name}: {measured['connects']} connections, but only {queued} packets "
-                         "queued")
+    if after - before < each * (measured["connects"] - 64):
+        raise BenchError(f"{name}: {measured['connects']} connections, but only {after - before} "
+                         "questions")
