@@ -39,6 +39,14 @@ TEST_F(ControlTest, ChecksAPolicyAndChangesNothing) {
   EXPECT_EQ(policies_->Current()->version, 1u);
 }
 
+TEST_F(ControlTest, SaysWhatTheServerCosts) {
+  const auto stream = Decide("gw7");
+  v1::GetServerResponse usage;
+  ASSERT_TRUE(control_->GetServer(Context().get(), {}, &usage).ok());
+  EXPECT_GT(usage.resident_bytes(), 0u);
+  EXPECT_EQ(usage.decide_streams(), 1u);
+}
+
 TEST_F(ControlTest, AppliesAPolicyAndReturnsTheOldOne) {
   v1::ApplyPolicyRequest request;
   request.mutable_policy()->set_text("default accept;");

@@ -64,6 +64,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   // With follow: the stream ends by itself.
   bool hangs_up = false;
 
+  v1::GetServerResponse usage;
   v1::ListGatewaysResponse gateways;
   v1::ListDecidersResponse deciders;
   v1::SetModeResponse mode;
@@ -116,6 +117,12 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     FakeServer* const server_;
   };
 
+  grpc::Status GetServer(Call*, const v1::GetServerRequest*,
+                         v1::GetServerResponse* response) override {
+    const HandedOver handed_over(this);
+    *response = usage;
+    return failure;
+  }
   grpc::Status ListGateways(Call*, const v1::ListGatewaysRequest*,
                             v1::ListGatewaysResponse* response) override {
     const HandedOver handed_over(this);

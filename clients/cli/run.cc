@@ -49,6 +49,7 @@ std::unique_ptr<CLI::App> MakeApp(Line* line) {
   AddCacheVerb(*app, &line->action);
   AddPolicyVerb(*app, &line->action);
   AddDecidersVerb(*app, &line->action);
+  AddServerVerb(*app, &line->action);
   AddScreenVerb(*app, &line->action);
   CLI::App& observe = AddObserveVerb(*app);
   AddDecisionsVerb(observe, &line->action);

@@ -74,6 +74,29 @@ TEST_F(RunTest, NoGatewayYetIsSaid) {
   EXPECT_TRUE(Contains(err(), "no gateway has called"));
 }
 
+TEST_F(RunTest, Server) {
+  server_.usage = Parse<v1::GetServerResponse>(R"pb(
+    running { seconds: 7384 nanos: 500000000 }
+    cpu_time { seconds: 73 nanos: 846000000 }
+    resident_bytes: 67108864
+    gateways: 12
+    decide_streams: 48)pb");
+  EXPECT_EQ(Ctl({"server"}), 0);
+  EXPECT_EQ(out(),
+            "RUNNING  CPU TIME    CPU   MEMORY  GATEWAYS  DECIDE STREAMS\n"
+            "  2h03m    73.85s  1.00%  67.1 MB        12              48\n");
+  EXPECT_EQ(Ctl({"server", "-o", "json"}), 0);
+  EXPECT_EQ(out(), R"({"residentBytes":"67108864","gateways":12,"decideStreams":48,)"
+                   R"("running":"7384.500s","cpuTime":"73.846s"})"
+                   "\n");
+  server_.usage.Clear();
+  EXPECT_EQ(Ctl({"server"}), 0);
+  EXPECT_TRUE(Contains(out(), "0.00%")) << out();
+  server_.failure = grpc::Status(grpc::StatusCode::INTERNAL, "no /proc");
+  EXPECT_EQ(Ctl({"server"}), 1);
+  EXPECT_TRUE(Contains(err(), "no /proc")) << err();
+}
+
 TEST_F(RunTest, Deciders) {
   server_.deciders = Parse<v1::ListDecidersResponse>(R"pb(
     deciders {
@@ -297,8 +320,8 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
     const char* says;
   } kCases[] = {
       {{},
-       "a verb is missing: gateways, mode, stat, queue, cache, policy, deciders, screen, observe, "
-       "completion"},
+       "a verb is missing: gateways, mode, stat, queue, cache, policy, deciders, server, screen, "
+       "observe, completion"},
       {{"modes"}, "'modes' is none of gateways, mode"},
       {{"mode"}, "GATEWAY is required"},
       {{"mode", "gw1", "perhaps"}, "MODE: 'perhaps' is none of off, on, shadow"},

@@ -24,6 +24,7 @@ void AddStatVerb(CLI::App& root, Action* action);
 void AddQueueVerb(CLI::App& root, Action* action);
 void AddCacheVerb(CLI::App& root, Action* action);
 void AddPolicyVerb(CLI::App& root, Action* action);
+void AddServerVerb(CLI::App& root, Action* action);
 void AddDecidersVerb(CLI::App& root, Action* action);
 void AddScreenVerb(CLI::App& root, Action* action);
 // `observe` has verbs of its own; the next two are added to the one this returns.

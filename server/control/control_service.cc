@@ -8,6 +8,7 @@
 #include "server/control/explain_call.h"
 #include "server/control/policy_calls.h"
 #include "server/control/remembered_list.h"
+#include "server/control/server_usage.h"
 #include "server/control/stats_watch.h"
 #include "server/control/trial_watch.h"
 #include "server/screen/screen_stream.h"
@@ -73,6 +74,12 @@ ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* tria
       compiler_(compiler),
       archivist_(archivist),
       ticker_(ticker) {}
+
+grpc::ServerUnaryReactor* ControlServiceImpl::GetServer(grpc::CallbackServerContext* context,
+                                                        const v1::GetServerRequest*,
+                                                        v1::GetServerResponse* response) {
+  return Finished(context, server::GetServer(*registry_, response));
+}
 
 grpc::ServerUnaryReactor* ControlServiceImpl::ListGateways(grpc::CallbackServerContext* context,
                                                            const v1::ListGatewaysRequest*,

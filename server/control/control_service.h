@@ -22,6 +22,9 @@ class ControlServiceImpl final : public v1::ControlService::CallbackService {
                      Deciders* deciders, Registry* registry, Router* router, Worker* compiler,
                      Worker* archivist, Ticker* ticker);
 
+  grpc::ServerUnaryReactor* GetServer(grpc::CallbackServerContext* context,
+                                      const v1::GetServerRequest* request,
+                                      v1::GetServerResponse* response) override;
   grpc::ServerUnaryReactor* ListGateways(grpc::CallbackServerContext* context,
                                          const v1::ListGatewaysRequest* request,
                                          v1::ListGatewaysResponse* response) override;

@@ -30,6 +30,16 @@ def test_gateways(server):
     assert "gw" in ok(server.sluicectl("gateways"))
 
 
+def test_server(server):
+    assert "MEMORY" in ok(server.sluicectl("server"))
+    usage = json.loads(ok(server.sluicectl("server", "-o", "json")))
+    assert (usage["gateways"], usage["decideStreams"]) == (1, 1)
+    # Of a C++ program that is up, as proc(5) has it.
+    assert 1 << 20 < int(usage["residentBytes"]) < 1 << 30
+    running, used = (float(usage[k].rstrip("s")) for k in ("running", "cpuTime"))
+    assert running > 0 and used > 0
+
+
 def test_mode(rig, server):
     assert "on" in ok(server.sluicectl("mode", "gw"))
     assert "on" in ok(server.sluicectl("mode", "gw", "off"))
