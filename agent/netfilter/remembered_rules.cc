@@ -17,6 +17,9 @@ namespace {
 constexpr uint64_t kMillisecondsASecond = 1000;
 constexpr uint32_t kPortOffset = 2;  // Of the destination port, from the transport header on.
 
+constexpr uint32_t kExpected = IPS_EXPECTED;
+constexpr uint32_t kExpectedOrNotFirst = IPS_EXPECTED | IPS_CONFIRMED;
+
 void AddSourceKey(bool ipv6, TableRule& rule) {
   rule.IfFamily(ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4)
       .KeyFromHeader(NFT_PAYLOAD_NETWORK_HEADER, ipv6 ? 8 : 12, ipv6 ? 16 : 4);
@@ -123,11 +126,8 @@ void AddRefresh(const RememberMarks& marks, const RememberedSlot& slot, const st
 
 }  // namespace
 
-void AddRememberedConnections(const RememberMarks& marks, TableTransaction& transaction) {
-  constexpr uint32_t kExpected = IPS_EXPECTED;
-  constexpr uint32_t kExpectedOrNotFirst = IPS_EXPECTED | IPS_CONFIRMED;
-  const std::string comment = absl::StrCat(kConnectionsComment, " accepted");
-  TableRule(kAcceptedChain, comment.c_str())
+void AddAcceptedConnections(const RememberMarks& marks, TableTransaction& transaction) {
+  TableRule(kPrepareChain, "connections accepted")
       .LoadConnectionMark(marks.connection_mark_mask)
       .IfEqual(marks.generation)
       .LoadConnectionStatus(kExpectedOrNotFirst)
@@ -136,12 +136,15 @@ void AddRememberedConnections(const RememberMarks& marks, TableTransaction& tran
       .SetMark(marks.mark_mask, DecidedBit(marks.mark_mask))
       .Accept()
       .AddTo(transaction);
+}
+
+void AddRememberedConnections(const RememberMarks& marks, TableTransaction& transaction) {
   TableRule(kAcceptedChain, "announced by a connection: one of its own")
       .LoadConnectionStatus(kExpectedOrNotFirst)
       .IfEqual(kExpected)
       .SetConnectionMark(marks.connection_mark_mask, 0)
       .AddTo(transaction);
-  TableRule(kRememberChain, comment.c_str())
+  TableRule(kRememberChain, "connections accepted")
       .LoadMark(marks.mark_mask)
       .IfEqual(AcceptMark(marks.mark_mask, kConnectionSlot))
       .Count()

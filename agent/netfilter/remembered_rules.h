@@ -8,7 +8,10 @@
 
 namespace sluice::agent {
 
-// Chains of table inet sluice that are only jumped to.
+// The chain of table inet sluice that forwarded packets meet first.
+inline constexpr char kPrepareChain[] = "prepare";
+
+// Chains that are only jumped to.
 inline constexpr char kRefusedChain[] = "refused";    // Looks up what is refused.
 inline constexpr char kAcceptedChain[] = "accepted";  // Looks up what is accepted.
 inline constexpr char kRememberChain[] = "remember";  // Enters what a verdict's slot says.
@@ -22,11 +25,14 @@ struct RememberMarks {
   uint32_t generation = 0;  // A GenerationMark; 0: no accepted connections are remembered.
 };
 
-// Rules of `refused` and `accepted` whose counters count connections have comments that begin so;
-// the others count addresses.
+// Rules of `refused` whose counters count connections have comments that begin so; the others count
+// addresses.
 inline constexpr absl::string_view kConnectionsComment = "connections";
 
-// Adds the rules that remember accepted connections, slot kConnectionSlot.
+// Adds the rule of `prepare` that knows accepted connections.
+void AddAcceptedConnections(const RememberMarks& marks, TableTransaction& transaction);
+
+// Adds the rules that remember them, slot kConnectionSlot.
 //
 // A connection that another one announced (FTP's data) inherits that one's mark from the kernel. It
 // is one of its own: its first packet is asked about, and loses the mark.

@@ -51,7 +51,7 @@ absl::Status RefusalStatus(const TableRefusal& refusal, const TableTransaction& 
 }
 
 // These and nothing else but as many sets, and they are awake. The sets themselves are replaced
-// anyway; if they are others the kernel says so.
+// anyway, and policies set; if they are others the kernel says so.
 bool HasChains(const TableShape& shape, const std::vector<TableChain>& wanted) {
   if (shape.flags != 0 || shape.use != wanted.size() + kRememberedSets.size() ||
       shape.chains.size() != wanted.size()) {
@@ -62,8 +62,8 @@ bool HasChains(const TableShape& shape, const std::vector<TableChain>& wanted) {
     if (found == shape.chains.end()) return false;
     const TableShape::Chain& there = found->second;
     if (!chain.hook) return there.type.empty();
-    return there.type == "filter" && there.policy == NF_ACCEPT &&
-           there.hook == chain.hook->number && there.priority == chain.hook->priority;
+    return there.type == "filter" && there.hook == chain.hook->number &&
+           there.priority == chain.hook->priority;
   });
 }
 
@@ -85,7 +85,7 @@ absl::StatusOr<std::unique_ptr<Table>> Table::Open(const TableOptions& options) 
 
 Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
     : options_(options),
-      chains_(TableChains(options)),
+      chains_(TableChains()),
       port_id_(socket->port_id()),
       socket_(std::move(socket)) {}
 
@@ -140,7 +140,7 @@ bool Table::Refill(TableState state, uint32_t generation) {
   See(gone);
   tallies_.Fold();
   made_ = **found;
-  for (auto& [name, chain] : made_->chains) chain.rules = made.chains[name].rules;
+  made_->chains = std::move(made.chains);
   return true;
 }
 
@@ -166,18 +166,29 @@ absl::Status Table::Forget(uint32_t generation) {
 absl::Status Table::AddSlot(const RememberedSlot& slot) {
   MutexLock lock(mutex_);
   if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
-  const bool first = std::none_of(slots_.begin(), slots_.end(), [&](const RememberedSlot& other) {
+  const auto any = [&](auto&& is) { return std::any_of(slots_.begin(), slots_.end(), is); };
+  const bool first = !any([&](const RememberedSlot& other) {
     return other.kind.scope == slot.kind.scope && other.kind.accept == slot.kind.accept;
   });
+  const bool first_refusal =
+      !slot.kind.accept && !any([](const RememberedSlot& other) { return !other.kind.accept; });
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
   AddRememberedSlot({.mark_mask = options_.mark_mask,
                      .connection_mark_mask = options_.connection_mark_mask,
                      .generation = generation_},
                     slot, first, transaction);
-  TableShape made;
-  const TableRefusal refusal =
-      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, made); });
+  if (first_refusal) PutRefusalsFirst(options_, mode_, generation_, transaction);
+  TableShape made, gone;
+  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
+    AddToShape(message, IsDeletion(message) ? gone : made);
+  });
   if (refusal.error != 0) return RefusalStatus(refusal, transaction);
+  if (first_refusal) {
+    gone.handle = made_->handle;
+    See(gone);
+    tallies_.FoldPrepared();
+    made_->chains[kPrepareChain].rules.clear();
+  }
   for (const auto& [name, chain] : made.chains) {
     auto& rules = made_->chains[name].rules;
     rules.insert(rules.end(), chain.rules.begin(), chain.rules.end());
@@ -205,8 +216,9 @@ absl::Status Table::StopAsking() {
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
   sluice::agent::StopAsking(options_, transaction);
   TableShape gone;
-  const TableRefusal refusal =
-      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, gone); });
+  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
+    if (IsDeletion(message)) AddToShape(message, gone);
+  });
   if (refusal.error != 0 && refusal.error != ENOENT) return RefusalStatus(refusal, transaction);
   // Rules do not say which table they are of but by its name.
   if (made_.has_value()) gone.handle = made_->handle;

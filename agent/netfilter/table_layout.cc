@@ -23,14 +23,11 @@
 namespace sluice::agent {
 namespace {
 
-// Chains are placed around the one iptables' mangle table and most rule sets use, so that the
-// mark of a verdict is seen by theirs, and by filter's after it.
-constexpr int32_t kPreparePriority = NF_IP_PRI_MANGLE - 10;
-constexpr int32_t kAskPriority = NF_IP_PRI_MANGLE - 5;
-// Right behind: no table of others can turn a refusal into anything else.
-constexpr int32_t kNotifyPriority = NF_IP_PRI_MANGLE - 4;
-constexpr int32_t kGuardPriority = NF_IP_PRI_MANGLE + 5;
-constexpr int32_t kFinishPriority = NF_IP_PRI_MANGLE - 10;
+// Just before the place iptables' mangle table and most rule sets use, so that the mark of a
+// verdict is seen by theirs, and by filter's after it.
+constexpr int32_t kPreparePriority = NF_IP_PRI_MANGLE - 5;
+// Right behind: no table of others can turn a refusal into anything else, nor see our bits.
+constexpr int32_t kGuardPriority = NF_IP_PRI_MANGLE - 4;
 
 template <auto free>
 struct Free {
@@ -56,7 +53,7 @@ void ChangeTable(TableTransaction& transaction, uint16_t type, uint16_t flags,
   });
 }
 
-void AddChain(TableTransaction& transaction, const TableChain& made) {
+void AddChain(TableTransaction& transaction, const TableChain& made, uint32_t policy) {
   ChainPtr chain(nftnl_chain_alloc());
   nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, kTableName);
   nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, made.name);
@@ -64,24 +61,54 @@ void AddChain(TableTransaction& transaction, const TableChain& made) {
     nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, "filter");
     nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, made.hook->number);
     nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, made.hook->priority);
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_POLICY, NF_ACCEPT);
+    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_POLICY, policy);
   }
   transaction.Add(
       absl::StrCat("chain ", made.name), NFT_MSG_NEWCHAIN, NLM_F_CREATE,
       [&](nlmsghdr* message) { nftnl_chain_nlmsg_build_payload(message, chain.get()); });
 }
 
+bool LetsUndecidedPass(const TableOptions& options, TableState state) {
+  return options.fail_open || state.mode == TableMode::kShadow;
+}
+
+// Makes the chains, or gives those that are there their policies. The guard's is for when others
+// have flushed it: each way through the chain ends in a rule.
+void AddChains(bool lets_pass, TableTransaction& transaction) {
+  for (const TableChain& chain : TableChains()) {
+    const bool drops = chain.name == kGuardChain && !lets_pass;
+    AddChain(transaction, chain, drops ? NF_DROP : NF_ACCEPT);
+  }
+}
+
 // What a verdict's mark says is done right there.
-void AddNotifyRules(uint32_t mark_mask, TableTransaction& transaction) {
-  TableRule(kNotifyChain, "verdicts that may have to be remembered")
+void AddGuardRules(uint32_t mark_mask, bool lets_pass, TableTransaction& transaction) {
+  // First what there is most of.
+  TableRule(kGuardChain, "let through")
       .LoadMark(mark_mask)
-      .IfNotEqual(DecidedBit(mark_mask))
+      .IfEqual(DecidedBit(mark_mask))
+      .SetMark(mark_mask, 0)
+      .Accept()
+      .AddTo(transaction);
+  TableRule(kGuardChain, "verdicts that may have to be remembered")
       .Jump(kRememberChain)
       .AddTo(transaction);
-  TableRule(kNotifyChain, "refused by verdict")
+  TableRule(kGuardChain, "refused by verdict")
       .LoadMark(DecidedBit(mark_mask) | RefusedBit(mark_mask))
       .IfEqual(RefusedBit(mark_mask))
       .Goto(kRefuseChain)
+      .AddTo(transaction);
+  if (!lets_pass) {
+    TableRule(kGuardChain, "fail_mode closed: what no agent has let pass ends here")
+        .LoadMark(DecidedBit(mark_mask))
+        .IfEqual(0)
+        .Count()
+        .Drop()
+        .AddTo(transaction);
+  }
+  TableRule(kGuardChain, "the mark bits of the agent are not for others to see")
+      .SetMark(mark_mask, 0)
+      .Accept()
       .AddTo(transaction);
 }
 
@@ -151,6 +178,8 @@ void AddStateRules(uint32_t mark_mask, TableTransaction& transaction) {
   add(kInvalidBit | kUntrackedBit, TrackedState::kInvalid, "tells the decider: invalid");
 }
 
+bool Remembers(TableState state) { return state.mode == TableMode::kOn; }
+
 RememberMarks MarksOf(const TableOptions& options, uint32_t generation) {
   return {.mark_mask = options.mark_mask,
           .connection_mark_mask = options.connection_mark_mask,
@@ -160,61 +189,65 @@ RememberMarks MarksOf(const TableOptions& options, uint32_t generation) {
 void AddRemembering(const TableOptions& options, TableState state, uint32_t generation,
                     TableTransaction& transaction) {
   AddRememberedSets(options.remembered_limit, transaction);
-  if (state.mode == TableMode::kShadow || generation == 0) return;
+  if (!Remembers(state) || generation == 0) return;
   AddRememberedConnections(MarksOf(options, generation), transaction);
 }
 
-// The rules that differ from mode to mode.
-void AddModeRules(const TableOptions& options, TableState state, QueueExpression queue,
-                  TableTransaction& transaction) {
-  TableRule(kAskChain, "what is exempt is not asked about").Jump(kExemptChain).AddTo(transaction);
-  if (state.mode == TableMode::kOn) {
-    // Refusals first: a source that is refused has no connections that go on.
-    TableRule(kAskChain, "what is refused is not asked about")
-        .Jump(kRefusedChain)
-        .AddTo(transaction);
-    TableRule(kAskChain, "what is accepted is not asked about")
-        .Jump(kAcceptedChain)
-        .AddTo(transaction);
+// The order of `prepare`. As long as nothing is refused, accepted connections come first: their
+// packets are what there is most of, and none of them would be asked about anyway. Then refusals
+// come before them, as a source that is refused has no connections that go on; and what is exempt
+// comes before refusals.
+void AddPrepareRules(const TableOptions& options, TableState state, uint32_t generation,
+                     bool refuses, TableTransaction& transaction) {
+  const auto jump = [&](const char* chain, const char* comment) {
+    TableRule(kPrepareChain, comment).Jump(chain).AddTo(transaction);
+  };
+  constexpr char kExemptComment[] = "what is exempt is not asked about";
+  if (refuses) {
+    jump(kExemptChain, kExemptComment);
+    jump(kRefusedChain, "what is refused is not asked about");
   }
+  if (Remembers(state) && generation != 0) {
+    AddAcceptedConnections(MarksOf(options, generation), transaction);
+  }
+  // A packet that is repeated comes by here again, and bears how often that was.
+  TableRule(kPrepareChain, "the mark bits of the agent are not for others to set")
+      .LoadMark(~options.mark_mask | RepeatBits(options.mark_mask))
+      .StoreMark()
+      .AddTo(transaction);
+  if (!refuses) jump(kExemptChain, kExemptComment);
+  if (Remembers(state)) jump(kAcceptedChain, "what is accepted is not asked about");
+  jump(kAskChain, "everything else is");
+}
+
+void AddAskRules(const TableOptions& options, TableState state, QueueExpression queue,
+                 TableTransaction& transaction) {
   if (TracksConnections(options)) AddStateRules(options.mark_mask, transaction);
-  const bool open = options.fail_open || state.mode == TableMode::kShadow;
   const std::string comment = AskComment(options, state);
   TableRule(kAskChain, comment.c_str())
       .Count()
-      .Queue({.first = options.first_queue, .count = options.queue_count, .bypass = open}, queue)
-      .AddTo(transaction);
-  if (open) return;
-  TableRule(kGuardChain, "fail_mode closed: what no agent has let pass ends here")
-      .LoadMark(DecidedBit(options.mark_mask))
-      .IfEqual(0)
-      .Count()
-      .Drop()
+      .Queue({.first = options.first_queue,
+              .count = options.queue_count,
+              .bypass = LetsUndecidedPass(options, state)},
+             queue)
       .AddTo(transaction);
 }
 
 void AddRules(const TableOptions& options, TableState state, uint32_t generation,
               QueueExpression queue, TableTransaction& transaction) {
-  TableRule(kPrepareChain, "the mark bits of the agent are not for others to set")
-      .LoadMark(~options.mark_mask)
-      .StoreMark()
-      .AddTo(transaction);
   AddRemembering(options, state, generation, transaction);
   AddExemptions(options.exempt, options.mark_mask, transaction);
-  AddModeRules(options, state, queue, transaction);
-  AddNotifyRules(options.mark_mask, transaction);
+  AddPrepareRules(options, state, generation, /*refuses=*/false, transaction);
+  AddAskRules(options, state, queue, transaction);
+  AddGuardRules(options.mark_mask, LetsUndecidedPass(options, state), transaction);
   AddRefusal(options.mark_mask, transaction);
   if (TracksConnections(options)) AddTrackingRule(transaction);
-  TableRule(kFinishChain, "the mark bits of the agent are not for others to see")
-      .LoadMark(~options.mark_mask)
-      .StoreMark()
-      .AddTo(transaction);
 }
 
 }  // namespace
 
-std::vector<TableChain> TableChains(const TableOptions& options) {
-  std::vector<TableChain> chains{
+std::vector<TableChain> TableChains() {
+  return {
       {kPrepareChain, {{NF_INET_FORWARD, kPreparePriority}}},
       {kExemptChain, std::nullopt},
       {kRefusedChain, std::nullopt},
@@ -222,12 +255,9 @@ std::vector<TableChain> TableChains(const TableOptions& options) {
       {kRememberChain, std::nullopt},
       {kRefreshChain, std::nullopt},
       {kRefuseChain, std::nullopt},
-      {kAskChain, {{NF_INET_FORWARD, kAskPriority}}},
-      {kNotifyChain, {{NF_INET_FORWARD, kNotifyPriority}}},
-      {kFinishChain, {{NF_INET_POST_ROUTING, kFinishPriority}}},
+      {kAskChain, std::nullopt},
+      {kGuardChain, {{NF_INET_FORWARD, kGuardPriority}}},
   };
-  if (!options.fail_open) chains.push_back({kGuardChain, {{NF_INET_FORWARD, kGuardPriority}}});
-  return chains;
 }
 
 void AddTable(const TableOptions& options, TableState state, uint32_t generation,
@@ -238,7 +268,7 @@ void AddTable(const TableOptions& options, TableState state, uint32_t generation
   ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE,
               "made and restored by sluice-agent; sluice-agent --release removes it");
 
-  for (const TableChain& chain : TableChains(options)) AddChain(transaction, chain);
+  AddChains(LetsUndecidedPass(options, state), transaction);
   AddRules(options, state, generation, queue, transaction);
 }
 
@@ -254,11 +284,13 @@ TableState StateIn(absl::string_view ask_comment) {
 
 void StopAsking(const TableOptions& options, TableTransaction& transaction) {
   FlushChain(kAskChain, transaction);
-  if (!options.fail_open) FlushChain(kGuardChain, transaction);
+  FlushChain(kGuardChain, transaction);
+  AddGuardRules(options.mark_mask, /*lets_pass=*/true, transaction);
 }
 
 void RefillTable(const TableOptions& options, TableState state, uint32_t generation,
                  QueueExpression queue, TableTransaction& transaction) {
+  AddChains(LetsUndecidedPass(options, state), transaction);
   FlushChain(nullptr, transaction);
   DeleteRememberedSets(transaction);
   AddRules(options, state, generation, queue, transaction);
@@ -269,6 +301,13 @@ void AddForgetting(const TableOptions& options, TableState state, uint32_t gener
   for (const char* chain : kForgetfulChains) FlushChain(chain, transaction);
   DeleteRememberedSets(transaction);
   AddRemembering(options, state, generation, transaction);
+  AddPrepareRules(options, state, generation, /*refuses=*/false, transaction);
+}
+
+void PutRefusalsFirst(const TableOptions& options, TableState state, uint32_t generation,
+                      TableTransaction& transaction) {
+  FlushChain(kPrepareChain, transaction);
+  AddPrepareRules(options, state, generation, /*refuses=*/true, transaction);
 }
 
 void DeleteTable(TableTransaction& transaction) {

@@ -51,11 +51,8 @@ inline bool TracksConnections(const TableOptions& options) {
   return options.track_connections || options.connection_mark_mask != 0;
 }
 
-inline constexpr char kPrepareChain[] = "prepare";
 inline constexpr char kAskChain[] = "ask";
-inline constexpr char kNotifyChain[] = "notify";
 inline constexpr char kGuardChain[] = "guard";
-inline constexpr char kFinishChain[] = "finish";
 inline constexpr char kAskRule[] = "rule of chain ask";
 
 // A chain of the table, and where the kernel enters it; one without a hook is only jumped to.
@@ -68,21 +65,23 @@ struct TableChain {
   std::optional<Hook> hook;
 };
 
-// The chains a table made with these options has.
-std::vector<TableChain> TableChains(const TableOptions& options);
+// The chains of the table.
+std::vector<TableChain> TableChains();
 
 // Adds to `transaction` whatever replaces the table that is there, if any, by ours. It remembers
 // nothing yet; accepted connections will be those of `generation`, a GenerationMark or 0. A
-// forwarded packet meets, in this order:
-//   prepare  mangle - 10  clears our bits of the packet mark: nobody comes in decided
-//   ask      mangle - 5   jumps to chain exempt, which marks decided what is not asked about, then
-//                         to those that know what is refused or accepted already; counts the rest,
-//                         marks it with what connection tracking makes of it and queues it; a
-//                         verdict ACCEPT goes on after it
-//   notify   mangle - 4   remembers and refuses, and tells the sender, what the verdict's mark says
-//   guard    mangle + 5   fail_mode closed only: counts and drops what lacks the decided bit; in
-//                         mode shadow it has no rule
-//   finish   postrouting, mangle - 10  clears our bits before others' rules see them there
+// forwarded packet meets two chains, as each costs it some fifty nanoseconds before its first rule:
+//   prepare  mangle - 5  marks decided what is of an accepted connection; clears our bits of the
+//                        packet mark of the rest: nobody comes in decided; jumps to chain exempt,
+//                        which marks decided what is not asked about, and to those that know what
+//                        else is refused or accepted already; last to chain ask, which counts
+//                        packets, marks them with what connection tracking makes of them and queues
+//                        them; a verdict ACCEPT goes on after all that
+//   guard    mangle - 4  lets pass what is decided; remembers and refuses, and tells the sender,
+//   what
+//                        the verdict's mark says; with fail_mode closed counts and drops what lacks
+//                        the decided bit, but not in mode shadow; clears our bits before others'
+//                        rules see them
 // In mode shadow nothing is remembered. The other chains: table_exemptions.h, remembered_rules.h.
 void AddTable(const TableOptions& options, TableState state, uint32_t generation,
               QueueExpression queue, TableTransaction& transaction);
@@ -92,19 +91,24 @@ void AddTable(const TableOptions& options, TableState state, uint32_t generation
 void RefillTable(const TableOptions& options, TableState state, uint32_t generation,
                  QueueExpression queue, TableTransaction& transaction);
 
+// Adds what has `prepare` look at refusals before anything is accepted, once there can be any. All
+// its rules are replaced.
+void PutRefusalsFirst(const TableOptions& options, TableState state, uint32_t generation,
+                      TableTransaction& transaction);
+
 // Adds the end of everything remembered: the slots and the contents of the sets go, and accepted
 // connections are those of `generation` from then on.
 void AddForgetting(const TableOptions& options, TableState state, uint32_t generation,
                    TableTransaction& transaction);
 
 // The chains whose rules that replaces.
-inline constexpr const char* kForgetfulChains[] = {kRefusedChain, kAcceptedChain, kRememberChain,
-                                                   kRefreshChain};
+inline constexpr const char* kForgetfulChains[] = {kPrepareChain, kRefusedChain, kAcceptedChain,
+                                                   kRememberChain, kRefreshChain};
 
 // What the ask rule's comment says of the state. In doubt it is mode on, confirmed.
 TableState StateIn(absl::string_view ask_comment);
 
-// Adds the removal of the rules that ask and guard; the chains stay. With the last chain of a hook
+// Adds the removal of the rules that ask and drop; the chains stay. With the last chain of a hook
 // the kernel drops every packet that is queued, without its rules it only stops to queue.
 void StopAsking(const TableOptions& options, TableTransaction& transaction);
 

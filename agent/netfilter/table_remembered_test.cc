@@ -235,6 +235,62 @@ TEST_F(TableRememberedTest, ARefusedSourceHasNoConnectionsThatGoOn) {
   EXPECT_EQ(Received(), 0);
 }
 
+// Refusals are looked up before anything that is accepted only once there are any.
+TEST_F(TableRememberedTest, CountersGoOnWhenTheFirstRefusalComes) {
+  const IpNetwork answering = {.address = {203, 0, 113, 0}, .prefix_length = 24};
+  Install({.exempt = {{.source = answering}}});
+  SendIpv6(1);
+  AnswerOne(kForConnection);
+  SendIpv6(1);
+  AnswerIpv4(1);
+  AddSlot({.scope = RememberedScope::kPeer, .lifetime_s = 60}, kFirstRefuseSlot);
+  ExpectIntact();
+  SendIpv6(1);
+  AnswerIpv4(1);
+  AddSlot({.scope = RememberedScope::kPeer, .lifetime_s = 61}, kFirstRefuseSlot + 1);
+  ExpectIntact();
+  EXPECT_THAT(Asked(), IsEmpty());
+  TableCounters counters = Counters();
+  EXPECT_EQ(counters.accepted_connection, 2u);
+  EXPECT_EQ(counters.exempted, 2u);
+  ASSERT_EQ(table_->Forget(kSecond), absl::OkStatus());
+  ExpectIntact();
+  SendIpv6(1);
+  AnswerOne(kForConnection);
+  SendIpv6(1);
+  counters = Counters();
+  EXPECT_EQ(counters.accepted_connection, 3u);
+  EXPECT_EQ(counters.asked, 2u);
+}
+
+TEST_F(TableRememberedTest, WhatIsExemptComesBeforeRefusals) {
+  const IpNetwork destination = {.address = {203, 0, 113, 1}, .prefix_length = 32};
+  Install({.exempt = {{.destination = destination}}});
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  Shell(
+      "nft add element inet sluice sources4 '{ 198.51.100.1 timeout 60s : 0x80000000 }' && "
+      "nft add element inet sluice sources6 '{ 2001:db8:1::1 timeout 60s : 0x80000000 }'");
+  SendIpv4(1);
+  EXPECT_EQ(Received(), 1);
+  EXPECT_EQ(Counters().exempted, 1u);
+  EXPECT_EQ(Counters().dropped_address, 0u);
+}
+
+TEST_F(TableRememberedTest, RepeatsAreCountedInTheMark) {
+  Install({});
+  SendIpv4(1);
+  for (uint32_t repeats = 1; repeats <= kMostRepeats; ++repeats) {
+    const auto asked = Asked();
+    ASSERT_EQ(asked.size(), 1u);
+    VerdictBuffer verdicts(0);
+    verdicts.Add(asked[0], KernelVerdict::kRepeat, RepeatMark(kMask, repeats));
+    ASSERT_EQ(queue_->Send(verdicts), absl::OkStatus());
+  }
+  EXPECT_EQ(Asked().size(), 1u);
+  EXPECT_EQ(Repeats(kMask, mark_), kMostRepeats);
+  EXPECT_EQ(StateNumber(kMask, mark_), static_cast<uint32_t>(TrackedState::kNew));
+}
+
 TEST_F(TableRememberedTest, AcceptedPeersAndSourcesPassUnasked) {
   Install({.fail_open = true});
   AddSlot({.accept = true, .scope = RememberedScope::kPeer, .lifetime_s = 60}, 2);

@@ -26,8 +26,8 @@ void TableTallies::See(const TableShape& now, const TableShape& made) {
                                                                                 : std::nullopt;
     };
   };
-  SeeInto(accepted_connection_, PacketsOf(now, made, kAcceptedChain, of(true)));
-  SeeInto(accepted_address_, PacketsOf(now, made, kAcceptedChain, of(false)));
+  SeeInto(accepted_connection_, PacketsOf(now, made, kPrepareChain));
+  SeeInto(accepted_address_, PacketsOf(now, made, kAcceptedChain));
   SeeInto(dropped_connection_, PacketsOf(now, made, kRefusedChain, of(true)));
   SeeInto(dropped_address_, PacketsOf(now, made, kRefusedChain, of(false)));
   SeeInto(entered_, PacketsOf(now, made, kRememberChain));
@@ -42,8 +42,10 @@ void TableTallies::Fold() {
   FoldRemembered();
 }
 
+void TableTallies::FoldPrepared() { accepted_connection_.Fold(); }
+
 void TableTallies::FoldRemembered() {
-  accepted_connection_.Fold();
+  FoldPrepared();
   accepted_address_.Fold();
   dropped_connection_.Fold();
   dropped_address_.Fold();

@@ -31,6 +31,8 @@ class TableTallies final {
   void See(const TableShape& now, const TableShape& made);
   // All rules are new, and start at 0.
   void Fold();
+  // Those of `prepare` are.
+  void FoldPrepared();
   // Those are that remember, and that know what is remembered.
   void FoldRemembered();
 

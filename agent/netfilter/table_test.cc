@@ -53,28 +53,26 @@ TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
   for (const char* line : {
            "comment \"made and restored by sluice-agent; sluice-agent --release removes it\"",
            "chain prepare {",
-           "type filter hook forward priority mangle - 10; policy accept;",
-           "meta mark set meta mark & 0x00ffffff comment \"the mark bits of the agent are not for "
+           "type filter hook forward priority mangle - 5; policy accept;",
+           "meta mark set meta mark & 0x70ffffff comment \"the mark bits of the agent are not for "
            "others to set\"",
            "chain ask {",
-           "type filter hook forward priority mangle - 5; policy accept;",
            "counter packets 0 bytes 0",
            "comment \"asks the decider; drops if no agent listens\"",
-           "chain notify {",
-           "type filter hook forward priority mangle - 4; policy accept;",
-           "meta mark != 0x01000000/8 jump remember",
+           "chain guard {",
+           "type filter hook forward priority mangle - 4; policy drop;",
+           "meta mark 0x01000000/8 meta mark set meta mark & 0x00ffffff accept",
+           "jump remember",
            "meta mark & 0x81000000 == 0x80000000 goto refuse",
            "meta mark 0x82000000/8 reject with icmpx host-unreachable",
            "meta mark 0x84000000/8 reject with icmpx admin-prohibited",
            "meta mark 0x88000000/8 meta l4proto tcp reject with tcp reset",
            "meta mark 0x86000000/8 reject comment",
            "meta mark 0x88000000/8 reject comment",
-           "chain guard {",
-           "type filter hook forward priority mangle + 5; policy accept;",
            "meta mark & 0x01000000 == 0x00000000 counter packets 0 bytes 0 drop comment "
            "\"fail_mode closed: what no agent has let pass ends here\"",
-           "chain finish {",
-           "type filter hook postrouting priority mangle - 10; policy accept;",
+           "meta mark set meta mark & 0x00ffffff accept comment \"the mark bits of the agent are "
+           "not for others to see\"",
        }) {
     EXPECT_THAT(listing, HasSubstr(line));
   }
@@ -98,7 +96,8 @@ TEST_F(TableTest, HasConnectionsTracked) {
 TEST_F(TableTest, OpenModeHasNoGuard) {
   auto table = Open({.fail_open = true});
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
-  EXPECT_THAT(Listing(), Not(HasSubstr("guard")));
+  EXPECT_THAT(Listing(), Not(HasSubstr("fail_mode closed")));
+  EXPECT_THAT(Listing(), Not(HasSubstr("policy drop")));
   EXPECT_THAT(Listing(), HasSubstr("passes unasked if no agent listens"));
   ExpectIntact(*table, true);
 }
@@ -108,9 +107,11 @@ TEST_F(TableTest, ShadowHasNoGuardAndSaysWhatItIs) {
   ASSERT_EQ(table->Install(TableMode::kShadow), absl::OkStatus());
   EXPECT_THAT(Listing(), HasSubstr("mode shadow: asks the decider, everything passes"));
   EXPECT_THAT(Listing(), Not(HasSubstr("fail_mode closed")));
+  EXPECT_THAT(Listing(), Not(HasSubstr("policy drop")));
   ExpectIntact(*table, true);
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_THAT(Listing(), HasSubstr("fail_mode closed"));
+  EXPECT_THAT(Listing(), HasSubstr("policy drop"));
   EXPECT_THAT(Listing(), Not(HasSubstr("mode shadow")));
   ExpectIntact(*table, true);
 }
@@ -192,11 +193,11 @@ TEST_F(TableTest, RemoveIsWellWithoutATable) {
 
 TEST_F(TableTest, OutlivesTheObjectAndIsTakenOver) {
   ASSERT_EQ(Open()->Install(TableMode::kOn), absl::OkStatus());
-  EXPECT_THAT(Listing(), HasSubstr("guard"));
+  EXPECT_THAT(Listing(), HasSubstr("fail_mode closed"));
   auto successor = Open({.fail_open = true});
   ExpectIntact(*successor, false);
   ASSERT_EQ(successor->Install(TableMode::kOn), absl::OkStatus());
-  EXPECT_THAT(Listing(), Not(HasSubstr("guard")));
+  EXPECT_THAT(Listing(), Not(HasSubstr("fail_mode closed")));
   ExpectIntact(*successor, true);
   EXPECT_EQ(Open()->Remove(), absl::OkStatus());
   EXPECT_EQ(Shell("nft list ruleset"), "");
@@ -241,10 +242,11 @@ TEST_F(TableTest, NoticesWhatOthersDoToIt) {
       "nft add rule inet sluice ask accept",
       "nft add chain inet sluice more",
       "nft add set inet sluice more '{ type ipv4_addr; }'",
-      "nft chain inet sluice guard '{ policy drop; }'",
+      "nft chain inet sluice guard '{ policy accept; }'",
+      "nft chain inet sluice prepare '{ policy drop; }'",
       "nft add table inet sluice '{ flags dormant; }'",
-      "nft flush chain inet sluice finish && nft delete chain inet sluice finish && "
-      "nft add chain inet sluice finish '{ type filter hook postrouting priority 300; }'",
+      "nft flush chain inet sluice prepare && nft delete chain inet sluice prepare && "
+      "nft add chain inet sluice prepare '{ type filter hook forward priority 300; }'",
       "nft flush chain inet sluice guard && nft add rule inet sluice guard "
       "'meta mark & 0x01000000 == 0 counter drop'",
       // The same once more, with the same handles: only the table's own tells.

@@ -127,12 +127,23 @@ TEST_F(TableTrafficTest, RemovedPassesAll) {
   ExpectCounters(3, 0);
 }
 
-TEST_F(TableTrafficTest, GuardHoldsWhenTheAskChainIsGone) {
+TEST_F(TableTrafficTest, GuardHoldsWhenTheChainThatAsksIsGone) {
   Install({});
-  Shell("nft flush chain inet sluice ask && nft delete chain inet sluice ask");
+  Shell("nft flush chain inet sluice prepare && nft delete chain inet sluice prepare");
   SendThree();
   EXPECT_EQ(Received(), 0);
   ExpectCounters(0, 3);
+}
+
+TEST_F(TableTrafficTest, GuardHoldsWithoutItsRules) {
+  Install({});
+  Shell("nft flush chain inet sluice guard && nft insert rule inet sluice ask accept");
+  SendThree();
+  EXPECT_EQ(Received(), 0);
+  ASSERT_EQ(table_->Install(TableMode::kShadow), absl::OkStatus());
+  Shell("nft flush chain inet sluice guard && nft insert rule inet sluice ask accept");
+  SendThree();
+  EXPECT_EQ(Received(), 3) << "where everything passes there is nothing to hold";
 }
 
 TEST_F(TableTrafficTest, GuardHoldsWhenOthersPutAnAcceptFirst) {
@@ -160,17 +171,33 @@ TEST_F(TableTrafficTest, NobodyComesInDecided) {
   EXPECT_EQ(Received(), 3);
 }
 
-TEST_F(TableTrafficTest, OurMarkBitsEndAtPostroutingAndOthersStay) {
-  Install({.fail_open = true});
+TEST_F(TableTrafficTest, OthersNeverSeeOurMarkBitsAndTheirsStay) {
   Shell(
-      "nft add table inet last && "
-      "nft add chain inet last fw '{ type filter hook forward priority 0; }' && "
-      "nft add rule inet last fw meta mark set 0xff000007 && "
-      "nft add chain inet last post '{ type filter hook postrouting priority -150; }' && "
-      "nft add rule inet last post 'meta mark == 0x00000007 counter'");
+      "nft add table inet their && "
+      "nft add chain inet their pre '{ type filter hook prerouting priority -150; }' && "
+      "nft add rule inet their pre meta mark set 0xff000007 && "
+      "nft add chain inet their fw '{ type filter hook forward priority -153; }' && "
+      "nft add rule inet their fw 'meta mark == 0x00000007 counter'");
+  const auto seen = [] { return Shell("nft list chain inet their fw"); };
+  Install({.fail_open = true});  // Nobody listens: these pass undecided, with their state.
   SendThree();
   EXPECT_EQ(Received(), 3);
-  EXPECT_THAT(Shell("nft list chain inet last post"), ::testing::HasSubstr("counter packets 3 "));
+  EXPECT_THAT(seen(), ::testing::HasSubstr("counter packets 3 "));
+  Install({.exempt = {{.protocol = 17}}});  // And these decided.
+  SendThree();
+  EXPECT_EQ(Received(), 3);
+  EXPECT_THAT(seen(), ::testing::HasSubstr("counter packets 6 "));
+  auto queue = QueueSocket::Open({.receive_buffer = 1 << 20}, {});
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  Install({});
+  SendThree();
+  VerdictBuffer verdicts(0);
+  for (uint32_t id = 1; id <= 3; ++id) {
+    verdicts.Add(id, KernelVerdict::kAccept, AcceptMark(TableOptions().mark_mask, 5) | 7);
+  }
+  ASSERT_EQ((*queue)->Send(verdicts), absl::OkStatus());
+  EXPECT_EQ(Received(), 3);
+  EXPECT_THAT(seen(), ::testing::HasSubstr("counter packets 9 "));
 }
 
 TEST_F(TableTrafficTest, CountersGoOnOverReplacement) {

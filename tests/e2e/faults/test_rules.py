@@ -16,7 +16,9 @@ WHOLE = {
 }
 PARTS = {
     "flush_ask": ("flush", "chain", "inet", "sluice", "ask"),
-    "flush_notify": ("flush", "chain", "inet", "sluice", "notify"),
+    "flush_exempt": ("flush", "chain", "inet", "sluice", "exempt"),
+    "flush_remember": ("flush", "chain", "inet", "sluice", "remember"),
+    "flush_refuse": ("flush", "chain", "inet", "sluice", "refuse"),
     "flush_guard": ("flush", "chain", "inet", "sluice", "guard"),
     "flush_prepare": ("flush", "chain", "inet", "sluice", "prepare"),
     "add_a_rule": ("insert", "rule", "inet", "sluice", "ask", "accept"),
@@ -77,8 +79,8 @@ def test_rules_altered(rig, change):
     if change[1] != "table":  # which empties both
         assert not steady.passed(REFUSED)
     assert not steady.lost(ALLOWED, restored)
-    # While the ask rule is there, what it queues outlives the repair.
-    if change[-1] in ("prepare", "notify", "guard"):
+    # While the ask rule is met, and the guard knows what is decided, nothing is lost to the repair.
+    if change[-1] in ("exempt", "remember", "refuse"):
         assert not steady.lost(ALLOWED)
 
 
