@@ -9,10 +9,6 @@ namespace sluice::agent {
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
-// Two batches keep a local link busy, as one is answered while the next travels; each millisecond
-// of round trip lets one more be under way.
-constexpr int64_t kBatchesAtLeast = 2;
-constexpr int64_t kBatchesAtMost = 64;
 // Errors are for people who debug a decider: no need to send them often.
 constexpr int64_t kErrorsInterval = 200 * kMillisecond;
 
@@ -31,7 +27,7 @@ DecisionClient::DecisionClient(v1::DecideHello hello, std::vector<std::string> s
       conversation_(absl::StrCat("queue ", hello_.queue()), std::move(servers), this, wakeup) {}
 
 void DecisionClient::FillHello(v1::DecideRequest& request) {
-  sent_batch_ = acknowledged_batch_ = 0;
+  window_.Reset();
   *request.mutable_hello() = hello_;
 }
 
@@ -43,11 +39,10 @@ absl::Status DecisionClient::OnMessage(v1::DecideResponse& response) {
   if (response.has_retune()) return Refused(listener_->OnRetune(response.retune()));
   if (!response.has_verdicts()) return absl::OkStatus();  // from a newer decider
   const uint64_t received = response.verdicts().received_batch();
-  if (received > sent_batch_) {
+  if (!window_.Acknowledge(received, now_ns_)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("acknowledged batch ", received, ", but only ", sent_batch_, " were sent"));
+        absl::StrCat("acknowledged batch ", received, ", but only ", window_.sent(), " were sent"));
   }
-  acknowledged_batch_ = std::max(acknowledged_batch_, received);
   listener_->OnVerdicts(conversation_.stream(), response.verdicts());
   return absl::OkStatus();
 }
@@ -61,6 +56,8 @@ void DecisionClient::Leave(int64_t now_ns, const std::string& reason) {
 }
 
 void DecisionClient::Run(int64_t now_ns) {
+  now_ns_ = now_ns;
+  opens_ns_ = INT64_MAX;
   conversation_.Run(now_ns);
   // If a heartbeat is on its way, at its end: both come every 200 ms.
   if (now_ns < errors_due_ns_ || !conversation_.Writable()) return;
@@ -72,13 +69,14 @@ void DecisionClient::Run(int64_t now_ns) {
 }
 
 bool DecisionClient::CanSend() {
-  const auto cap = static_cast<uint64_t>(
-      std::clamp(conversation_.round_trip_ns() / kMillisecond, kBatchesAtLeast, kBatchesAtMost));
-  return sent_batch_ - acknowledged_batch_ < cap && conversation_.Writable();
+  const int64_t opens_ns = window_.Opens();
+  if (opens_ns <= now_ns_) return conversation_.Writable();
+  opens_ns_ = opens_ns;
+  return false;
 }
 
 void DecisionClient::Send(v1::PacketBatch& batch) {
-  batch.set_batch(++sent_batch_);
+  batch.set_batch(window_.Send(now_ns_));
   v1::PacketBatch& outgoing = *conversation_.outgoing().mutable_packets();
   outgoing.Swap(&batch);
   conversation_.Write();

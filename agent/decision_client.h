@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "agent/batch_window.h"
 #include "agent/conversation.h"
 #include "agent/decision_listener.h"
 #include "sluice/v1/decision.grpc.pb.h"
@@ -23,8 +25,8 @@ struct DecideTraits {
   }
 };
 
-// The agent's end of a Decide conversation (decision.proto): numbers the batches and keeps as many
-// under way as the round trip asks for. Owned by a queue's loop, whose thread makes every call.
+// The agent's end of a Decide conversation (decision.proto). How many batches are under way says
+// BatchWindow. Owned by a queue's loop, whose thread makes every call.
 class DecisionClient final : private Conversation<DecideTraits>::Listener {
  public:
   DecisionClient(v1::DecideHello hello, std::vector<std::string> servers,
@@ -33,12 +35,13 @@ class DecisionClient final : private Conversation<DecideTraits>::Listener {
   // Hands what has come to the listener and does what is due.
   void Run(int64_t now_ns);
   // When Run is next due though nothing came; monotonic clock.
-  int64_t NextTimer() const { return conversation_.NextTimer(); }
+  int64_t NextTimer() const { return std::min(conversation_.NextTimer(), opens_ns_); }
 
-  // A batch may be sent now: the stream is welcomed, no write is under way and fewer batches than
-  // the cap are unacknowledged. If not, the loop will be woken when that changes.
+  // A batch may be sent now: the stream is welcomed, no write is under way and the window is open.
+  // If not, the loop will be woken, or Run is due, when that changes.
   bool CanSend();
-  // Numbers and sends a batch. `batch` is serialized on return, and otherwise as it was.
+  // Numbers and sends a batch. `batch` is serialized on return, and otherwise as it was. It leaves,
+  // for the window, when the turn began: turns are short beside what the window tells apart.
   void Send(v1::PacketBatch& batch);
 
   // Leaves a decider that is of no use, if there is another server to go to. `reason` is logged.
@@ -61,8 +64,9 @@ class DecisionClient final : private Conversation<DecideTraits>::Listener {
   DecisionListener* const listener_;  // Not owned.
   Conversation<DecideTraits> conversation_;
   int64_t errors_due_ns_ = 0;
-  uint64_t sent_batch_ = 0;
-  uint64_t acknowledged_batch_ = 0;
+  BatchWindow window_;
+  int64_t now_ns_ = 0;            // of the last Run
+  int64_t opens_ns_ = INT64_MAX;  // the window, if a batch could not be sent for that alone
 };
 
 }  // namespace sluice::agent
