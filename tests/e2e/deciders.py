@@ -95,6 +95,7 @@ class Decider:
         self.address = f"unix:{path}"
         self.script = script
         self.heartbeats = True  # echo them
+        self.silent = False  # acknowledge and answer nothing
         self.streams = []
         self.events = []
         self._wishes = decision_pb2.Wishes(**(wishes or {}))
@@ -149,7 +150,8 @@ class Decider:
             stream.received_batch = request.packets.batch
             stream.batches.append(request.packets)
             stream.packets.extend(request.packets.packets)
-            stream.answer(*(v for p in request.packets.packets for v in self.script(stream, p)))
+            if not self.silent:
+                stream.answer(*(v for p in request.packets.packets for v in self.script(stream, p)))
         elif kind == "errors":
             stream.errors.extend(request.errors.entries)
         with self._changed:
