@@ -7,6 +7,7 @@ import grpc_ping
 import latency
 import memory
 import policy
+import round_trips
 import throughput
 
 ALL = {
@@ -18,4 +19,5 @@ ALL = {
     "conntrack": conntrack,
     "memory": memory,
     "policy": policy,
+    "round_trips": round_trips,
 }
