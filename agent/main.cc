@@ -353,4 +353,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace sluice::agent
 
-int main(int argc, char** argv) { return sluice::agent::Main(argc, argv); }
+int main(int argc, char** argv) {
+  // gRPC's default has the threads of all streams wait on one epoll set, and whichever wakes first
+  // hands what is not for it to another: a wake-up more for most verdicts. With poll(2) each
+  // stream's thread waits for its own connection alone; measured, that takes a quarter off the time
+  // a packet waits (docs/performance.md).
+  setenv("GRPC_POLL_STRATEGY", "poll", /*overwrite=*/0);
+  return sluice::agent::Main(argc, argv);
+}

@@ -64,8 +64,28 @@ void QueueLoop::Stop() {
 }
 
 void QueueLoop::Run() {
-  while (!stop_.load(std::memory_order_relaxed) && !broken_) Turn();
-  pipeline_.SettleAll();
+  int64_t due_ns = 0;
+  bool busy = true;
+  {
+    MutexLock lock(turn_);
+    turning_ = true;
+  }
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const bool waited = busy || WaitForWork(due_ns);
+    MutexLock lock(turn_);
+    if (!waited) broken_ = true;
+    if (!broken_) Turn();
+    if (broken_) break;
+    busy = more_to_receive_;
+    due_ns = due_ns_ = NextDue();
+  }
+  bool broken = false;
+  {
+    MutexLock lock(turn_);
+    turning_ = false;
+    pipeline_.SettleAll();
+    broken = broken_;
+  }
   {
     MutexLock lock(mutex_);
     running_ = false;
@@ -74,38 +94,63 @@ void QueueLoop::Run() {
     for (const auto& work : posted_) work();
     posted_.clear();
   }
-  if (broken_) failed_();
+  if (broken) failed_();
 }
 
 void QueueLoop::Turn() {
-  if (!more_to_receive_) WaitForWork();
   wakeup_.Clear();
   const int64_t now = Now(CLOCK_MONOTONIC);
   pipeline_.BeginTurn(now, Now(CLOCK_REALTIME));
-  if (posted_flag_.exchange(false)) DoPosted();
-  client_.Run(now);
-  pipeline_.ExpireDeadlines();
-  if (pipeline_.unanswered_ns() >= kUnansweredAtMost) {
-    client_.Leave(now, "answered nothing in time for two seconds");
-  }
+  AttendDecider(now);
   // Verdicts first: what they release need not wait for what is still to be read.
   pipeline_.Flush();
   Receive();
+  // Behind what the kernel says of verdicts, or a reading would count those it did not take.
+  if (posted_flag_.exchange(false)) DoPosted();
   SendBatches();
   pipeline_.Flush();
   if (pipeline_.broken()) broken_ = true;
 }
 
-void QueueLoop::WaitForWork() {
-  int64_t due = client_.NextTimer();
-  if (const auto deadline = pipeline_.NextDeadline()) due = std::min(due, *deadline);
-  const int64_t wait = std::max<int64_t>(due - Now(CLOCK_MONOTONIC), 0);
+void QueueLoop::Attend() {
+  if (!turn_.TryLock()) {
+    wakeup_.Signal();
+    return;
+  }
+  if (turning_) {
+    const int64_t now = Now(CLOCK_MONOTONIC);
+    pipeline_.BeginTurn(now, Now(CLOCK_REALTIME));
+    AttendDecider(now);
+    pipeline_.Flush();
+    SendBatches();
+    if (pipeline_.broken()) broken_ = true;
+    // The loop waits for a time that was known before.
+    if (broken_ || NextDue() < due_ns_) wakeup_.Signal();
+  }
+  turn_.Unlock();
+}
+
+void QueueLoop::AttendDecider(int64_t now_ns) {
+  client_.Run(now_ns);
+  pipeline_.ExpireDeadlines();
+  if (pipeline_.unanswered_ns() >= kUnansweredAtMost) {
+    client_.Leave(now_ns, "answered nothing in time for two seconds");
+  }
+}
+
+int64_t QueueLoop::NextDue() const {
+  const int64_t timer = client_.NextTimer();
+  const auto deadline = pipeline_.NextDeadline();
+  return deadline ? std::min(timer, *deadline) : timer;
+}
+
+bool QueueLoop::WaitForWork(int64_t due_ns) {
+  const int64_t wait = std::max<int64_t>(due_ns - Now(CLOCK_MONOTONIC), 0);
   const timespec timeout{.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000};
   std::array<pollfd, 2> fds{pollfd{socket_->fd(), POLLIN, 0}, pollfd{wakeup_.fd(), POLLIN, 0}};
-  if (ppoll(fds.data(), fds.size(), &timeout, nullptr) < 0 && errno != EINTR) {
-    spdlog::error("queue {}: poll: {}", options_.socket.queue, std::strerror(errno));
-    broken_ = true;
-  }
+  if (ppoll(fds.data(), fds.size(), &timeout, nullptr) >= 0 || errno == EINTR) return true;
+  spdlog::error("queue {}: poll: {}", options_.socket.queue, std::strerror(errno));
+  return false;
 }
 
 void QueueLoop::Receive() {
@@ -168,7 +213,7 @@ void QueueLoop::DoPosted() {
 }
 
 void QueueLoop::SetMode(v1::Mode mode) {
-  Do([this, mode] {
+  Do([this, mode]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     pipeline_.SetMode(mode);
     pipeline_.Flush();
     // Going off, what the kernel has queued by now is let go before this returns.

@@ -73,7 +73,7 @@ class StreamMailbox final {
     bool OnMessage(std::unique_ptr<Response> message) override {
       return mailbox_->Post(stream_, {std::move(message), {}});
     }
-    void OnWritable() override { mailbox_->Wake(); }
+    void OnWritable() override { mailbox_->wakeup_->Attend(); }
     void OnClosed(const grpc::Status& status) override {
       mailbox_->Post(stream_, {nullptr, status});
       mailbox_->Closed(stream_);
@@ -85,21 +85,24 @@ class StreamMailbox final {
   };
 
   bool Post(uint32_t stream, Item item) {
-    MutexLock lock(mutex_);
-    if (stream != stream_) return true;
-    if (items_.empty()) wakeup_->Signal();
-    items_.push_back(std::move(item));
-    paused_ = items_.size() >= kMaxWaiting && items_.back().message != nullptr;
-    return !paused_;
-  }
-  void Wake() {
-    // Under the lock, as the wake-up is gone once every stream has ended.
-    MutexLock lock(mutex_);
-    wakeup_->Signal();
+    bool first = false;
+    bool paused = false;
+    {
+      MutexLock lock(mutex_);
+      if (stream != stream_) return true;
+      first = items_.empty();
+      items_.push_back(std::move(item));
+      paused = paused_ = items_.size() >= kMaxWaiting && items_.back().message != nullptr;
+    }
+    // Not under the lock, as what has come may be taken in this very call. The wake-up is still
+    // there: it outlives the streams that have not closed.
+    if (first) wakeup_->Attend();
+    return !paused;
   }
   void Closed(uint32_t stream) {
     MutexLock lock(mutex_);
     closed_.push_back(stream);
+    // Never Attend: whoever takes this joins the stream's thread, which is the one that calls.
     wakeup_->Signal();
     if (--open_ == 0) all_closed_.notify_all();
   }
