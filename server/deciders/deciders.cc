@@ -92,18 +92,24 @@ void Deciders::Post(Put put) {
     put(mail_);
     wake = !std::exchange(woken_, true);
   }
+  if (!wake) return;
+  mail_came_.notify_one();
   // Its event has no call of a stream's.
-  if (wake) alarm_.Set(&events_, gpr_now(GPR_CLOCK_MONOTONIC), nullptr);
+  alarm_.Set(&events_, gpr_now(GPR_CLOCK_MONOTONIC), nullptr);
 }
 
 void Deciders::Run() {
   bool stop = false;
   while (!stop) {
+    // Whoever waits in gRPC waits for every connection of this process, and is woken for those of
+    // agents in turn.
+    const bool nothing = pools_.empty() && dialer_.calls() == 0 && !WaitForMail();
     Clock::time_point now = Clock::now();
     void* tag = nullptr;
     bool ok = false;
-    const bool happened = events_.AsyncNext(&tag, &ok, ToTimespec(NextTimer(now) - now)) ==
-                          grpc::CompletionQueue::GOT_EVENT;
+    const Clock::duration wait = nothing ? Clock::duration(0) : NextTimer(now) - now;
+    const bool happened =
+        events_.AsyncNext(&tag, &ok, ToTimespec(wait)) == grpc::CompletionQueue::GOT_EVENT;
     now = Clock::now();
     FollowPolicy(now);
     if (happened && tag != nullptr) GrpcDeciderDialer::Happened(tag, ok, now);
@@ -111,6 +117,12 @@ void Deciders::Run() {
     for (auto& [name, pool] : pools_) pool.Run(now);
   }
   Drain();
+}
+
+bool Deciders::WaitForMail() {
+  MutexLock lock(mutex_);
+  return lock.WaitFor(mail_came_, kPolicyInterval,
+                      [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return woken_; });
 }
 
 bool Deciders::TakeMail(Clock::time_point now) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -68,6 +69,8 @@ class Deciders final {
   template <typename Put>
   void Post(Put put);
   void Run();
+  // While nobody is asked. False: there is none, but the policy may be another.
+  bool WaitForMail();
   // False: this was the last.
   bool TakeMail(Clock::time_point now);
   void FollowPolicy(Clock::time_point now);
@@ -80,6 +83,7 @@ class Deciders final {
   Mutex mutex_;
   Mail mail_ ABSL_GUARDED_BY(mutex_);
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;  // The alarm is on its way.
+  std::condition_variable mail_came_;
 
   // The thread's.
   grpc::CompletionQueue events_;
