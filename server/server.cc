@@ -59,11 +59,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
     builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(),
                              &server->ports_[i]);
   }
-  builder.RegisterService(&server->decision_service_);
-  builder.RegisterService(&server->event_service_);
-  builder.RegisterService(&server->command_service_);
-  builder.RegisterService(&server->control_service_);
-  builder.RegisterService(&server->observe_service_);
+  builder.RegisterService(server->decision_service_.service());
+  builder.RegisterService(server->event_service_.service());
+  builder.RegisterService(server->command_service_.service());
+  builder.RegisterService(server->control_service_.service());
+  builder.RegisterService(server->observe_service_.service());
+  server->calls_ = std::make_unique<CallQueue>(builder.AddCompletionQueue());
   server->grpc_ = builder.BuildAndStart();
   for (size_t i = 0; i < options.listen.size(); ++i) {
     const std::string& address = options.listen[i];
@@ -74,6 +75,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
     // Whoever may reach the socket's folder may connect, as over TCP.
     if (absl::StartsWith(address, "unix:")) chmod(address.c_str() + 5, 0666);
   }
+  server->decision_service_.Open(server->calls_.get());
+  server->event_service_.Open(server->calls_.get());
+  server->command_service_.Open(server->calls_.get());
+  server->control_service_.Open(server->calls_.get());
+  server->observe_service_.Open(server->calls_.get());
+  server->calls_->Start();
   return server;
 }
 
@@ -114,6 +121,7 @@ void Server::Stop(std::chrono::milliseconds grace) {
                               "this server is going down: try another, or again"));
   grpc_->Shutdown(std::chrono::system_clock::now() + grace);
   grpc_->Wait();
+  calls_.reset();
   grpc_.reset();
 }
 

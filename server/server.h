@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/calls/call_queue.h"
 #include "server/control/control_service.h"
 #include "server/control/policy_reverter.h"
 #include "server/control/policy_store.h"
@@ -94,6 +95,7 @@ class Server final {
   ControlServiceImpl control_service_;
   ObserveServiceImpl observe_service_;
   std::vector<int> ports_;
+  std::unique_ptr<CallQueue> calls_;
   std::unique_ptr<grpc::Server> grpc_;
 };
 

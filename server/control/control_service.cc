@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/calls/handle_calls.h"
 #include "server/control/explain_call.h"
 #include "server/control/policy_calls.h"
 #include "server/control/remembered_list.h"
@@ -17,22 +18,7 @@ namespace sluice::server {
 namespace {
 
 using grpc::StatusCode;
-
-grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
-                                   const grpc::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
-}
-
-// A call that is finished later, by the router or the worker, exactly once.
-class Later final : public grpc::ServerUnaryReactor {
- public:
-  void OnDone() override { delete this; }
-
- private:
-  ~Later() override = default;
-};
+using Async = v1::ControlService::AsyncService;
 
 grpc::Status Busy() {
   return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
@@ -40,11 +26,9 @@ grpc::Status Busy() {
 }
 
 // Has the worker do `job` and finishes the call with what comes of it.
-template <typename Job>
-grpc::ServerUnaryReactor* OnWorker(Worker* worker, Job job) {
-  auto* call = new Later;  // Deletes itself.
+template <typename Call, typename Job>
+void OnWorker(Worker* worker, Call* call, Job job) {
   if (!worker->Post([call, job = std::move(job)] { call->Finish(job()); })) call->Finish(Busy());
-  return call;
 }
 
 grpc::Status WrongReply() {
@@ -75,177 +59,151 @@ ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* tria
       archivist_(archivist),
       ticker_(ticker) {}
 
-grpc::ServerUnaryReactor* ControlServiceImpl::GetServer(grpc::CallbackServerContext* context,
-                                                        const v1::GetServerRequest*,
-                                                        v1::GetServerResponse* response) {
-  return Finished(context, server::GetServer(*registry_, response));
+void ControlServiceImpl::Open(CallQueue* queue) {
+  OpenGateways(queue);
+  OpenPolicies(queue);
+  OpenStreams(queue);
 }
 
-grpc::ServerUnaryReactor* ControlServiceImpl::ListGateways(grpc::CallbackServerContext* context,
-                                                           const v1::ListGatewaysRequest*,
-                                                           v1::ListGatewaysResponse* response) {
-  for (v1::Gateway& gateway : registry_->List()) *response->add_gateways() = std::move(gateway);
-  return Finished(context, grpc::Status::OK);
+void ControlServiceImpl::OpenGateways(CallQueue* queue) {
+  HandleCalls(queue, &service_, &Async::RequestGetServer,
+              [this](auto* call) { call->Finish(GetServer(*registry_, &call->response)); });
+  HandleCalls(queue, &service_, &Async::RequestListGateways, [this](auto* call) {
+    for (v1::Gateway& gateway : registry_->List()) {
+      *call->response.add_gateways() = std::move(gateway);
+    }
+    call->Finish(grpc::Status::OK);
+  });
+  HandleCalls(queue, &service_, &Async::RequestSetMode, [this](auto* call) { SetMode(call); });
+  HandleCalls(queue, &service_, &Async::RequestGetStats, [this](auto* call) { GetStats(call); });
+  HandleCalls(queue, &service_, &Async::RequestClearRemembered,
+              [this](auto* call) { ClearRemembered(call); });
+  HandleCalls(queue, &service_, &Async::RequestListDeciders,
+              [this](auto* call) { ListDeciders(call); });
 }
 
-grpc::ServerUnaryReactor* ControlServiceImpl::SetMode(grpc::CallbackServerContext* context,
-                                                      const v1::SetModeRequest* request,
-                                                      v1::SetModeResponse* response) {
-  if (!v1::Mode_IsValid(request->mode())) {
-    return Finished(context, grpc::Status(StatusCode::INVALID_ARGUMENT,
-                                          absl::StrCat("mode: ", static_cast<int>(request->mode()),
-                                                       " is none; off, on and shadow are")));
+void ControlServiceImpl::OpenPolicies(CallQueue* queue) {
+  HandleCalls(queue, &service_, &Async::RequestCheckPolicy, [this](auto* call) {
+    OnWorker(compiler_, call, [this, call] {
+      CheckPolicy(call->request, *registry_, &call->response);
+      return grpc::Status::OK;
+    });
+  });
+  HandleCalls(queue, &service_, &Async::RequestApplyPolicy, [this](auto* call) {
+    OnWorker(compiler_, call, [this, call] {
+      return ApplyPolicy(call->request, PeerAddress(call->context.peer()), *registry_, policies_,
+                         &call->response);
+    });
+  });
+  HandleCalls(queue, &service_, &Async::RequestRollbackPolicy, [this](auto* call) {
+    OnWorker(compiler_, call, [this, call] {
+      return RollbackPolicy(call->request, PeerAddress(call->context.peer()), *registry_, policies_,
+                            &call->response);
+    });
+  });
+  HandleCalls(queue, &service_, &Async::RequestConfirmPolicy, [this](auto* call) {
+    OnWorker(archivist_, call, [this, call] {
+      return ConfirmPolicy(call->request, PeerAddress(call->context.peer()), policies_,
+                           &call->response);
+    });
+  });
+  HandleCalls(queue, &service_, &Async::RequestGetPolicy, [this](auto* call) {
+    OnWorker(archivist_, call,
+             [this, call] { return GetPolicy(call->request, *policies_, &call->response); });
+  });
+  HandleCalls(queue, &service_, &Async::RequestListPolicies, [this](auto* call) {
+    OnWorker(archivist_, call, [this, call] {
+      ListPolicies(call->request, *policies_, &call->response);
+      return grpc::Status::OK;
+    });
+  });
+  HandleCalls(queue, &service_, &Async::RequestExplainPolicy, [this](auto* call) {
+    OnWorker(compiler_, call,
+             [this, call] { return ExplainPolicy(call->request, *policies_, &call->response); });
+  });
+}
+
+// What these make deletes itself.
+void ControlServiceImpl::OpenStreams(CallQueue* queue) {
+  HandleCalls(queue, &service_, &Async::RequestWatchStats, [this](auto call) -> Reactor* {
+    const std::chrono::milliseconds interval = Interval(call->request.interval());
+    auto* watch = new StatsWatch(std::move(call), interval, router_, ticker_);
+    watch->Begin();
+    return watch;
+  });
+  HandleCalls(queue, &service_, &Async::RequestListRemembered, [this](auto call) -> Reactor* {
+    auto* list = new RememberedList(std::move(call), router_, ticker_);
+    list->Begin();
+    return list;
+  });
+  HandleCalls(queue, &service_, &Async::RequestTryPolicy, [this](auto call) -> Reactor* {
+    auto* watch = new TrialWatch(std::move(call), trials_, ticker_);
+    watch->Begin(compiler_);
+    return watch;
+  });
+  HandleCalls(queue, &service_, &Async::RequestTestPolicy, [this](auto call) -> Reactor* {
+    auto* stream =
+        new PolicyTestStream(std::move(call), policies_, &test_room_, compiler_, ticker_);
+    stream->Begin();
+    return stream;
+  });
+  HandleCalls(queue, &service_, &Async::RequestScreen, [this](auto call) {
+    return BeginScreen(std::move(call), screens_, registry_, ticker_);
+  });
+}
+
+void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeResponse>* call) {
+  const v1::SetModeRequest& request = call->request;
+  if (!v1::Mode_IsValid(request.mode())) {
+    return call->Finish(grpc::Status(StatusCode::INVALID_ARGUMENT,
+                                     absl::StrCat("mode: ", static_cast<int>(request.mode()),
+                                                  " is none; off, on and shadow are")));
   }
   v1::Command command;
-  command.mutable_set_mode()->set_mode(request->mode());
-  if (request->has_confirm_within()) {
-    *command.mutable_set_mode()->mutable_confirm_within() = request->confirm_within();
+  command.mutable_set_mode()->set_mode(request.mode());
+  if (request.has_confirm_within()) {
+    *command.mutable_set_mode()->mutable_confirm_within() = request.confirm_within();
   }
-  auto* call = new Later;  // Deletes itself.
-  router_->Send(request->gateway(), std::move(command),
-                [call, response](const grpc::Status& status, const v1::CommandReply& reply) {
-                  response->set_previous(reply.set_mode().previous());
-                  response->set_current(reply.set_mode().current());
+  router_->Send(request.gateway(), std::move(command),
+                [call](const grpc::Status& status, const v1::CommandReply& reply) {
+                  v1::SetModeResponse& response = call->response;
+                  response.set_previous(reply.set_mode().previous());
+                  response.set_current(reply.set_mode().current());
                   if (reply.set_mode().has_reverts_in()) {
-                    *response->mutable_reverts_in() = reply.set_mode().reverts_in();
+                    *response.mutable_reverts_in() = reply.set_mode().reverts_in();
                   }
                   call->Finish(status.ok() && !reply.has_set_mode() ? WrongReply() : status);
                 });
-  return call;
 }
 
-grpc::ServerUnaryReactor* ControlServiceImpl::GetStats(grpc::CallbackServerContext*,
-                                                       const v1::GetStatsRequest* request,
-                                                       v1::GetStatsResponse* response) {
+void ControlServiceImpl::GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsResponse>* call) {
   v1::Command command;
   command.mutable_get_stats();
-  auto* call = new Later;  // Deletes itself.
-  router_->Send(request->gateway(), std::move(command),
-                [call, response](const grpc::Status& status, const v1::CommandReply& reply) {
-                  if (reply.has_stats()) *response->mutable_stats() = reply.stats();
+  router_->Send(call->request.gateway(), std::move(command),
+                [call](const grpc::Status& status, const v1::CommandReply& reply) {
+                  if (reply.has_stats()) *call->response.mutable_stats() = reply.stats();
                   call->Finish(status.ok() && !reply.has_stats() ? WrongReply() : status);
                 });
-  return call;
 }
 
-grpc::ServerWriteReactor<v1::WatchStatsResponse>* ControlServiceImpl::WatchStats(
-    grpc::CallbackServerContext* context, const v1::WatchStatsRequest* request) {
-  // Deletes itself.
-  auto* watch =
-      new StatsWatch(context, request->gateway(), Interval(request->interval()), router_, ticker_);
-  watch->Begin();
-  return watch;
-}
-
-grpc::ServerWriteReactor<v1::ListRememberedResponse>* ControlServiceImpl::ListRemembered(
-    grpc::CallbackServerContext* context, const v1::ListRememberedRequest* request) {
-  auto* list = new RememberedList(context, router_, ticker_);  // Deletes itself.
-  list->Begin(*request);
-  return list;
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::ClearRemembered(
-    grpc::CallbackServerContext*, const v1::ClearRememberedRequest* request,
-    v1::ClearRememberedResponse* response) {
+void ControlServiceImpl::ClearRemembered(
+    UnaryCall<v1::ClearRememberedRequest, v1::ClearRememberedResponse>* call) {
   v1::Command command;
   command.mutable_clear_remembered();
-  auto* call = new Later;  // Deletes itself.
   router_->Send(
-      request->gateway(), std::move(command),
-      [call, response](const grpc::Status& status, const v1::CommandReply& reply) {
-        response->set_cleared(reply.clear_remembered().cleared());
+      call->request.gateway(), std::move(command),
+      [call](const grpc::Status& status, const v1::CommandReply& reply) {
+        call->response.set_cleared(reply.clear_remembered().cleared());
         call->Finish(status.ok() && !reply.has_clear_remembered() ? WrongReply() : status);
       });
-  return call;
 }
 
-grpc::ServerUnaryReactor* ControlServiceImpl::CheckPolicy(grpc::CallbackServerContext*,
-                                                          const v1::CheckPolicyRequest* request,
-                                                          v1::CheckPolicyResponse* response) {
-  return OnWorker(compiler_, [this, request, response] {
-    server::CheckPolicy(*request, *registry_, response);
-    return grpc::Status::OK;
-  });
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::ApplyPolicy(grpc::CallbackServerContext* context,
-                                                          const v1::ApplyPolicyRequest* request,
-                                                          v1::ApplyPolicyResponse* response) {
-  return OnWorker(compiler_, [this, request, response, peer = PeerAddress(context->peer())] {
-    return server::ApplyPolicy(*request, peer, *registry_, policies_, response);
-  });
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::RollbackPolicy(
-    grpc::CallbackServerContext* context, const v1::RollbackPolicyRequest* request,
-    v1::RollbackPolicyResponse* response) {
-  return OnWorker(compiler_, [this, request, response, peer = PeerAddress(context->peer())] {
-    return server::RollbackPolicy(*request, peer, *registry_, policies_, response);
-  });
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::ConfirmPolicy(grpc::CallbackServerContext* context,
-                                                            const v1::ConfirmPolicyRequest* request,
-                                                            v1::ConfirmPolicyResponse* response) {
-  return OnWorker(archivist_, [this, request, response, peer = PeerAddress(context->peer())] {
-    return server::ConfirmPolicy(*request, peer, policies_, response);
-  });
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::GetPolicy(grpc::CallbackServerContext*,
-                                                        const v1::GetPolicyRequest* request,
-                                                        v1::GetPolicyResponse* response) {
-  return OnWorker(archivist_, [this, request, response] {
-    return server::GetPolicy(*request, *policies_, response);
-  });
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::ListPolicies(grpc::CallbackServerContext*,
-                                                           const v1::ListPoliciesRequest* request,
-                                                           v1::ListPoliciesResponse* response) {
-  return OnWorker(archivist_, [this, request, response] {
-    server::ListPolicies(*request, *policies_, response);
-    return grpc::Status::OK;
-  });
-}
-
-grpc::ServerWriteReactor<v1::TryPolicyResponse>* ControlServiceImpl::TryPolicy(
-    grpc::CallbackServerContext* context, const v1::TryPolicyRequest* request) {
-  auto* watch = new TrialWatch(context, trials_, ticker_);  // Deletes itself.
-  watch->Begin(request, compiler_);
-  return watch;
-}
-
-grpc::ServerBidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>*
-ControlServiceImpl::TestPolicy(grpc::CallbackServerContext* context) {
-  // Deletes itself.
-  auto* stream = new PolicyTestStream(context, policies_, &test_room_, compiler_, ticker_);
-  stream->Begin();
-  return stream;
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::ListDeciders(grpc::CallbackServerContext*,
-                                                           const v1::ListDecidersRequest*,
-                                                           v1::ListDecidersResponse* response) {
-  auto* call = new Later;  // Deletes itself.
-  deciders_->List([call, response](std::vector<v1::Decider> deciders) {
-    for (v1::Decider& decider : deciders) *response->add_deciders() = std::move(decider);
+void ControlServiceImpl::ListDeciders(
+    UnaryCall<v1::ListDecidersRequest, v1::ListDecidersResponse>* call) {
+  deciders_->List([call](std::vector<v1::Decider> deciders) {
+    for (v1::Decider& decider : deciders) *call->response.add_deciders() = std::move(decider);
     call->Finish(grpc::Status::OK);
   });
-  return call;
-}
-
-grpc::ServerUnaryReactor* ControlServiceImpl::ExplainPolicy(grpc::CallbackServerContext*,
-                                                            const v1::ExplainPolicyRequest* request,
-                                                            v1::ExplainPolicyResponse* response) {
-  return OnWorker(compiler_, [this, request, response] {
-    return server::ExplainPolicy(*request, *policies_, response);
-  });
-}
-
-grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* ControlServiceImpl::Screen(
-    grpc::CallbackServerContext* context) {
-  return BeginScreen(context, screens_, registry_, ticker_);
 }
 
 }  // namespace sluice::server

@@ -11,10 +11,13 @@ namespace sluice::server {
 
 using grpc::StatusCode;
 
-PolicyTestStream::PolicyTestStream(grpc::CallbackServerContext* context,
-                                   const PolicyStore* policies, PolicyTestRoom* room,
-                                   Worker* compiler, Ticker* ticker)
-    : context_(context), policies_(policies), room_(room), compiler_(compiler), ticker_(ticker) {}
+PolicyTestStream::PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies,
+                                   PolicyTestRoom* room, Worker* compiler, Ticker* ticker)
+    : BidiReactor(std::move(call)),
+      policies_(policies),
+      room_(room),
+      compiler_(compiler),
+      ticker_(ticker) {}
 
 void PolicyTestStream::Begin() {
   entered_ = room_->Enter();
@@ -107,7 +110,7 @@ void PolicyTestStream::OnWriteDone(bool ok) {
 void PolicyTestStream::Tick(Time) {
   MutexLock lock(mutex_);
   // The caller does not read, or is gone; it had 600 ms.
-  if (ended_ && ++ended_ticks_ == 12) context_->TryCancel();
+  if (ended_ && ++ended_ticks_ == 12) context().TryCancel();
 }
 
 void PolicyTestStream::End(const grpc::Status& why) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "server/calls/bidi_reactor.h"
 #include "server/control/policy_store.h"
 #include "server/policy/rule_set.h"
 #include "server/streams/ticker.h"
@@ -34,16 +35,15 @@ class PolicyTestRoom final {
 
 // One TestPolicy call: reads a message, answers it, reads the next, so a caller that does not read
 // is not read from. Its policy is compiled by the worker; a message of packets, of which there are
-// at most kMostPackets, is a millisecond or two of a gRPC thread. Made with new; deletes itself.
-class PolicyTestStream final
-    : public grpc::ServerBidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>,
-      public Ticked {
+// at most kMostPackets, is a millisecond or two of a calls' thread. Made with new; deletes itself.
+class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>,
+                               public Ticked {
  public:
   // In one message: keeps what is answered to one of 8 MiB near that.
   static constexpr int kMostPackets = 8192;
 
-  PolicyTestStream(grpc::CallbackServerContext* context, const PolicyStore* policies,
-                   PolicyTestRoom* room, Worker* compiler, Ticker* ticker);
+  PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies, PolicyTestRoom* room,
+                   Worker* compiler, Ticker* ticker);
   void Begin();
 
   void Tick(Time now) override;
@@ -64,8 +64,7 @@ class PolicyTestStream final
   void Break(const std::string& what, grpc::StatusCode code = grpc::StatusCode::INVALID_ARGUMENT);
   void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  grpc::CallbackServerContext* const context_;  // Not owned, nor are these.
-  const PolicyStore* const policies_;
+  const PolicyStore* const policies_;  // Not owned, nor are these.
   PolicyTestRoom* const room_;
   Worker* const compiler_;
   Ticker* const ticker_;

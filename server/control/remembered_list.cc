@@ -10,14 +10,14 @@ constexpr int kVerdictsAMessage = 4096;
 
 }  // namespace
 
-RememberedList::RememberedList(grpc::CallbackServerContext* context, Router* router, Ticker* ticker)
-    : WritingCall(context, ticker), router_(router) {}
+RememberedList::RememberedList(std::unique_ptr<Call> call, Router* router, Ticker* ticker)
+    : WritingCall(std::move(call), ticker), router_(router) {}
 
-void RememberedList::Begin(const v1::ListRememberedRequest& request) {
+void RememberedList::Begin() {
   ticker_->Add(this);
   v1::Command command;
-  command.mutable_list_remembered()->set_limit(request.limit());
-  router_->Send(request.gateway(), std::move(command),
+  command.mutable_list_remembered()->set_limit(request().limit());
+  router_->Send(request().gateway(), std::move(command),
                 [this](const grpc::Status& status, const v1::CommandReply& reply) {
                   Answered(status, reply);
                 });

@@ -2,6 +2,8 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <memory>
+
 #include "server/gateways/router.h"
 #include "server/streams/writing_call.h"
 #include "sluice/v1/control.pb.h"
@@ -10,10 +12,11 @@ namespace sluice::server {
 
 // One ListRemembered call: asks the gateway, and writes what it answered some at a time. Made with
 // new; deletes itself.
-class RememberedList final : public WritingCall<v1::ListRememberedResponse> {
+class RememberedList final
+    : public WritingCall<v1::ListRememberedRequest, v1::ListRememberedResponse> {
  public:
-  RememberedList(grpc::CallbackServerContext* context, Router* router, Ticker* ticker);
-  void Begin(const v1::ListRememberedRequest& request);
+  RememberedList(std::unique_ptr<Call> call, Router* router, Ticker* ticker);
+  void Begin();
 
  private:
   ~RememberedList() override = default;

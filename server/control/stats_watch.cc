@@ -4,12 +4,9 @@
 
 namespace sluice::server {
 
-StatsWatch::StatsWatch(grpc::CallbackServerContext* context, std::string gateway,
-                       std::chrono::milliseconds interval, Router* router, Ticker* ticker)
-    : WritingCall(context, ticker),
-      router_(router),
-      gateway_(std::move(gateway)),
-      interval_(interval) {}
+StatsWatch::StatsWatch(std::unique_ptr<Call> call, std::chrono::milliseconds interval,
+                       Router* router, Ticker* ticker)
+    : WritingCall(std::move(call), ticker), router_(router), interval_(interval) {}
 
 void StatsWatch::Begin() {
   ticker_->Add(this);
@@ -19,7 +16,7 @@ void StatsWatch::Begin() {
 void StatsWatch::Ask() {
   v1::Command command;
   command.mutable_get_stats();
-  router_->Send(gateway_, std::move(command),
+  router_->Send(request().gateway(), std::move(command),
                 [this](const grpc::Status& status, const v1::CommandReply& reply) {
                   Answered(status, reply);
                 });

@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "server/gateways/router.h"
@@ -14,10 +15,10 @@ namespace sluice::server {
 // One WatchStats call: asks the gateway at each interval, one question at a time, and writes the
 // answer; a caller that reads slowly is asked for less. Ends with the error of the first
 // question that fails. Made with new; deletes itself.
-class StatsWatch final : public WritingCall<v1::WatchStatsResponse> {
+class StatsWatch final : public WritingCall<v1::WatchStatsRequest, v1::WatchStatsResponse> {
  public:
-  StatsWatch(grpc::CallbackServerContext* context, std::string gateway,
-             std::chrono::milliseconds interval, Router* router, Ticker* ticker);
+  StatsWatch(std::unique_ptr<Call> call, std::chrono::milliseconds interval, Router* router,
+             Ticker* ticker);
   void Begin();
 
  private:
@@ -30,7 +31,6 @@ class StatsWatch final : public WritingCall<v1::WatchStatsResponse> {
   void Answered(const grpc::Status& status, const v1::CommandReply& reply);
 
   Router* const router_;  // Not owned.
-  const std::string gateway_;
   const std::chrono::milliseconds interval_;
 
   Time next_ ABSL_GUARDED_BY(mutex_);  // When to ask again.

@@ -15,26 +15,26 @@ constexpr std::chrono::seconds kInterval{1};
 
 }  // namespace
 
-TrialWatch::TrialWatch(grpc::CallbackServerContext* context, PolicyTrials* trials, Ticker* ticker)
-    : WritingCall(context, ticker), trials_(trials) {}
+TrialWatch::TrialWatch(std::unique_ptr<Call> call, PolicyTrials* trials, Ticker* ticker)
+    : WritingCall(std::move(call), ticker), trials_(trials) {}
 
-void TrialWatch::Begin(const v1::TryPolicyRequest* request, Worker* compiler) {
+void TrialWatch::Begin(Worker* compiler) {
   ticker_->Add(this);
-  if (compiler->Post([this, request] { Compile(*request); })) return;
+  if (compiler->Post([this] { Compile(); })) return;
   MutexLock lock(mutex_);
   EndLocked(grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
                          "this server has many policies to look at already; try again later"));
   Returned();
 }
 
-void TrialWatch::Compile(const v1::TryPolicyRequest& request) {
-  RuleSet::Compiled compiled = RuleSet::Compile(request.policy());
+void TrialWatch::Compile() {
+  RuleSet::Compiled compiled = RuleSet::Compile(request().policy());
   MutexLock lock(mutex_);
   if (compiled.rules == nullptr) {
     EndLocked(grpc::Status(StatusCode::INVALID_ARGUMENT, Describe(compiled.problems)));
   } else if (!ended()) {
     trial_ = trials_->Begin(std::move(compiled.rules),
-                            {request.gateways().begin(), request.gateways().end()});
+                            {request().gateways().begin(), request().gateways().end()});
     if (trial_ == nullptr) {
       EndLocked(grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
                              "this server tries as many policies as it does at once already"));

@@ -14,16 +14,15 @@ namespace sluice::server {
 // One TryPolicy call: has the worker compile the policy, begins the trial and then says each
 // second what it has found; a caller that reads slowly is told less often. Made with new; deletes
 // itself.
-class TrialWatch final : public WritingCall<v1::TryPolicyResponse> {
+class TrialWatch final : public WritingCall<v1::TryPolicyRequest, v1::TryPolicyResponse> {
  public:
-  TrialWatch(grpc::CallbackServerContext* context, PolicyTrials* trials, Ticker* ticker);
-  // `request` lives as long as the call.
-  void Begin(const v1::TryPolicyRequest* request, Worker* compiler);
+  TrialWatch(std::unique_ptr<Call> call, PolicyTrials* trials, Ticker* ticker);
+  void Begin(Worker* compiler);
 
  private:
   ~TrialWatch() override = default;
 
-  void Compile(const v1::TryPolicyRequest& request);
+  void Compile();
   void Ticking(Time now) override;
   void Leave() override;
 

@@ -45,8 +45,8 @@ grpc::Status Broken(const std::string& what) {
 class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResponse>,
                            public LateAnswered {
  public:
-  DecideStream(grpc::CallbackServerContext* context, const DecideParts& parts)
-      : Conversation(context, parts.ticker),
+  DecideStream(std::unique_ptr<Call> call, const DecideParts& parts)
+      : Conversation(std::move(call), parts.ticker),
         parts_(parts),
         block_(new char[kArenaBlock]),
         arena_(block_.get(), kArenaBlock) {}
@@ -296,9 +296,9 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::DecideRequest, v1::DecideResponse>* BeginDecide(
-    grpc::CallbackServerContext* context, const DecideParts& parts) {
-  auto* stream = new DecideStream(context, parts);
+Reactor* BeginDecide(std::unique_ptr<BidiCall<v1::DecideRequest, v1::DecideResponse>> call,
+                     const DecideParts& parts) {
+  auto* stream = new DecideStream(std::move(call), parts);
   stream->Begin();
   return stream;
 }

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+
+#include "server/calls/bidi_reactor.h"
 #include "server/control/policy_store.h"
 #include "server/control/policy_trials.h"
 #include "server/deciders/deciders.h"
@@ -24,7 +27,7 @@ struct DecideParts {
 };
 
 // One Decide stream. Deletes itself.
-grpc::ServerBidiReactor<v1::DecideRequest, v1::DecideResponse>* BeginDecide(
-    grpc::CallbackServerContext* context, const DecideParts& parts);
+Reactor* BeginDecide(std::unique_ptr<BidiCall<v1::DecideRequest, v1::DecideResponse>> call,
+                     const DecideParts& parts);
 
 }  // namespace sluice::server

@@ -1,23 +1,32 @@
 #pragma once
 
+#include <memory>
+#include <utility>
+
+#include "server/calls/handle_calls.h"
 #include "server/decisions/decide_stream.h"
 #include "sluice/v1/decision.grpc.pb.h"
 
 namespace sluice::server {
 
 // DecisionService: decides by the current policy, or has the gateway's screener decide, and enters
-// what was decided into the log. Tells the agents when the policy is another. Called by gRPC.
-class DecisionServiceImpl final : public v1::DecisionService::CallbackService {
+// what was decided into the log. Tells the agents when the policy is another.
+class DecisionServiceImpl final {
  public:
   explicit DecisionServiceImpl(const DecideParts& parts) : parts_(parts) {}
 
-  grpc::ServerBidiReactor<v1::DecideRequest, v1::DecideResponse>* Decide(
-      grpc::CallbackServerContext* context) override {
-    return BeginDecide(context, parts_);
+  grpc::Service* service() { return &service_; }
+  // Once the server that has the service has started.
+  void Open(CallQueue* queue) {
+    HandleCalls(queue, &service_, &Async::RequestDecide,
+                [this](auto call) { return BeginDecide(std::move(call), parts_); });
   }
 
  private:
+  using Async = v1::DecisionService::AsyncService;
+
   const DecideParts parts_;
+  Async service_;
 };
 
 }  // namespace sluice::server

@@ -1,10 +1,12 @@
 #include "server/flows/event_service.h"
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/calls/handle_calls.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
@@ -24,9 +26,9 @@ grpc::Status Broken(const std::string& what) {
 class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResponse>,
                            public GatewayStream {
  public:
-  ReportStream(grpc::CallbackServerContext* context, Flows* flows, DecisionLog* log,
-               Registry* registry, Ticker* ticker)
-      : Conversation(context, ticker), flows_(flows), log_(log), registry_(registry) {}
+  ReportStream(std::unique_ptr<Call> call, Flows* flows, DecisionLog* log, Registry* registry,
+               Ticker* ticker)
+      : Conversation(std::move(call), ticker), flows_(flows), log_(log), registry_(registry) {}
 
   void End(const grpc::Status& why) override { Conversation::End(why); }
 
@@ -168,12 +170,14 @@ EventServiceImpl::EventServiceImpl(Flows* flows, DecisionLog* log, Registry* reg
                                    Ticker* ticker)
     : flows_(flows), log_(log), registry_(registry), ticker_(ticker) {}
 
-grpc::ServerBidiReactor<v1::ReportRequest, v1::ReportResponse>* EventServiceImpl::Report(
-    grpc::CallbackServerContext* context) {
-  // Deletes itself.
-  auto* stream = new ReportStream(context, flows_, log_, registry_, ticker_);
-  stream->Begin();
-  return stream;
+void EventServiceImpl::Open(CallQueue* queue) {
+  HandleCalls(queue, &service_, &v1::EventService::AsyncService::RequestReport,
+              [this](auto call) -> Reactor* {
+                // Deletes itself.
+                auto* stream = new ReportStream(std::move(call), flows_, log_, registry_, ticker_);
+                stream->Begin();
+                return stream;
+              });
 }
 
 }  // namespace sluice::server

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "server/calls/call_queue.h"
 #include "server/decisions/decision_log.h"
 #include "server/flows/flows.h"
 #include "server/gateways/registry.h"
@@ -9,19 +10,21 @@
 namespace sluice::server {
 
 // EventService: takes what happens on gateways into the flows, the decision log and the
-// registry. Called by gRPC.
-class EventServiceImpl final : public v1::EventService::CallbackService {
+// registry.
+class EventServiceImpl final {
  public:
   EventServiceImpl(Flows* flows, DecisionLog* log, Registry* registry, Ticker* ticker);
 
-  grpc::ServerBidiReactor<v1::ReportRequest, v1::ReportResponse>* Report(
-      grpc::CallbackServerContext* context) override;
+  grpc::Service* service() { return &service_; }
+  // Once the server that has the service has started.
+  void Open(CallQueue* queue);
 
  private:
   Flows* const flows_;  // Not owned, nor are these.
   DecisionLog* const log_;
   Registry* const registry_;
   Ticker* const ticker_;
+  v1::EventService::AsyncService service_;
 };
 
 }  // namespace sluice::server

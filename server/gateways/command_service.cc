@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "server/calls/handle_calls.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
@@ -30,8 +32,8 @@ grpc::Status Broken(const std::string& what) {
 class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeResponse>,
                           public CommandStream {
  public:
-  ServeStream(grpc::CallbackServerContext* context, Registry* registry, Ticker* ticker)
-      : Conversation(context, ticker), registry_(registry) {}
+  ServeStream(std::unique_ptr<Call> call, Registry* registry, Ticker* ticker)
+      : Conversation(std::move(call), ticker), registry_(registry) {}
 
   void End(const grpc::Status& why) override { Conversation::End(why); }
 
@@ -194,11 +196,14 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
 CommandServiceImpl::CommandServiceImpl(Registry* registry, Ticker* ticker)
     : registry_(registry), ticker_(ticker) {}
 
-grpc::ServerBidiReactor<v1::ServeRequest, v1::ServeResponse>* CommandServiceImpl::Serve(
-    grpc::CallbackServerContext* context) {
-  auto* stream = new ServeStream(context, registry_, ticker_);  // Deletes itself.
-  stream->Begin();
-  return stream;
+void CommandServiceImpl::Open(CallQueue* queue) {
+  HandleCalls(queue, &service_, &v1::CommandService::AsyncService::RequestServe,
+              [this](auto call) -> Reactor* {
+                // Deletes itself.
+                auto* stream = new ServeStream(std::move(call), registry_, ticker_);
+                stream->Begin();
+                return stream;
+              });
 }
 
 grpc::Status ToStatus(const v1::CommandError& error) {

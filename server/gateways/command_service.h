@@ -1,22 +1,25 @@
 #pragma once
 
+#include "server/calls/call_queue.h"
 #include "server/gateways/registry.h"
 #include "server/streams/ticker.h"
 #include "sluice/v1/command.grpc.pb.h"
 
 namespace sluice::server {
 
-// CommandService: keeps the Serve streams and puts them into the registry. Called by gRPC.
-class CommandServiceImpl final : public v1::CommandService::CallbackService {
+// CommandService: keeps the Serve streams and puts them into the registry.
+class CommandServiceImpl final {
  public:
   CommandServiceImpl(Registry* registry, Ticker* ticker);
 
-  grpc::ServerBidiReactor<v1::ServeRequest, v1::ServeResponse>* Serve(
-      grpc::CallbackServerContext* context) override;
+  grpc::Service* service() { return &service_; }
+  // Once the server that has the service has started.
+  void Open(CallQueue* queue);
 
  private:
   Registry* const registry_;  // Not owned.
   Ticker* const ticker_;      // Not owned.
+  v1::CommandService::AsyncService service_;
 };
 
 // The status a command fails with: code, message, and SystemError as details.

@@ -5,19 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "server/calls/handle_calls.h"
 #include "server/observe/filter.h"
 #include "server/streams/outlet.h"
 
 namespace sluice::server {
 namespace {
-
-// Ends a call before it has begun.
-template <typename Response>
-class Refusal final : public grpc::ServerWriteReactor<Response> {
- public:
-  explicit Refusal(const grpc::Status& why) { this->Finish(why); }
-  void OnDone() override { delete this; }
-};
 
 // A place among the observers.
 class Seat final {
@@ -40,12 +33,13 @@ grpc::Status TooMany() {
                       "this server has as many observers as it serves; try again later");
 }
 
-class DecisionOutlet final : public Outlet<DecisionLog::Entry, v1::ObserveDecisionsResponse>,
-                             public DecisionObserver {
+class DecisionOutlet final
+    : public Outlet<DecisionLog::Entry, v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>,
+      public DecisionObserver {
  public:
-  DecisionOutlet(grpc::CallbackServerContext* context, DecisionFilter filter, DecisionLog* log,
+  DecisionOutlet(std::unique_ptr<Call> call, DecisionFilter filter, DecisionLog* log,
                  std::atomic<int>* observers, Ticker* ticker)
-      : Outlet(context, ticker), filter_(std::move(filter)), log_(log), seat_(observers) {}
+      : Outlet(std::move(call), ticker), filter_(std::move(filter)), log_(log), seat_(observers) {}
 
   void Begin(uint32_t last, bool follow, Worker* worker) {
     if (!seat_.free() || !worker->Post([this, last, follow] {
@@ -74,13 +68,13 @@ class DecisionOutlet final : public Outlet<DecisionLog::Entry, v1::ObserveDecisi
   const Seat seat_;
 };
 
-class ConnectionOutlet final : public Outlet<std::string, v1::ObserveConnectionsResponse>,
-                               public FlowObserver {
+class ConnectionOutlet final
+    : public Outlet<std::string, v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>,
+      public FlowObserver {
  public:
-  ConnectionOutlet(grpc::CallbackServerContext* context, Filter filter,
-                   std::vector<v1::EventType> types, Flows* flows, std::atomic<int>* observers,
-                   Ticker* ticker)
-      : Outlet(context, ticker),
+  ConnectionOutlet(std::unique_ptr<Call> call, Filter filter, std::vector<v1::EventType> types,
+                   Flows* flows, std::atomic<int>* observers, Ticker* ticker)
+      : Outlet(std::move(call), ticker),
         filter_(std::move(filter)),
         types_(std::move(types)),
         flows_(flows),
@@ -127,35 +121,45 @@ ObserveServiceImpl::ObserveServiceImpl(DecisionLog* log, Flows* flows, Worker* w
                                        Ticker* ticker)
     : log_(log), flows_(flows), worker_(worker), ticker_(ticker) {}
 
-grpc::ServerWriteReactor<v1::ObserveDecisionsResponse>* ObserveServiceImpl::ObserveDecisions(
-    grpc::CallbackServerContext* context, const v1::ObserveDecisionsRequest* request) {
-  absl::StatusOr<Filter> filter = Filter::Create(request->filter());
+Reactor* ObserveServiceImpl::ObserveDecisions(std::unique_ptr<DecisionsCall> call) {
+  const v1::ObserveDecisionsRequest& request = call->request;  // Lives as long as the call.
+  absl::StatusOr<Filter> filter = Filter::Create(request.filter());
   if (!filter.ok()) {
-    return new Refusal<v1::ObserveDecisionsResponse>(ToGrpc(filter.status()));
+    return Refusal<v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>::Make(
+        std::move(call), ToGrpc(filter.status()));
   }
   std::vector<v1::Cause> causes;
-  for (const int cause : request->causes()) causes.push_back(static_cast<v1::Cause>(cause));
+  for (const int cause : request.causes()) causes.push_back(static_cast<v1::Cause>(cause));
   // Deletes itself.
   auto* outlet = new DecisionOutlet(
-      context, {*std::move(filter), request->action(), std::move(causes), request->logged()}, log_,
-      &observers_, ticker_);
-  outlet->Begin(std::min(request->last(), kMaxLast), request->follow(), worker_);
+      std::move(call), {*std::move(filter), request.action(), std::move(causes), request.logged()},
+      log_, &observers_, ticker_);
+  outlet->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
   return outlet;
 }
 
-grpc::ServerWriteReactor<v1::ObserveConnectionsResponse>* ObserveServiceImpl::ObserveConnections(
-    grpc::CallbackServerContext* context, const v1::ObserveConnectionsRequest* request) {
-  absl::StatusOr<Filter> filter = Filter::Create(request->filter());
+Reactor* ObserveServiceImpl::ObserveConnections(std::unique_ptr<ConnectionsCall> call) {
+  const v1::ObserveConnectionsRequest& request = call->request;  // Lives as long as the call.
+  absl::StatusOr<Filter> filter = Filter::Create(request.filter());
   if (!filter.ok()) {
-    return new Refusal<v1::ObserveConnectionsResponse>(ToGrpc(filter.status()));
+    return Refusal<v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>::Make(
+        std::move(call), ToGrpc(filter.status()));
   }
   std::vector<v1::EventType> types;
-  for (const int type : request->types()) types.push_back(static_cast<v1::EventType>(type));
+  for (const int type : request.types()) types.push_back(static_cast<v1::EventType>(type));
   // Deletes itself.
-  auto* outlet = new ConnectionOutlet(context, *std::move(filter), std::move(types), flows_,
+  auto* outlet = new ConnectionOutlet(std::move(call), *std::move(filter), std::move(types), flows_,
                                       &observers_, ticker_);
-  outlet->Begin(std::min(request->last(), kMaxLast), request->follow(), worker_);
+  outlet->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
   return outlet;
+}
+
+void ObserveServiceImpl::Open(CallQueue* queue) {
+  using Async = v1::ObserveService::AsyncService;
+  HandleCalls(queue, &service_, &Async::RequestObserveDecisions,
+              [this](auto call) { return ObserveDecisions(std::move(call)); });
+  HandleCalls(queue, &service_, &Async::RequestObserveConnections,
+              [this](auto call) { return ObserveConnections(std::move(call)); });
 }
 
 }  // namespace sluice::server

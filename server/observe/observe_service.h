@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 
+#include "server/calls/write_reactor.h"
 #include "server/decisions/decision_log.h"
 #include "server/flows/flows.h"
 #include "server/streams/ticker.h"
@@ -12,8 +14,7 @@ namespace sluice::server {
 
 // ObserveService: shows the decision log and the flows to whoever asks, at most kObservers at a
 // time (RESOURCE_EXHAUSTED). What an observer wants of the past is collected by the worker.
-// Called by gRPC.
-class ObserveServiceImpl final : public v1::ObserveService::CallbackService {
+class ObserveServiceImpl final {
  public:
   // Each may hold some tens of megabytes of the past it has not read yet.
   static constexpr int kObservers = 64;
@@ -22,17 +23,23 @@ class ObserveServiceImpl final : public v1::ObserveService::CallbackService {
 
   ObserveServiceImpl(DecisionLog* log, Flows* flows, Worker* worker, Ticker* ticker);
 
-  grpc::ServerWriteReactor<v1::ObserveDecisionsResponse>* ObserveDecisions(
-      grpc::CallbackServerContext* context, const v1::ObserveDecisionsRequest* request) override;
-  grpc::ServerWriteReactor<v1::ObserveConnectionsResponse>* ObserveConnections(
-      grpc::CallbackServerContext* context, const v1::ObserveConnectionsRequest* request) override;
+  grpc::Service* service() { return &service_; }
+  // Once the server that has the service has started.
+  void Open(CallQueue* queue);
 
  private:
+  using DecisionsCall = WriteCall<v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>;
+  using ConnectionsCall = WriteCall<v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>;
+
+  Reactor* ObserveDecisions(std::unique_ptr<DecisionsCall> call);
+  Reactor* ObserveConnections(std::unique_ptr<ConnectionsCall> call);
+
   DecisionLog* const log_;  // Not owned, nor are these.
   Flows* const flows_;
   Worker* const worker_;
   Ticker* const ticker_;
   std::atomic<int> observers_{0};
+  v1::ObserveService::AsyncService service_;
 };
 
 }  // namespace sluice::server

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,9 +32,9 @@ grpc::Status Broken(const std::string& what) {
 class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResponse>,
                            public Screener {
  public:
-  ScreenStream(grpc::CallbackServerContext* context, Screens* screens, const Registry* registry,
+  ScreenStream(std::unique_ptr<Call> call, Screens* screens, const Registry* registry,
                Ticker* ticker)
-      : Conversation(context, ticker), screens_(screens), registry_(registry) {}
+      : Conversation(std::move(call), ticker), screens_(screens), registry_(registry) {}
 
   bool Give(const v1::PacketBatch& batch) override {
     MutexLock lock(mutex_);
@@ -194,10 +195,9 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::ScreenRequest, v1::ScreenResponse>* BeginScreen(
-    grpc::CallbackServerContext* context, Screens* screens, const Registry* registry,
-    Ticker* ticker) {
-  auto* stream = new ScreenStream(context, screens, registry, ticker);
+Reactor* BeginScreen(std::unique_ptr<BidiCall<v1::ScreenRequest, v1::ScreenResponse>> call,
+                     Screens* screens, const Registry* registry, Ticker* ticker) {
+  auto* stream = new ScreenStream(std::move(call), screens, registry, ticker);
   stream->Begin();
   return stream;
 }

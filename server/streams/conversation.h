@@ -3,7 +3,10 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <memory>
+#include <utility>
 
+#include "server/calls/bidi_reactor.h"
 #include "server/streams/ticker.h"
 #include "third_party/annotated_mutex/mutex.h"
 
@@ -15,12 +18,14 @@ namespace sluice::server {
 // not finish is cancelled.
 //
 // A derived class says what a message means (Take) and what to write next (Next). It is made
-// with new, started with Begin, and deletes itself in OnDone. gRPC's threads call its reactions,
-// the ticker Tick and End. If the peer does not read, Full stops reading from it: HTTP/2's flow
-// control then stops the peer, and its silence ends the stream.
+// with new, started with Begin, and deletes itself in OnDone. The calls' threads call its
+// reactions, the ticker Tick and End. If the peer does not read, Full stops reading from it:
+// HTTP/2's flow control then stops the peer, and its silence ends the stream.
 template <typename Request, typename Response>
-class Conversation : public grpc::ServerBidiReactor<Request, Response>, public Ticked {
+class Conversation : public BidiReactor<Request, Response>, public Ticked {
  public:
+  using typename BidiReactor<Request, Response>::Call;
+
   // 600 ms without a word, in ticks; the first may come at once.
   static constexpr int kSilentTicks = 13;
 
@@ -44,7 +49,7 @@ class Conversation : public grpc::ServerBidiReactor<Request, Response>, public T
       ++silent_;
       if (ended_) {
         // Something holds up the last write, or the status: the peer does not read, or is gone.
-        if (++ended_ticks_ == kSilentTicks) context_->TryCancel();
+        if (++ended_ticks_ == kSilentTicks) this->context().TryCancel();
       } else if (silent_ >= kSilentTicks) {
         EndLocked(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
                                "nothing heard for 600 ms; send a heartbeat every 200 ms"));
@@ -114,8 +119,8 @@ class Conversation : public grpc::ServerBidiReactor<Request, Response>, public T
   }
 
  protected:
-  Conversation(grpc::CallbackServerContext* context, Ticker* ticker)
-      : context_(context), ticker_(ticker) {}
+  Conversation(std::unique_ptr<Call> call, Ticker* ticker)
+      : BidiReactor<Request, Response>(std::move(call)), ticker_(ticker) {}
   ~Conversation() override = default;
 
   // A message has come. An error ends the stream with it. Calls do not overlap.
@@ -144,7 +149,6 @@ class Conversation : public grpc::ServerBidiReactor<Request, Response>, public T
   }
 
   bool ended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_; }
-  const grpc::CallbackServerContext& context() const { return *context_; }
 
   mutable Mutex mutex_;
 
@@ -186,8 +190,7 @@ class Conversation : public grpc::ServerBidiReactor<Request, Response>, public T
     if (leave) Leave();
   }
 
-  grpc::CallbackServerContext* const context_;  // Not owned; lives until OnDone.
-  Ticker* const ticker_;                        // Not owned.
+  Ticker* const ticker_;  // Not owned.
 
   // The reading side's: touched by one reaction at a time.
   Request own_request_;

@@ -19,8 +19,8 @@ namespace sluice::server {
 // A derived class converts (Show) and lets go of its producers (Leave: nothing is pushed once it
 // has returned). It is made with new and deletes itself in OnDone. Producers push from any thread,
 // holding locks of theirs; Start is called once, by a thread that holds none.
-template <typename Entry, typename Response>
-class Outlet : public WritingCall<Response> {
+template <typename Entry, typename Request, typename Response>
+class Outlet : public WritingCall<Request, Response> {
  public:
   // Entries that may wait for one observer.
   static constexpr size_t kQueue = 4096;
@@ -47,7 +47,7 @@ class Outlet : public WritingCall<Response> {
   }
 
  protected:
-  using WritingCall<Response>::WritingCall;
+  using WritingCall<Request, Response>::WritingCall;
   ~Outlet() override = default;
 
   virtual void Show(const Entry& entry, Response* response) const = 0;

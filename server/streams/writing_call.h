@@ -2,6 +2,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <memory>
+#include <utility>
+
+#include "server/calls/write_reactor.h"
 #include "server/streams/ticker.h"
 #include "third_party/annotated_mutex/mutex.h"
 
@@ -14,9 +18,11 @@ namespace sluice::server {
 // A derived class writes with Write. It is made with new, adds itself to its ticker, and deletes
 // itself in OnDone. It begins lent: whoever is to call back (a worker, a gateway's answer) has its
 // address, and it stays until they have, and Returned is called.
-template <typename Response>
-class WritingCall : public grpc::ServerWriteReactor<Response>, public Ticked {
+template <typename Request, typename Response>
+class WritingCall : public WriteReactor<Request, Response>, public Ticked {
  public:
+  using typename WriteReactor<Request, Response>::Call;
+
   void End(const grpc::Status& why) final {
     MutexLock lock(mutex_);
     EndLocked(why);
@@ -26,7 +32,7 @@ class WritingCall : public grpc::ServerWriteReactor<Response>, public Ticked {
     {
       MutexLock lock(mutex_);
       // The caller does not read, or is gone; it had 600 ms.
-      if (ended_ && ++ended_ticks_ == 12) context_->TryCancel();
+      if (ended_ && ++ended_ticks_ == 12) this->context().TryCancel();
       if (ended_) return;
     }
     Ticking(now);
@@ -53,8 +59,8 @@ class WritingCall : public grpc::ServerWriteReactor<Response>, public Ticked {
   }
 
  protected:
-  WritingCall(grpc::CallbackServerContext* context, Ticker* ticker)
-      : ticker_(ticker), context_(context) {}
+  WritingCall(std::unique_ptr<Call> call, Ticker* ticker)
+      : WriteReactor<Request, Response>(std::move(call)), ticker_(ticker) {}
   ~WritingCall() override = default;
 
   // What was written last has gone out.
@@ -98,7 +104,6 @@ class WritingCall : public grpc::ServerWriteReactor<Response>, public Ticked {
     this->Finish(status_);
   }
 
-  grpc::CallbackServerContext* const context_;  // Not owned; lives until OnDone.
   bool lent_ ABSL_GUARDED_BY(mutex_) = true;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
