@@ -1,6 +1,5 @@
 """Bulk TCP: one iperf3 stream, every packet queued."""
 
-import contextlib
 import json
 
 import setups
@@ -29,15 +28,10 @@ RATIOS = [
 ]
 
 
-@contextlib.contextmanager
 def server(context):
-    """iperf3's server, on the server."""
-    program = Program(context.topology.server, ["iperf3", "--server", "--bind", SERVER,
-                                                "--forceflush"], ready=r"Server listening")
-    try:
-        yield program
-    finally:
-        program.stop()
+    """iperf3's server, on the server, a context manager."""
+    return Program(context.topology.server, ["iperf3", "--server", "--bind", SERVER,
+                                             "--forceflush"], ready=r"Server listening")
 
 
 def transfer(context):

@@ -33,13 +33,14 @@ def _events(who, rate):
 RATIOS = [
     Ratio("conntrack events delivered ÷ conntrack(8) -E", _events("sluice", _RATES[0]),
           _events("conntrack", _RATES[0]), bound="min", reach=1.0, aim=1.0),
-    Ratio("the same with 10× the connections a second (the aim)", _events("sluice", _RATES[1]),
+    Ratio("the same, 10× the connections/s (the aim)", _events("sluice", _RATES[1]),
           _events("conntrack", _RATES[1]), bound="min", reach=1.0, aim=1.0),
 ]
 
 # Few, so that ports are soon used again: then the kernel ends the old entry, and DESTROY events
 # come as steadily as NEW ones. (Entries that time out are found by a collector, many at once.)
 _CLIENT_PORTS = "20000 23999"
+_PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 # In mode on the agent's table has the kernel track connections; these it asks nobody about.
 _WATCHING = {"exempt": [{"protocol": "tcp", "port": connects.PORT}]}
 # As much as the agent takes.
@@ -64,27 +65,28 @@ def measure(context):
 
 
 def _watched(context, rate, programs):
-    counter = Program(context.topology.decider, [
-        context.binary("tests/bench/event_counter"), setups.DECIDER_ADDRESS,
-        "--port", str(connects.PORT)])
-    try:
-        peer = Program(context.topology.gateway, [
-            "conntrack", "-E", "-b", _BUFFER, "-p", "tcp", "--dport", str(connects.PORT)],
-            ready="")
-        try:
-            _connect_until_seen(context, counter, peer)
-            before = (_counted(counter), _listed(peer))
-            churn = connects.connects(context, context.seconds, "--rate", str(rate),
-                                      "--at-once", "256")
-            after = _settled(counter, peer)
-            for program in [counter, *programs]:
-                program.check_running()
-        finally:
-            peer.stop()
-    finally:
-        counter.stop()
+    """Both at once on one churn, counted from when both had seen what came before."""
+    with _counter(context) as counter, _peer(context) as peer:
+        _connect_until_seen(context, counter, peer)
+        before = (_counted(counter), _listed(peer))
+        churn = connects.connects(context, context.seconds, "--rate", str(rate),
+                                  "--at-once", "256")
+        after = _settled(counter, peer)
+        for program in [counter, *programs]:
+            program.check_running()
     return _result(rate, churn, *({key: new[key] - old[key] for key in new}
                                   for old, new in zip(before, after)))
+
+
+def _counter(context):
+    return Program(context.topology.decider, [
+        context.binary("tests/bench/event_counter"), setups.DECIDER_ADDRESS,
+        "--port", str(connects.PORT)])
+
+
+def _peer(context):
+    return Program(context.topology.gateway, [
+        "conntrack", "-E", "-b", _BUFFER, "-p", "tcp", "--dport", str(connects.PORT)], ready="")
 
 
 def _result(rate, churn, sluice, peer):
@@ -135,9 +137,6 @@ def _listed(peer):
     log = peer.log()
     return {"new": log.count("[NEW]"), "update": log.count("[UPDATE]"),
             "destroy": log.count("[DESTROY]"), "marks": log.count("ENOBUFS")}
-
-
-_PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 
 
 def _set_ports(context, text):

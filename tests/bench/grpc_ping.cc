@@ -22,11 +22,15 @@ namespace {
 // About as much as a batch of one packet takes on the wire.
 constexpr size_t kMessageBytes = 200;
 
-// Waits for the operation that is under way: there is one at a time.
-bool Done(grpc::CompletionQueue& queue) {
-  void* tag = nullptr;
-  bool ok = false;
-  return queue.Next(&tag, &ok) && ok;
+// Waits for so many of the operations that are under way; false if one failed.
+bool Done(grpc::CompletionQueue& queue, int operations = 1) {
+  bool good = true;
+  while (operations-- > 0) {
+    void* tag = nullptr;
+    bool ok = false;
+    good = queue.Next(&tag, &ok) && ok && good;
+  }
+  return good;
 }
 
 // One call after another, each until the client ends it.
@@ -37,12 +41,13 @@ bool Done(grpc::CompletionQueue& queue) {
     service.RequestCall(&context, &stream, &queue, &queue, nullptr);
     if (!Done(queue)) continue;
     grpc::ByteBuffer message;
-    bool open = true;
+    stream.Read(&message, nullptr);
+    bool open = Done(queue);
     while (open) {
+      const grpc::ByteBuffer answer = message;
+      stream.Write(answer, nullptr);
       stream.Read(&message, nullptr);
-      if (!Done(queue)) break;
-      stream.Write(message, nullptr);
-      open = Done(queue);
+      open = Done(queue, 2);
     }
     stream.Finish(grpc::Status::OK, nullptr);
     Done(queue);
@@ -83,10 +88,8 @@ int Ask(const std::string& address, double warm_up, double seconds) {
   const int64_t end_ns = begin_ns + static_cast<int64_t>(seconds * 1e9);
   for (int64_t sent_ns = NowNs(); open && sent_ns < end_ns; sent_ns = NowNs()) {
     call->Write(question, nullptr);
-    open = Done(queue);
-    if (!open) break;
     call->Read(&answer, nullptr);
-    open = Done(queue);
+    open = Done(queue, 2);
     if (sent_ns >= begin_ns) times_ns.push_back(static_cast<uint32_t>(NowNs() - sent_ns));
   }
   if (!open || times_ns.empty()) {

@@ -23,11 +23,8 @@ def measure(context):
     program = context.binary("tests/bench/grpc_ping")
     result = {}
     for name in context.each(CONFIGURATIONS):
-        server = Program(context.topology.decider, [program, "serve", _ADDRESS])
-        try:
+        with Program(context.topology.decider, [program, "serve", _ADDRESS]):
             result[name] = json.loads(context.topology.gateway.run(
                 [program, "ask", _ADDRESS, "--seconds", str(context.seconds)],
                 timeout=context.seconds + 15))
-        finally:
-            server.stop()
     return result

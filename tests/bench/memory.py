@@ -1,6 +1,5 @@
 """The agent's memory: idle, and with packets pending at a decider that never answers."""
 
-import contextlib
 import re
 import time
 
@@ -51,14 +50,9 @@ def measure(context):
     return result
 
 
-@contextlib.contextmanager
 def _decider(context):
-    program = Program(context.topology.decider, [context.binary("tests/bench/mute_decider"),
-                                                 setups.DECIDER_ADDRESS])
-    try:
-        yield program
-    finally:
-        program.stop()
+    return Program(context.topology.decider, [context.binary("tests/bench/mute_decider"),
+                                              setups.DECIDER_ADDRESS])
 
 
 def _fill(context, agent):

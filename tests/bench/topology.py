@@ -70,7 +70,8 @@ class Namespace:
 class Program:
     """A program that runs beside the measurement, ended by its own process id.
 
-    It is waited for until it prints the word `ready`, or what `ready` matches.
+    It is waited for until it prints the word `ready`, or what `ready` matches. As a context
+    manager it is stopped at the end.
     """
 
     def __init__(self, namespace, command, timeout=15, ready=r"\bready\b"):
@@ -87,6 +88,12 @@ class Program:
                 self.stop()
                 raise BenchError(f"{self.name}: not ready after {timeout} s:\n" + self.log())
             time.sleep(0.01)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     @property
     def pid(self):

@@ -1,6 +1,5 @@
 """UDP probes through the gateway to an echo, for the measurements that use them."""
 
-import contextlib
 import json
 import time
 
@@ -10,14 +9,10 @@ from topology import SERVER, BenchError, Program
 PROGRAMS = ["tests/bench/udp_load", "tests/bench/udp_echo"]
 
 
-@contextlib.contextmanager
 def echo(context):
-    program = Program(context.topology.server, [context.binary("tests/bench/udp_echo"), SERVER,
-                                                str(setups.ECHO_PORT)])
-    try:
-        yield program
-    finally:
-        program.stop()
+    """The echo on the server, a context manager."""
+    return Program(context.topology.server, [context.binary("tests/bench/udp_echo"), SERVER,
+                                             str(setups.ECHO_PORT)])
 
 
 def load(context, how, seconds, *more):
