@@ -1,5 +1,10 @@
 // ControlService.ExplainPolicy: what a packet would get, and why.
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -142,12 +147,18 @@ TEST_F(ExplainTest, ManyRulesFitIntoAnAnswer) {
 TEST_F(ExplainTest, NamesThatAreGoneAreSaid) {
   const std::string path = folder_ + "/set";
   std::ofstream(path) << "10.0.0.1\n";
+  const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  void* const mapped = mmap(nullptr, 9, PROT_WRITE, MAP_SHARED, file, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  close(file);
   policies_->Apply(PolicyOf("set s from \"" + path + "\"; from @s to any accept;", "test"),
                    std::chrono::system_clock::now());
   ASSERT_TRUE(Explain(About(80)).ok());
   EXPECT_EQ(response_.ruling().rule(), 1u);
-  // Something else is in it now.
-  std::ofstream(path) << "10.0.0.9\n";
+  // Something else is in it now, of which inotify(7) does not tell the server that watches it.
+  std::memcpy(mapped, "10.0.0.9\n", 9);
+  munmap(mapped, 9);
   grpc::Status status = Explain(About(80));
   EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_NE(status.error_message().find("have changed since it was applied"), std::string::npos);

@@ -1,0 +1,275 @@
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/calls/handle_calls.h"
+#include "sluice/v1/control.grpc.pb.h"
+#include "sluice/v1/decision.grpc.pb.h"
+#include "third_party/annotated_mutex/mutex.h"
+
+namespace sluice::server {
+namespace {
+
+// What became of the calls.
+struct Fates {
+  std::atomic<int> begun{0};
+  std::atomic<int> cancelled{0};
+  std::atomic<int> done{0};
+};
+
+// Sends heartbeats back until its caller has said everything.
+class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
+ public:
+  Echo(std::unique_ptr<Call> call, Fates* fates) : BidiReactor(std::move(call)), fates_(fates) {
+    ++fates_->begun;
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return End();
+    *response_.mutable_heartbeat() = request_.heartbeat();
+    StartWrite(&response_);
+  }
+  void OnWriteDone(bool ok) override {
+    if (!ok) return End();
+    StartRead(&request_);
+  }
+  void OnCancel() override { ++fates_->cancelled; }
+  void OnDone() override {
+    ++fates_->done;
+    delete this;
+  }
+
+ private:
+  ~Echo() override = default;
+
+  // One read or write is under way at a time, so one of them ends it.
+  void End() { Finish(grpc::Status::OK); }
+
+  Fates* const fates_;
+  v1::DecideRequest request_;
+  v1::DecideResponse response_;
+};
+
+// Writes a number of messages, one after the other.
+class Count final : public WriteReactor<v1::WatchStatsRequest, v1::WatchStatsResponse> {
+ public:
+  Count(std::unique_ptr<Call> call, Fates* fates)
+      : WriteReactor(std::move(call)), fates_(fates), left_(std::stoi(request().gateway())) {
+    ++fates_->begun;
+    StartSendInitialMetadata();
+    Next();
+  }
+
+  void OnWriteDone(bool ok) override { ok ? Next() : Finish(grpc::Status::CANCELLED); }
+  void OnDone() override {
+    ++fates_->done;
+    delete this;
+  }
+
+ private:
+  ~Count() override = default;
+
+  void Next() {
+    if (left_-- == 0) return Finish(grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "that is all"));
+    StartWrite(&response_);
+  }
+
+  Fates* const fates_;
+  int left_;
+  v1::WatchStatsResponse response_;
+};
+
+class CallsTest : public testing::Test {
+ protected:
+  CallsTest() {
+    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(Address(), grpc::InsecureServerCredentials());
+    builder.RegisterService(&decision_);
+    builder.RegisterService(&control_);
+    queue_ = std::make_unique<CallQueue>(builder.AddCompletionQueue(), std::chrono::seconds(0));
+    server_ = builder.BuildAndStart();
+    EXPECT_NE(server_, nullptr);
+    HandleCalls(queue_.get(), &decision_, &v1::DecisionService::AsyncService::RequestDecide,
+                [this](auto call) -> Reactor* { return new Echo(std::move(call), &fates_); });
+    HandleCalls(queue_.get(), &control_, &v1::ControlService::AsyncService::RequestWatchStats,
+                [this](auto call) -> Reactor* {
+                  if (call->request.gateway().empty()) {
+                    return Refusal<v1::WatchStatsRequest, v1::WatchStatsResponse>::Make(
+                        std::move(call), grpc::Status(grpc::StatusCode::NOT_FOUND, "none"));
+                  }
+                  return new Count(std::move(call), &fates_);
+                });
+    HandleCalls(queue_.get(), &control_, &v1::ControlService::AsyncService::RequestGetPolicy,
+                [this](auto* call) {
+                  MutexLock lock(mutex_);
+                  later_.emplace_back([call] {
+                    call->response.mutable_policy()->set_version(call->request.version());
+                    call->Finish(grpc::Status::OK);
+                  });
+                });
+    queue_->Start();
+  }
+  ~CallsTest() override {
+    Stop();
+    for (std::thread& thread : later_) thread.join();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // Returns when every call has ended.
+  void Stop() {
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_->Wait();
+    queue_.reset();
+    server_.reset();
+  }
+
+  std::string Address() const { return "unix:" + folder_ + "/s"; }
+  std::shared_ptr<grpc::Channel> Channel() const {
+    return grpc::CreateChannel(Address(), grpc::InsecureChannelCredentials());
+  }
+
+  Fates fates_;
+  std::string folder_ = "/tmp/callsXXXXXX";
+  v1::DecisionService::AsyncService decision_;
+  v1::ControlService::AsyncService control_;
+  std::unique_ptr<CallQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+  Mutex mutex_;
+  std::vector<std::thread> later_;
+};
+
+TEST_F(CallsTest, AnswersUntilTheCallerHasSaidEverything) {
+  const auto stub = v1::DecisionService::NewStub(Channel());
+  grpc::ClientContext context;
+  const auto stream = stub->Decide(&context);
+  for (uint64_t i = 1; i <= 3; ++i) {
+    v1::DecideRequest request;
+    request.mutable_heartbeat()->set_sequence(i);
+    ASSERT_TRUE(stream->Write(request));
+    v1::DecideResponse response;
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_EQ(response.heartbeat().sequence(), i);
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+  Stop();
+  EXPECT_EQ(fates_.done, 1);
+  EXPECT_EQ(fates_.cancelled, 0);
+}
+
+TEST_F(CallsTest, TellsOfACancelledCall) {
+  const auto stub = v1::DecisionService::NewStub(Channel());
+  grpc::ClientContext context;
+  const auto stream = stub->Decide(&context);
+  v1::DecideRequest request;
+  request.mutable_heartbeat()->set_sequence(1);
+  v1::DecideResponse response;
+  ASSERT_TRUE(stream->Write(request) && stream->Read(&response));
+  context.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  Stop();
+  EXPECT_EQ(fates_.cancelled, 1);
+  EXPECT_EQ(fates_.done, 1);
+}
+
+TEST_F(CallsTest, WritesAStreamAndItsStatus) {
+  const auto stub = v1::ControlService::NewStub(Channel());
+  grpc::ClientContext context;
+  v1::WatchStatsRequest request;
+  request.set_gateway("100");
+  const auto stream = stub->WatchStats(&context, request);
+  v1::WatchStatsResponse response;
+  int messages = 0;
+  while (stream->Read(&response)) ++messages;
+  EXPECT_EQ(messages, 100);
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::OUT_OF_RANGE);
+}
+
+TEST_F(CallsTest, RefusesACall) {
+  const auto stub = v1::ControlService::NewStub(Channel());
+  grpc::ClientContext context;
+  v1::WatchStatsResponse response;
+  const auto stream = stub->WatchStats(&context, {});
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(CallsTest, AnswersFromAnotherThread) {
+  const auto stub = v1::ControlService::NewStub(Channel());
+  for (uint64_t i = 1; i <= 20; ++i) {
+    grpc::ClientContext context;
+    v1::GetPolicyRequest request;
+    v1::GetPolicyResponse response;
+    request.set_version(i);
+    ASSERT_TRUE(stub->GetPolicy(&context, request, &response).ok());
+    EXPECT_EQ(response.policy().version(), i);
+  }
+}
+
+TEST_F(CallsTest, EndsEveryCallWhenTheServerIsShutDown) {
+  const auto stub = v1::DecisionService::NewStub(Channel());
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::DecideRequest, v1::DecideResponse>>>
+      streams;
+  for (int i = 0; i < 20; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    streams.push_back(stub->Decide(contexts.back().get()));
+    v1::DecideRequest request;
+    request.mutable_heartbeat();
+    v1::DecideResponse response;
+    ASSERT_TRUE(streams.back()->Write(request) && streams.back()->Read(&response));
+  }
+  Stop();
+  EXPECT_EQ(fates_.begun, 20);
+  EXPECT_EQ(fates_.done, 20);
+  for (const auto& stream : streams) EXPECT_FALSE(stream->Finish().ok());
+}
+
+// Calls are cancelled at every stage, from before they have come, while the server goes down.
+TEST_F(CallsTest, SurvivesCallersWhoLeave) {
+  std::vector<std::thread> callers;
+  for (unsigned caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([this, caller] {
+      const auto decision = v1::DecisionService::NewStub(Channel());
+      const auto control = v1::ControlService::NewStub(Channel());
+      for (unsigned i = 0; i < 100; ++i) {
+        grpc::ClientContext watching;
+        v1::WatchStatsRequest watch;
+        watch.set_gateway("1000000");
+        const auto counted = control->WatchStats(&watching, watch);
+        grpc::ClientContext context;
+        const auto stream = decision->Decide(&context);
+        v1::DecideRequest request;
+        request.mutable_heartbeat();
+        v1::DecideResponse response;
+        for (unsigned n = 0; n < (i + caller) % 4; ++n) {
+          if (!stream->Write(request)) break;
+          if (n % 2 == 0 && !stream->Read(&response)) break;
+        }
+        context.TryCancel();
+        stream->Finish();
+        watching.TryCancel();
+        counted->Finish();
+      }
+    });
+  }
+  callers.front().join();
+  Stop();
+  for (size_t i = 1; i < callers.size(); ++i) callers[i].join();
+  EXPECT_GT(fates_.done, 0);
+  EXPECT_EQ(fates_.begun, fates_.done);
+}
+
+}  // namespace
+}  // namespace sluice::server
