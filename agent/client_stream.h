@@ -4,11 +4,13 @@
 #include <grpcpp/support/async_stream.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
 #include <utility>
 
+#include "proto/polling/next_event.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::agent {
@@ -38,10 +40,12 @@ class ClientStream final {
   using Prepare =
       std::function<std::unique_ptr<Call>(grpc::ClientContext*, grpc::CompletionQueue*)>;
 
-  // To be followed by a Write at once.
+  // To be followed by a Write at once. For `busy_poll` its thread looks for what has come before
+  // it sleeps.
   static std::unique_ptr<ClientStream> Start(const Prepare& prepare,
-                                             std::shared_ptr<Listener> listener) {
-    std::unique_ptr<ClientStream> stream(new ClientStream(std::move(listener)));
+                                             std::shared_ptr<Listener> listener,
+                                             std::chrono::nanoseconds busy_poll) {
+    std::unique_ptr<ClientStream> stream(new ClientStream(std::move(listener), busy_poll));
     // The call goes out with the first message.
     stream->context_.set_initial_metadata_corked(true);
     stream->call_ = prepare(&stream->context_, &stream->events_);
@@ -85,14 +89,15 @@ class ClientStream final {
   enum WriteState : int { kIdle, kWriting, kWanted };
   enum Event : intptr_t { kRead = 1, kWritten, kFinished };
 
-  explicit ClientStream(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {}
+  ClientStream(std::shared_ptr<Listener> listener, std::chrono::nanoseconds busy_poll)
+      : busy_poll_(busy_poll), listener_(std::move(listener)) {}
 
   static void* Tag(Event event) { return reinterpret_cast<void*>(event); }
 
   void Run() {
     void* tag = nullptr;
     bool ok = false;
-    while (events_.Next(&tag, &ok)) {
+    while (NextEvent(&events_, busy_poll_, &tag, &ok)) {
       switch (static_cast<Event>(reinterpret_cast<intptr_t>(tag))) {
         case kRead:
           if (!ok) {
@@ -122,6 +127,7 @@ class ClientStream final {
     call_->Finish(&status_, Tag(kFinished));
   }
 
+  const std::chrono::nanoseconds busy_poll_;
   grpc::ClientContext context_;
   grpc::CompletionQueue events_;
   std::unique_ptr<Call> call_;

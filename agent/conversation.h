@@ -50,11 +50,12 @@ class Conversation final {
     virtual void OnNobody() {}
   };
 
-  // `who` begins log lines. Neither pointer is owned.
+  // `who` begins log lines. Neither pointer is owned. For `busy_poll` see ClientStream.
   Conversation(std::string who, std::vector<std::string> servers, Listener* listener,
-               Wakeup* wakeup)
+               Wakeup* wakeup, std::chrono::nanoseconds busy_poll = {})
       : who_(std::move(who)),
         listener_(listener),
+        busy_poll_(busy_poll),
         mailbox_(std::make_shared<Mailbox>(wakeup)),
         dialer_(std::move(servers)) {}
   ~Conversation() {
@@ -151,7 +152,7 @@ class Conversation final {
         [&channel = channel](grpc::ClientContext* context, grpc::CompletionQueue* queue) {
           return Traits::Prepare(channel, context, queue);
         },
-        Mailbox::Listen(mailbox_, stream_id_));
+        Mailbox::Listen(mailbox_, stream_id_), busy_poll_);
     state_ = State::kGreeting;
     dialled_ns_ = heard_ns_ = now_ns;
     listener_->FillHello(outgoing_);
@@ -269,6 +270,7 @@ class Conversation final {
 
   const std::string who_;
   Listener* const listener_;  // Not owned.
+  const std::chrono::nanoseconds busy_poll_;
   const std::shared_ptr<Mailbox> mailbox_;
   Dialer dialer_;
   std::vector<typename Mailbox::Item> items_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,8 +30,10 @@ struct DecideTraits {
 // BatchWindow. Owned by a queue's loop, whose thread makes every call.
 class DecisionClient final : private Conversation<DecideTraits>::Listener {
  public:
+  // For `busy_poll` see ClientStream.
   DecisionClient(v1::DecideHello hello, std::vector<std::string> servers,
-                 DecisionListener* listener /* not owned */, Wakeup* wakeup /* not owned */);
+                 DecisionListener* listener /* not owned */, Wakeup* wakeup /* not owned */,
+                 std::chrono::nanoseconds busy_poll);
 
   // Hands what has come to the listener and does what is due.
   void Run(int64_t now_ns);

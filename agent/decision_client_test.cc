@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -121,7 +122,7 @@ class DecisionClientTest : public testing::Test {
       v1::DecideHello hello;
       hello.mutable_agent()->set_gateway("gw");
       client_ = std::make_unique<DecisionClient>(hello, std::vector<std::string>{Address()},
-                                                 &recorder_, &wakeup_);
+                                                 &recorder_, &wakeup_, std::chrono::nanoseconds(0));
     }
     return *client_;
   }

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <memory>
@@ -103,6 +104,8 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
       .memory = memory,
       .groups = &groups,
   };
+  options.busy_poll = std::chrono::nanoseconds(
+      google::protobuf::util::TimeUtil::DurationToNanoseconds(config.queues().busy_poll()));
   options.socket = {
       .queue = static_cast<uint16_t>(queue),
       .max_length = config.queues().max_length(),

@@ -45,7 +45,7 @@ QueueLoop::QueueLoop(const QueueLoopOptions& options, std::unique_ptr<QueueSocke
       failed_(std::move(failed)),
       socket_(std::move(socket)),
       pipeline_(options.pipeline, socket_.get(), links, events),
-      client_(options.hello, options.servers, &pipeline_, &wakeup_) {}
+      client_(options.hello, options.servers, &pipeline_, &wakeup_, options.busy_poll) {}
 
 QueueLoop::~QueueLoop() { Stop(); }
 
@@ -145,9 +145,14 @@ int64_t QueueLoop::NextDue() const {
 }
 
 bool QueueLoop::WaitForWork(int64_t due_ns) {
-  const int64_t wait = std::max<int64_t>(due_ns - Now(CLOCK_MONOTONIC), 0);
-  const timespec timeout{.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000};
   std::array<pollfd, 2> fds{pollfd{socket_->fd(), POLLIN, 0}, pollfd{wakeup_.fd(), POLLIN, 0}};
+  int64_t now = Now(CLOCK_MONOTONIC);
+  for (const int64_t sleep_ns = now + options_.busy_poll.count(); now < std::min(sleep_ns, due_ns);
+       now = Now(CLOCK_MONOTONIC)) {
+    if (poll(fds.data(), fds.size(), 0) > 0) return true;
+  }
+  const int64_t wait = std::max<int64_t>(due_ns - now, 0);
+  const timespec timeout{.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000};
   if (ppoll(fds.data(), fds.size(), &timeout, nullptr) >= 0 || errno == EINTR) return true;
   spdlog::error("queue {}: poll: {}", options_.socket.queue, std::strerror(errno));
   return false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +26,8 @@ struct QueueLoopOptions {
   QueueSocketOptions socket;
   v1::DecideHello hello;
   std::vector<std::string> servers;
+  // For how long the threads look for what has come before they sleep.
+  std::chrono::nanoseconds busy_poll{0};
 };
 
 // One queue's thread. It owns the netlink socket, the pending packets and the Decide stream; other

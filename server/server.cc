@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
   builder.RegisterService(server->command_service_.service());
   builder.RegisterService(server->control_service_.service());
   builder.RegisterService(server->observe_service_.service());
-  server->calls_ = std::make_unique<CallQueue>(builder.AddCompletionQueue());
+  server->calls_ = std::make_unique<CallQueue>(builder.AddCompletionQueue(), options.busy_poll);
   server->grpc_ = builder.BuildAndStart();
   for (size_t i = 0; i < options.listen.size(); ++i) {
     const std::string& address = options.listen[i];

@@ -47,6 +47,8 @@ struct ServerOptions {
   // Of each gateway, a second. 0 is the usual number.
   uint32_t log_rate = 0;
   std::chrono::milliseconds command_timeout = Router::kTimeout;
+  // For how long the threads that serve calls look for the next before they sleep.
+  std::chrono::nanoseconds busy_poll{0};
 };
 
 // All parts of sluice-server put together and listening. Owned by main, or by a test.

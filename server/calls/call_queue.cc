@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/polling/next_event.h"
+
 namespace sluice::server {
 namespace {
 
@@ -15,8 +17,9 @@ int Threads() {
 
 }  // namespace
 
-CallQueue::CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue)
-    : queue_(std::move(queue)) {}
+CallQueue::CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue,
+                     std::chrono::nanoseconds busy_poll)
+    : queue_(std::move(queue)), busy_poll_(busy_poll) {}
 
 CallQueue::~CallQueue() {
   {
@@ -36,7 +39,7 @@ void CallQueue::Start() {
 void CallQueue::Run() {
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) Completion::Told(tag, ok);
+  while (NextEvent(queue_.get(), busy_poll_, &tag, &ok)) Completion::Told(tag, ok);
 }
 
 void CallQueue::Enter() {

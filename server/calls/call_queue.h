@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <thread>
@@ -57,7 +58,8 @@ class CallQueue final {
     CallQueue* const queue_;  // Not owned.
   };
 
-  explicit CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue);
+  // For `busy_poll` its threads look for what has come before they sleep.
+  CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, std::chrono::nanoseconds busy_poll);
   // After the last User has left, which they do once the server is shut down. Waits for them.
   ~CallQueue();
   CallQueue(const CallQueue&) = delete;
@@ -74,6 +76,7 @@ class CallQueue final {
   void Leave();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const std::chrono::nanoseconds busy_poll_;
   Mutex mutex_;
   std::condition_variable nobody_;
   int users_ ABSL_GUARDED_BY(mutex_) = 0;

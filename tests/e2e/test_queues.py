@@ -1,5 +1,8 @@
 """Several queues, and who owns them (Q1, N8)."""
 
+import pathlib
+import time
+
 from deciders import mute, verdict
 from namespaces import Network
 from test_limits import kernel_queue
@@ -41,6 +44,25 @@ def test_the_queue_is_in_the_top_byte_of_the_transaction_id(rig):
         assert tops == {stream.hello.queue - 10}
         stream.answer(*(verdict(p) for p in stream.packets))
     assert agent.settle(40).accepted == 40
+
+
+def test_threads_that_look_before_they_sleep_answer_and_still_sleep(rig):
+    server = rig.server("default accept;\n", options=("--busy-poll", "300"))
+    agent = rig.agent(server, queues={"count": 2, "busy_poll": "300us"})
+    pinger = rig.pinger()
+    for _ in range(20):
+        assert pinger.ping()
+    assert agent.settle(40).accepted == 40
+    for program in (agent.process, server.process):
+        end = time.monotonic() + 5
+        while "R" in (states := states_of_threads(program.pid)):
+            assert time.monotonic() < end, states
+
+
+def states_of_threads(pid):
+    """As proc(5) says: S sleeps, R runs."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks]
 
 
 def test_a_queue_taken_by_another_is_a_clear_error_that_names_the_owner(rig):
