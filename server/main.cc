@@ -6,6 +6,7 @@
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -120,6 +121,15 @@ void BlockSignals() {
   signal(SIGPIPE, SIG_IGN);
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+// An agent has three connections, and what a login shell allows (1,024 open files) would be a few
+// hundred agents. What a unit or an operator set as the hard limit holds.
+void RaiseOpenFiles() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Leaves with success if stopping takes longer than a second in all: a policy whose names take
@@ -266,6 +276,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   BlockSignals();
+  RaiseOpenFiles();
   StartLog(flags.log_level);
   const int status = Run(flags);
   spdlog::shutdown();
