@@ -15,6 +15,7 @@ BINARIES = pathlib.Path(os.environ.get("SLUICE_BIN", REPOSITORY / "bazel-bin"))
 AGENT = BINARIES / "agent/sluice-agent"
 SERVER = BINARIES / "server/sluice-server"
 SLUICECTL = BINARIES / "clients/cli/sluicectl"
+LOADGEN = BINARIES / "clients/loadgen/sluice-loadgen"
 
 # What a sanitizer prints before it ends the program.
 _SANITIZER = re.compile(r"(Address|Thread|Leak|UndefinedBehavior)Sanitizer|runtime error:")

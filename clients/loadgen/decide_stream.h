@@ -1,0 +1,74 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "clients/loadgen/client_stream.h"
+#include "clients/loadgen/pending_batches.h"
+#include "clients/loadgen/prepared_batches.h"
+#include "clients/loadgen/round_trips.h"
+#include "clients/loadgen/tally.h"
+#include "sluice/v1/decision.grpc.pb.h"
+
+namespace sluice::loadgen {
+
+struct DecideTraits {
+  using Request = v1::DecideRequest;
+  using Response = v1::DecideResponse;
+  static constexpr bool kRequired = true;
+  static auto Prepare(const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context,
+                      grpc::CompletionQueue* queue) {
+    return v1::DecisionService::NewStub(channel)->PrepareAsyncDecide(context, queue);
+  }
+};
+
+// The stream on which a simulated agent asks about packets.
+class DecideStream final : public ClientStream<DecideTraits> {
+ public:
+  // What it shares with the others of its worker. Not owned.
+  struct Shared {
+    PreparedBatches* batches;
+    Tally* tally;
+    RoundTrips* round_trips;
+    uint32_t batch;
+  };
+
+  DecideStream(const v1::AgentIdentity& agent, const std::string& server,
+               grpc::CompletionQueue* queue, StreamOwner* owner, const Shared& shared)
+      : ClientStream(server, queue, owner),
+        agent_(agent),
+        shared_(shared),
+        pending_(shared.batch) {}
+
+  // From now on keeps so many batches unanswered; 0: asks about no more.
+  void Keep(uint32_t in_flight, int64_t now_ns);
+  // Asks about one more batch, as soon as the stream takes it.
+  void Ask(int64_t now_ns);
+  // Asks about nothing that is not on its way.
+  void StopAsking();
+  // Counts what has not been answered as stale: nothing more will come.
+  void GiveUp();
+
+  // Batches asked about, or to be, of which a packet waits.
+  size_t pending() const { return pending_.size() + owed_; }
+  // Packets answered.
+  uint64_t answered() const { return answered_; }
+
+ private:
+  void FillHello(v1::DecideRequest& request) override;
+  void OnMessage(const v1::DecideResponse& response, int64_t now_ns) override;
+  void OnTick(int64_t now_ns) override;
+  void WriteMore(int64_t now_ns) override;
+  void Take(const v1::Verdict& verdict, int64_t now_ns);
+
+  const v1::AgentIdentity& agent_;
+  const Shared shared_;
+  PendingBatches pending_;
+  uint32_t in_flight_ = 0;
+  size_t owed_ = 0;       // Batches asked for that no write had room for yet.
+  uint64_t batches_ = 0;  // Sent.
+  uint64_t answered_ = 0;
+};
+
+}  // namespace sluice::loadgen

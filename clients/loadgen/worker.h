@@ -1,0 +1,101 @@
+#pragma once
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "clients/loadgen/prepared_batches.h"
+#include "clients/loadgen/progress.h"
+#include "clients/loadgen/rate_schedule.h"
+#include "clients/loadgen/round_trips.h"
+#include "clients/loadgen/simulated_agent.h"
+#include "clients/loadgen/tally.h"
+
+namespace sluice::loadgen {
+
+// One thread and its share of the agents: takes what comes off their streams, beats their hearts,
+// and has them ask. The public functions are of the owner's thread.
+class Worker final : public AgentOwner {
+ public:
+  struct Options {
+    std::string server;
+    uint64_t epoch = 0;
+    uint32_t first = 1;       // Number of its first agent; it is called loadgen-1.
+    uint32_t agents = 1;      // At least 1.
+    uint32_t batch = 1;       // Packets.
+    uint32_t in_flight = 0;   // Batches each agent keeps unanswered while there is load, or
+    double batches_rate = 0;  // so many a second, its agents in turn. One of the two.
+  };
+
+  // Begins to connect. `progress` is not owned.
+  Worker(const Options& options, Progress* progress);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Has the agents ask.
+  void Load();
+  // Has them ask no more; Progress::Drained is called when nothing is unanswered.
+  void Drain();
+  // Ends all streams, and the thread.
+  void Stop();
+
+  const Tally& tally() const { return tally_; }
+  // Only after Stop: how long the batches took that were answered, and each agent's answered
+  // packets.
+  const RoundTrips& round_trips() const { return round_trips_; }
+  std::vector<uint64_t> AnsweredByAgent();
+  // Agents whose server does not offer Report and Serve; only after Stop.
+  uint32_t OnlyDeciding() const;
+
+ private:
+  enum class Phase { kIdle, kLoad, kDrain, kStop };
+  struct Tick {
+    int64_t due_ns = 0;
+    SimulatedAgent* agent = nullptr;
+  };
+
+  void OnUp(SimulatedAgent* agent) override;
+  void OnDown(SimulatedAgent* agent, bool was_up, const std::string& reason) override;
+
+  void Enter(Phase phase);
+  void Run();
+  void RunTimers(int64_t now_ns);
+  void FollowPhase(int64_t now_ns);
+  void StartAgents(int64_t now_ns);
+  int64_t NextTimer() const;
+  bool AllEnded() const;
+  size_t Pending();
+
+  const Options options_;
+  Progress* const progress_;
+  Tally tally_;
+  RoundTrips round_trips_;
+  PreparedBatches batches_;
+  grpc::CompletionQueue queue_;
+  std::atomic<Phase> wanted_ = Phase::kIdle;
+  // Wakes the thread; one for each phase.
+  std::vector<std::unique_ptr<grpc::Alarm>> alarms_;
+
+  // Of the thread.
+  std::vector<std::unique_ptr<SimulatedAgent>> agents_;
+  Phase phase_ = Phase::kIdle;
+  size_t started_ = 0;
+  size_t connecting_ = 0;
+  bool drained_ = false;
+  std::deque<Tick> ticks_;  // By time: they are all 200 ms apart.
+  std::optional<RateSchedule> schedule_;
+  size_t turn_ = 0;
+
+  std::thread thread_;
+};
+
+}  // namespace sluice::loadgen
