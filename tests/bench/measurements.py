@@ -1,5 +1,6 @@
 """The measurements, in the order of each round. README.md says what one consists of."""
 
+import agents
 import bulk
 import connects
 import conntrack
@@ -18,6 +19,7 @@ ALL = {
     "bulk": bulk,
     "conntrack": conntrack,
     "memory": memory,
+    "agents": agents,
     "policy": policy,
     "round_trips": round_trips,
 }

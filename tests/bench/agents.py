@@ -1,0 +1,85 @@
+"""Many agents on one server, simulated by sluice-loadgen: how much it decides, and what each costs.
+
+`run` is one load against a server of its own and returns loadgen's figures by its names, as
+`sluice-loadgen --help` and its --json have them; `measure` is what tests/bench/run calls.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+
+import setups
+from measurement import Column, Ratio
+from topology import BenchError, Program
+
+TITLE = "Many agents on one server, each with two batches of 8 packets unanswered"
+CONFIGURATIONS = {
+    "16": "16 agents",
+    "128": "128 agents",
+    "1000": "1,000 agents",
+}
+PROGRAMS = ["clients/loadgen/sluice-loadgen", "server/sluice-server"]
+TOOLS = []
+COLUMNS = [
+    Column("decisions_per_second", "decisions/s", "{:.0f}k", 1e-3),
+    Column("cpu_us_per_decision", "server µs/decision", "{:.2f}"),
+    Column("p50_us", "round trip p50 µs"),
+    Column("p99_us", "p99 µs"),
+    Column("busy_bytes_per_agent", "server kB/agent, busy", "{:.0f}", 1e-3),
+    Column("idle_bytes_per_agent", "idle", "{:.0f}", 1e-3),
+    Column("idle_processors", "processors, idle", "{:.2f}"),
+    Column("idle_cpu_us_per_agent_second", "µs/agent and second, idle"),
+]
+RATIOS = [
+    Ratio("server: decisions/s with 128 agents ÷ with 16",
+          ("agents", "128", "decisions_per_second"), ("agents", "16", "decisions_per_second"),
+          bound="min", reach=0.8, aim=0.95),
+    Ratio("server: decisions/s with 1,000 agents ÷ with 16",
+          ("agents", "1000", "decisions_per_second"), ("agents", "16", "decisions_per_second")),
+]
+
+_BATCH = 8
+_IN_FLIGHT = 2
+# What loadgen sends is accepted by the last two, or meets none.
+_MATCHING = ["from 10.64.0.0/16 to 198.51.100.0/24 tcp port 443 accept;",
+             "from 10.64.0.0/16 to 198.51.100.0/24 udp port 53 accept;"]
+
+
+def measure(context):
+    return {name: run(context, int(name), "--in-flight", str(_IN_FLIGHT))
+            for name in context.each(CONFIGURATIONS)}
+
+
+def run(context, agents, *load):
+    """So many agents, idle for context.seconds and then, with --in-flight N or --rate PACKETS,
+    busy for as long: loadgen's figures that are numbers, and `lost`: packets not answered once,
+    and agents refused or lost. The server is in the decider's namespace, loadgen in the gateway's.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-bench-"))
+        policy, figures = f"{folder}/policy", f"{folder}/figures"
+        with open(policy, "w", encoding="ascii") as file:
+            *rules, default = setups.policy().splitlines()
+            file.write("\n".join([*rules[:-2], *_MATCHING, default]) + "\n")
+        server = stack.enter_context(Program(
+            context.topology.decider,
+            [context.binary("server/sluice-server"), "--listen", setups.DECIDER_ADDRESS,
+             "--policy", policy]))
+        try:
+            context.topology.gateway.run(
+                [context.binary("clients/loadgen/sluice-loadgen"),
+                 "--server", setups.DECIDER_ADDRESS, "--agents", str(agents),
+                 "--batch", str(_BATCH), *load, "--seconds", str(context.seconds),
+                 "--json", figures],
+                timeout=2 * context.seconds + 60)
+        except BenchError:
+            # It fails when something was lost, too; then there are figures.
+            if not os.path.exists(figures) or os.path.getsize(figures) == 0:
+                raise
+        server.check_running()
+        with open(figures, encoding="ascii") as file:
+            found = json.load(file)
+    numbers = {key: value for key, value in found.items() if isinstance(value, (int, float))}
+    numbers["lost"] = sum(found[key] for key in ("refused", "lost", "stale", "unknown"))
+    return numbers
