@@ -92,14 +92,13 @@ TEST(TableShapeTest, ReadsMessages) {
        mnl_nlmsg_ok(message, rest); message = mnl_nlmsg_next(message, &rest)) {
     AddToShape(message, shape);
   }
-  ASSERT_EQ(shape.chains.size(), 11u);
-  EXPECT_EQ(shape.chains["notify"].rules.size(), 2u);
-  EXPECT_EQ(shape.chains["guard"].priority, -145);
+  ASSERT_EQ(shape.chains.size(), 9u);
+  EXPECT_EQ(shape.chains["guard"].priority, -154);
   EXPECT_EQ(shape.chains["guard"].type, "filter");
-  ASSERT_EQ(shape.chains["guard"].rules.size(), 1u);
-  EXPECT_EQ(shape.chains["guard"].rules[0].expressions,
+  ASSERT_EQ(shape.chains["guard"].rules.size(), 5u);
+  EXPECT_EQ(shape.chains["guard"].rules[3].expressions,
             (std::vector<std::string>{"meta", "bitwise", "cmp", "counter", "immediate"}));
-  EXPECT_EQ(shape.chains["guard"].rules[0].comment,
+  EXPECT_EQ(shape.chains["guard"].rules[3].comment,
             "fail_mode closed: what no agent has let pass ends here");
   EXPECT_EQ(shape.chains["exempt"].type, "");
 }
