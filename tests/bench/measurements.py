@@ -8,6 +8,8 @@ import grpc_ping
 import latency
 import memory
 import policy
+import refused
+import remembered
 import round_trips
 import throughput
 
@@ -17,6 +19,8 @@ ALL = {
     "grpc_ping": grpc_ping,
     "connects": connects,
     "bulk": bulk,
+    "remembered": remembered,
+    "refused": refused,
     "conntrack": conntrack,
     "memory": memory,
     "agents": agents,
