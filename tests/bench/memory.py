@@ -10,11 +10,12 @@ from topology import BenchError, Program
 
 TITLE = "Memory of one agent"
 CONFIGURATIONS = {
-    "idle": "connected, asked about one packet",
+    "idle": "idle, all its streams to sluice-server open",
+    "asking": "at a decider that offers nothing else",
     "roomy": "the same, with room for 65,536 packets",
     "pending": "the same, 60,000 packets pending",
 }
-PROGRAMS = ["tests/bench/mute_decider", "tests/bench/udp_load", "agent/sluice-agent"]
+PROGRAMS = ["tests/bench/mute_decider"] + udp.PROGRAMS + setups.SLUICE_PROGRAMS
 TOOLS = []
 COLUMNS = [
     Column("rss_bytes", "resident MB", "{:.1f}", 1e-6),
@@ -39,14 +40,17 @@ _ROOMY = {"deadline": "60s", "max_pending": 65536, "queues": {"max_length": 6553
 def measure(context):
     result = {}
     for _ in context.each(["agent"]):
+        with udp.echo(context), setups.sluice(context) as (server, agent):
+            udp.wait_until_forwarding(context, [server, agent])
+            result["idle"] = _resident(agent)
         with _decider(context) as decider, setups.agent(context) as agent:
             _ask_until_heard(context, decider)
-            result["idle"] = _resident(agent)
+            result["asking"] = _resident(agent)
         with _decider(context) as decider, setups.agent(context, _ROOMY) as agent:
             _ask_until_heard(context, decider)
             result["roomy"] = _resident(agent)
             _fill(context, agent)
-            result["pending"] = _pending(context, agent, decider, result["idle"])
+            result["pending"] = _pending(context, agent, decider, result["asking"])
     return result
 
 
@@ -69,8 +73,8 @@ def _ask_until_heard(context, decider):
         udp.load(context, "open", 0.01, "--rate", "200", "--warm-up", "0")
 
 
-def _pending(context, agent, decider, idle):
-    """Counted from the idle agent with its presets: room made beforehand is room for packets."""
+def _pending(context, agent, decider, before):
+    """Counted from an agent with its presets: room made beforehand is room for packets."""
     waiting = context.topology.queue_counters()["waiting"]
     deadline = time.monotonic() + 5
     # What the decider has seen was in user space, and as it is mute, still is.
@@ -83,7 +87,7 @@ def _pending(context, agent, decider, idle):
         raise BenchError(f"{packets} packets asked about, {waiting} pending")
     measured = _resident(agent)
     measured["packets"] = packets
-    measured["bytes_per_packet"] = (measured["rss_bytes"] - idle["rss_bytes"]) / packets
+    measured["bytes_per_packet"] = (measured["rss_bytes"] - before["rss_bytes"]) / packets
     measured["bytes_beside_copy"] = measured["bytes_per_packet"] - copied / packets
     return measured
 
