@@ -1,6 +1,7 @@
 #include "agent/packet_messages.h"
 
 #include <span>
+#include <string>
 #include <utility>
 
 #include "agent/netfilter/mark_bits.h"
@@ -26,8 +27,9 @@ v1::ConnectionState StateOf(uint32_t number) {
 }
 static_assert(static_cast<int>(TrackedState::kInvalid) == v1::CONNECTION_STATE_INVALID);
 
-const char* Chars(std::span<const uint8_t> bytes) {
-  return reinterpret_cast<const char*>(bytes.data());
+// In place: the setters of protobuf 3.21 make a string of their own first, an allocation each.
+void Assign(std::span<const uint8_t> bytes, std::string* field) {
+  field->assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 // What the kernel sends of few packets only.
@@ -42,8 +44,8 @@ void FillRarities(const QueuedPacket& packet, v1::Packet& message) {
   if (packet.priority) message.set_priority(*packet.priority);
   if (packet.vlan_tci) message.set_vlan_tci(*packet.vlan_tci);
   if (packet.vlan_protocol) message.set_vlan_protocol(*packet.vlan_protocol);
-  message.set_l2_header(Chars(packet.l2_header), packet.l2_header.size());
-  message.set_security_context(packet.security_context.data(), packet.security_context.size());
+  Assign(packet.l2_header, message.mutable_l2_header());
+  message.mutable_security_context()->assign(packet.security_context);
 }
 
 }  // namespace
@@ -77,7 +79,7 @@ std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
   }
   v1::Packet& message = *made;
   message.set_family(headers.family);
-  message.set_payload(Chars(packet.payload), packet.payload.size());
+  Assign(packet.payload, message.mutable_payload());
   message.set_original_length(packet.original_length);
   if (packet.has_payload) {
     FillHeaders(headers, *message.mutable_headers());
@@ -91,21 +93,20 @@ std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
   message.set_mark(packet.mark & ~mark_mask);
   message.set_connection_state(StateOf(StateNumber(mark_mask, packet.mark)));
 
-  const auto set = [](std::string_view text, std::string* field) { field->assign(text); };
   const Interface& input = Look(packet.input_ifindex);
   message.set_input_ifindex(packet.input_ifindex);
-  set(input.name, message.mutable_input_interface());
-  set(input.group, message.mutable_input_group());
+  message.mutable_input_interface()->assign(input.name);
+  message.mutable_input_group()->assign(input.group);
   message.set_hw_type(input.type);
   const Interface& output = Look(packet.output_ifindex);
   message.set_output_ifindex(packet.output_ifindex);
-  set(output.name, message.mutable_output_interface());
-  set(output.group, message.mutable_output_group());
-  set(Look(packet.physical_input_ifindex).name, message.mutable_physical_input_interface());
-  set(Look(packet.physical_output_ifindex).name, message.mutable_physical_output_interface());
+  message.mutable_output_interface()->assign(output.name);
+  message.mutable_output_group()->assign(output.group);
+  message.mutable_physical_input_interface()->assign(Look(packet.physical_input_ifindex).name);
+  message.mutable_physical_output_interface()->assign(Look(packet.physical_output_ifindex).name);
 
   message.set_hw_protocol(packet.hw_protocol);
-  message.set_hw_address(Chars(packet.hw_address), packet.hw_address.size());
+  Assign(packet.hw_address, message.mutable_hw_address());
   message.set_skb_info(packet.skb_info);
   message.set_gso((packet.skb_info & kSkbGso) != 0);
   FillRarities(packet, message);

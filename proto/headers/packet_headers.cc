@@ -251,8 +251,9 @@ Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t o
 void FillHeaders(const PacketHeaders& headers, v1::Headers& message) {
   message.Clear();
   const size_t size = headers.family == v1::FAMILY_IPV6 ? 16 : 4;
-  message.set_source(headers.source, size);
-  message.set_destination(headers.destination, size);
+  // In place: set_source would make a string of its own first.
+  message.mutable_source()->assign(reinterpret_cast<const char*>(headers.source), size);
+  message.mutable_destination()->assign(reinterpret_cast<const char*>(headers.destination), size);
   message.set_protocol(headers.protocol);
   if (headers.has_ports) {
     message.set_source_port(headers.source_port);
