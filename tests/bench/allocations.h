@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::bench {
+
+// Calls of operator new by this thread so far. Linking this library replaces it by one that counts.
+uint64_t Allocations();
+
+}  // namespace sluice::bench
