@@ -5,9 +5,13 @@
 namespace sluice::agent {
 namespace {
 
+// What a batch holds at most (decision.proto). gRPC takes no message above 4 MiB unless it is told
+// to; and a decider answers a batch whole, so that one too large keeps its first packet waiting. At
+// a tenth of a microsecond a decision 1,024 packets take a tenth of a millisecond.
 constexpr int kMaxPackets = 1024;
 constexpr size_t kMaxBytes = 1024 * 1024;
-// Of a packet's message beside what was copied of the packet.
+// Of a packet's message beside what was copied of the packet: 56 bytes as codec_bench measures it,
+// and names of interfaces and groups, a link header and a security context as far as there are any.
 constexpr size_t kMessageOverhead = 160;
 
 }  // namespace
