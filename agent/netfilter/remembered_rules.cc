@@ -100,7 +100,8 @@ void AddLookups(const RememberMarks& marks, const RememberedKind& kind,
     } else if (kind.scope == RememberedScope::kConnection) {
       rule.StoreMark().Count().Jump(kRefreshChain);
     } else {
-      rule.IfNotEqual(decided).StoreMark().Count().Goto(kRefuseChain);
+      rule.IfNotEqual(decided).StoreMark().Count();
+      rule.Goto(kind.scope == RememberedScope::kSource ? kLearnChain : kRefuseChain);
     }
     rule.AddTo(transaction);
   });

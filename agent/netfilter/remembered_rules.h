@@ -17,6 +17,7 @@ inline constexpr char kAcceptedChain[] = "accepted";  // Looks up what is accept
 inline constexpr char kRememberChain[] = "remember";  // Enters what a verdict's slot says.
 inline constexpr char kRefreshChain[] = "refresh";    // Prolongs refused connections.
 inline constexpr char kRefuseChain[] = "refuse";      // Tells the sender, and drops.
+inline constexpr char kLearnChain[] = "learn";        // Before it, of sources; early_refusal.h.
 
 // Which bits are the agent's, and what marks a connection accepted now.
 struct RememberMarks {

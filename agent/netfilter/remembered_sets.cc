@@ -13,22 +13,6 @@
 namespace sluice::agent {
 namespace {
 
-// What nft calls the types of keys and data, and stores with a set to print it by. The kernel keeps
-// the numbers and makes nothing of them.
-constexpr uint32_t kIpv4Address = 7;
-constexpr uint32_t kIpv6Address = 8;
-constexpr uint32_t kProtocol = 12;
-constexpr uint32_t kService = 13;
-constexpr uint32_t kMark = 19;
-
-// Types of the parts of a key, six bits each.
-template <typename... Types>
-constexpr uint32_t Parts(Types... types) {
-  uint32_t all = 0;
-  ((all = all << 6 | types), ...);
-  return all;
-}
-
 struct Free {
   void operator()(nftnl_set* set) const { nftnl_set_free(set); }
 };
@@ -70,19 +54,22 @@ const RememberedSet& RememberedSetOf(RememberedScope scope, bool ipv6) {
   return kRememberedSets[0];  // Not reached: there is one of each.
 }
 
+void AddSet(const RememberedSet& made, uint32_t limit, TableTransaction& transaction) {
+  const SetPtr set = NewSet(made);
+  nftnl_set_set_u32(set.get(), NFTNL_SET_FLAGS, NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL);
+  nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_TYPE, made.key_type);
+  nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_LEN, made.key_length);
+  nftnl_set_set_u32(set.get(), NFTNL_SET_DATA_TYPE, kMark);
+  nftnl_set_set_u32(set.get(), NFTNL_SET_DATA_LEN, sizeof(uint32_t));
+  nftnl_set_set_u32(set.get(), NFTNL_SET_DESC_SIZE, limit);
+  // Rules of the same transaction may name a set by such a number; ours name it by its name, but
+  // the kernel wants one.
+  nftnl_set_set_u32(set.get(), NFTNL_SET_ID, 1);
+  Add(made, NFT_MSG_NEWSET, NLM_F_CREATE, set.get(), transaction);
+}
+
 void AddRememberedSets(uint32_t limit, TableTransaction& transaction) {
-  uint32_t id = 0;
-  for (const RememberedSet& made : kRememberedSets) {
-    const SetPtr set = NewSet(made);
-    nftnl_set_set_u32(set.get(), NFTNL_SET_FLAGS, NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL);
-    nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_TYPE, made.key_type);
-    nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_LEN, made.key_length);
-    nftnl_set_set_u32(set.get(), NFTNL_SET_DATA_TYPE, kMark);
-    nftnl_set_set_u32(set.get(), NFTNL_SET_DATA_LEN, sizeof(uint32_t));
-    nftnl_set_set_u32(set.get(), NFTNL_SET_DESC_SIZE, limit);
-    nftnl_set_set_u32(set.get(), NFTNL_SET_ID, ++id);
-    Add(made, NFT_MSG_NEWSET, NLM_F_CREATE, set.get(), transaction);
-  }
+  for (const RememberedSet& set : kRememberedSets) AddSet(set, limit, transaction);
 }
 
 void DeleteRememberedSets(TableTransaction& transaction) {

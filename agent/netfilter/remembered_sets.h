@@ -22,6 +22,26 @@ struct RememberedSet {
 // Of an accepted connection the connection's own mark tells instead.
 extern const std::array<RememberedSet, 6> kRememberedSets;
 
+// What nft calls the types of keys and data, and stores with a set to print it by. The kernel keeps
+// the numbers and makes nothing of them.
+inline constexpr uint32_t kIpv4Address = 7;
+inline constexpr uint32_t kIpv6Address = 8;
+inline constexpr uint32_t kProtocol = 12;
+inline constexpr uint32_t kService = 13;
+inline constexpr uint32_t kMark = 19;
+inline constexpr uint32_t kInterface = 20;
+
+// Types of the parts of a key, six bits each.
+template <typename... Types>
+constexpr uint32_t Parts(Types... types) {
+  uint32_t all = 0;
+  ((all = all << 6 | types), ...);
+  return all;
+}
+
+// Adds the making of a map of up to `limit` entries; it may be there.
+void AddSet(const RememberedSet& set, uint32_t limit, TableTransaction& transaction);
+
 const RememberedSet& RememberedSetOf(RememberedScope scope, bool ipv6);
 
 // Adds the making of them all, empty, for at most `limit` entries each.

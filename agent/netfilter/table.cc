@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/early_refusal.h"
 #include "agent/netfilter/mark_bits.h"
 #include "agent/netfilter/remembered_rules.h"
 #include "agent/netfilter/remembered_sets.h"
@@ -50,13 +51,24 @@ absl::Status RefusalStatus(const TableRefusal& refusal, const TableTransaction& 
   return TableError(refusal.error, transaction.ObjectOf(refusal), hint);
 }
 
-// These and nothing else but as many sets, and they are awake. The sets themselves are replaced
-// anyway, and policies set; if they are others the kernel says so.
-bool HasChains(const TableShape& shape, const std::vector<TableChain>& wanted) {
-  if (shape.flags != 0 || shape.use != wanted.size() + kRememberedSets.size() ||
-      shape.chains.size() != wanted.size()) {
-    return false;
+std::vector<TableChain> Joined(std::vector<TableChain> chains,
+                               const std::vector<TableChain>& more) {
+  chains.insert(chains.end(), more.begin(), more.end());
+  return chains;
+}
+
+bool HasEarlyChains(const TableShape& shape) { return shape.chains.contains(kEarlyChain); }
+
+// Our chains, the early ones or not, nothing else but as many sets, and they are awake. The sets
+// themselves are replaced anyway, and policies set; if they are others the kernel says so.
+bool HasChains(const TableShape& shape) {
+  std::vector<TableChain> wanted = TableChains();
+  size_t objects = wanted.size() + kRememberedSets.size();
+  if (HasEarlyChains(shape)) {
+    wanted = Joined(std::move(wanted), EarlyChains());
+    objects += kEarlyObjects;
   }
+  if (shape.flags != 0 || shape.use != objects) return false;
   return std::all_of(wanted.begin(), wanted.end(), [&](const TableChain& chain) {
     const auto found = shape.chains.find(chain.name);
     if (found == shape.chains.end()) return false;
@@ -85,7 +97,7 @@ absl::StatusOr<std::unique_ptr<Table>> Table::Open(const TableOptions& options) 
 
 Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
     : options_(options),
-      chains_(TableChains()),
+      chains_(Joined(TableChains(), EarlyChains())),
       port_id_(socket->port_id()),
       socket_(std::move(socket)) {}
 
@@ -132,7 +144,7 @@ absl::Status Table::Install(TableState state, uint32_t generation) {
 // would not.
 bool Table::Refill(TableState state, uint32_t generation) {
   const auto found = ReadTableShape(chains_, *socket_);
-  if (!found.ok() || !found->has_value() || !HasChains(**found, chains_)) return false;
+  if (!found.ok() || !found->has_value() || !HasChains(**found)) return false;
   TableShape made, gone;
   if (!Build(Intent::kRefill, state, generation, made, gone).ok()) return false;
   // Rules do not say which table they are of but by its name.
@@ -140,7 +152,8 @@ bool Table::Refill(TableState state, uint32_t generation) {
   See(gone);
   tallies_.Fold();
   made_ = **found;
-  made_->chains = std::move(made.chains);
+  for (auto& [name, chain] : made_->chains) chain.rules.clear();
+  for (auto& [name, chain] : made.chains) made_->chains[name] = std::move(chain);
   return true;
 }
 
@@ -148,7 +161,8 @@ absl::Status Table::Forget(uint32_t generation) {
   MutexLock lock(mutex_);
   if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
-  AddForgetting(options_, mode_, generation, transaction);
+  const bool early = HasEarlyChains(*made_);
+  AddForgetting(options_, mode_, generation, early, transaction);
   TableShape made, gone;
   const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
     AddToShape(message, IsDeletion(message) ? gone : made);
@@ -158,6 +172,9 @@ absl::Status Table::Forget(uint32_t generation) {
   See(gone);
   tallies_.FoldRemembered();
   for (const char* chain : kForgetfulChains) made_->chains[chain].rules = made.chains[chain].rules;
+  if (early) {
+    for (const TableChain& chain : EarlyChains()) made_->chains[chain.name].rules.clear();
+  }
   generation_ = generation;
   slots_.clear();
   return absl::OkStatus();
@@ -173,6 +190,9 @@ absl::Status Table::AddSlot(const RememberedSlot& slot) {
   const bool first_refusal =
       !slot.kind.accept && !any([](const RememberedSlot& other) { return !other.kind.accept; });
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+  const bool first_source =
+      first && !slot.kind.accept && slot.kind.scope == RememberedScope::kSource;
+  if (first_source) AddEarlyRefusals(options_.mark_mask, options_.exempt, transaction);
   AddRememberedSlot({.mark_mask = options_.mark_mask,
                      .connection_mark_mask = options_.connection_mark_mask,
                      .generation = generation_},
@@ -189,8 +209,11 @@ absl::Status Table::AddSlot(const RememberedSlot& slot) {
     tallies_.FoldPrepared();
     made_->chains[kPrepareChain].rules.clear();
   }
+  if (first_source && !HasEarlyChains(*made_)) made_->use += kEarlyObjects;
   for (const auto& [name, chain] : made.chains) {
-    auto& rules = made_->chains[name].rules;
+    const auto there = made_->chains.try_emplace(name, chain);
+    if (there.second) continue;
+    auto& rules = there.first->second.rules;
     rules.insert(rules.end(), chain.rules.begin(), chain.rules.end());
   }
   slots_.push_back(slot);

@@ -91,7 +91,7 @@ class Table final {
   void See(const TableShape& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TableOptions options_;
-  const std::vector<TableChain> chains_;
+  const std::vector<TableChain> chains_;  // That it has, or may have.
   const uint32_t port_id_;
 
   mutable Mutex mutex_;

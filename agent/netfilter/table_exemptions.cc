@@ -2,8 +2,7 @@
 
 #include <linux/netfilter.h>
 
-#include <utility>
-
+#include "absl/functional/function_ref.h"
 #include "agent/netfilter/mark_bits.h"
 #include "agent/netfilter/table_rule.h"
 
@@ -17,11 +16,10 @@ constexpr uint8_t kRouterSolicitation = 133;
 constexpr uint8_t kRedirect = 137;
 
 // A rule of one direction of `flow`, as far as both are alike.
-TableRule Begin(const ExemptFlow& flow, bool answers) {
+TableRule Begin(const char* chain, const ExemptFlow& flow, bool answers) {
   const Side connecting = answers ? Side::kDestination : Side::kSource;
   const Side connected = answers ? Side::kSource : Side::kDestination;
-  TableRule rule(kExemptChain,
-                 answers ? "exempt by configuration: answers" : "exempt by configuration");
+  TableRule rule(chain, answers ? "exempt by configuration: answers" : "exempt by configuration");
   if (flow.source) rule.IfAddress(connecting, *flow.source);
   if (flow.destination) rule.IfAddress(connected, *flow.destination);
   if (flow.protocol != 0) rule.IfProtocol(flow.protocol);
@@ -29,21 +27,19 @@ TableRule Begin(const ExemptFlow& flow, bool answers) {
   return rule;
 }
 
-void AddFlow(const ExemptFlow& flow, uint32_t mark_mask, TableTransaction& transaction) {
-  const auto add = [&](TableRule&& rule) {
-    rule.Count().SetMark(mark_mask, DecidedBit(mark_mask)).Accept().AddTo(transaction);
-  };
-  add(Begin(flow, /*answers=*/false));
+// Calls `add` with each rule, yet without an end, for the answers of `flow`.
+void ForEachAnswer(const char* chain, const ExemptFlow& flow,
+                   absl::FunctionRef<void(TableRule&)> add) {
   if (flow.protocol == 0 || flow.protocol == IPPROTO_TCP) {
-    TableRule tcp = Begin(flow, /*answers=*/true);
+    TableRule tcp = Begin(chain, flow, /*answers=*/true);
     if (flow.protocol == 0) tcp.IfProtocol(IPPROTO_TCP);
     tcp.IfNotOpening();
-    add(std::move(tcp));
+    add(tcp);
   }
   if (flow.protocol != IPPROTO_TCP) {
-    TableRule others = Begin(flow, /*answers=*/true);
+    TableRule others = Begin(chain, flow, /*answers=*/true);
     if (flow.protocol == 0) others.IfNotProtocol(IPPROTO_TCP);
-    add(std::move(others));
+    add(others);
   }
 }
 
@@ -60,7 +56,21 @@ void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t mark_mask,
       .SetMark(mark_mask, DecidedBit(mark_mask))
       .Accept()
       .AddTo(transaction);
-  for (const ExemptFlow& flow : flows) AddFlow(flow, mark_mask, transaction);
+  const auto add = [&](TableRule& rule) {
+    rule.Count().SetMark(mark_mask, DecidedBit(mark_mask)).Accept().AddTo(transaction);
+  };
+  for (const ExemptFlow& flow : flows) {
+    TableRule rule = Begin(kExemptChain, flow, /*answers=*/false);
+    add(rule);
+    ForEachAnswer(kExemptChain, flow, add);
+  }
+}
+
+void AddExemptAnswers(const std::vector<ExemptFlow>& flows, const char* chain,
+                      TableTransaction& transaction) {
+  for (const ExemptFlow& flow : flows) {
+    ForEachAnswer(chain, flow, [&](TableRule& rule) { rule.Accept().AddTo(transaction); });
+  }
 }
 
 }  // namespace sluice::agent

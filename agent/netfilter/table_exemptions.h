@@ -22,4 +22,9 @@ inline constexpr char kExemptChain[] = "exempt";
 void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t mark_mask,
                    TableTransaction& transaction);
 
+// Adds rules that accept the answers of those flows, for another chain; they neither count nor
+// mark.
+void AddExemptAnswers(const std::vector<ExemptFlow>& flows, const char* chain,
+                      TableTransaction& transaction);
+
 }  // namespace sluice::agent

@@ -1,8 +1,6 @@
 #include "agent/netfilter/table_layout.h"
 
 #include <libmnl/libmnl.h>
-#include <libnftnl/chain.h>
-#include <libnftnl/rule.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -15,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/early_refusal.h"
 #include "agent/netfilter/mark_bits.h"
 #include "agent/netfilter/remembered_sets.h"
 #include "agent/netfilter/table_comment.h"
@@ -29,16 +28,10 @@ constexpr int32_t kPreparePriority = NF_IP_PRI_MANGLE - 5;
 // Right behind: no table of others can turn a refusal into anything else, nor see our bits.
 constexpr int32_t kGuardPriority = NF_IP_PRI_MANGLE - 4;
 
-template <auto free>
 struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    free(object);
-  }
+  void operator()(nftnl_table* table) const { nftnl_table_free(table); }
 };
-using TablePtr = std::unique_ptr<nftnl_table, Free<nftnl_table_free>>;
-using ChainPtr = std::unique_ptr<nftnl_chain, Free<nftnl_chain_free>>;
-using RulePtr = std::unique_ptr<nftnl_rule, Free<nftnl_rule_free>>;
+using TablePtr = std::unique_ptr<nftnl_table, Free>;
 
 void ChangeTable(TableTransaction& transaction, uint16_t type, uint16_t flags,
                  const char* comment) {
@@ -53,21 +46,6 @@ void ChangeTable(TableTransaction& transaction, uint16_t type, uint16_t flags,
   });
 }
 
-void AddChain(TableTransaction& transaction, const TableChain& made, uint32_t policy) {
-  ChainPtr chain(nftnl_chain_alloc());
-  nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, kTableName);
-  nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, made.name);
-  if (made.hook) {
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, "filter");
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, made.hook->number);
-    nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, made.hook->priority);
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_POLICY, policy);
-  }
-  transaction.Add(
-      absl::StrCat("chain ", made.name), NFT_MSG_NEWCHAIN, NLM_F_CREATE,
-      [&](nlmsghdr* message) { nftnl_chain_nlmsg_build_payload(message, chain.get()); });
-}
-
 bool LetsUndecidedPass(const TableOptions& options, TableState state) {
   return options.fail_open || state.mode == TableMode::kShadow;
 }
@@ -77,7 +55,7 @@ bool LetsUndecidedPass(const TableOptions& options, TableState state) {
 void AddChains(bool lets_pass, TableTransaction& transaction) {
   for (const TableChain& chain : TableChains()) {
     const bool drops = chain.name == kGuardChain && !lets_pass;
-    AddChain(transaction, chain, drops ? NF_DROP : NF_ACCEPT);
+    AddChain(chain, drops ? NF_DROP : NF_ACCEPT, transaction);
   }
 }
 
@@ -110,17 +88,6 @@ void AddGuardRules(uint32_t mark_mask, bool lets_pass, TableTransaction& transac
       .SetMark(mark_mask, 0)
       .Accept()
       .AddTo(transaction);
-}
-
-// Without a name, of every chain.
-void FlushChain(const char* name, TableTransaction& transaction) {
-  RulePtr rule(nftnl_rule_alloc());
-  nftnl_rule_set_u32(rule.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
-  nftnl_rule_set_str(rule.get(), NFTNL_RULE_TABLE, kTableName);
-  if (name != nullptr) nftnl_rule_set_str(rule.get(), NFTNL_RULE_CHAIN, name);
-  transaction.Add(name == nullptr ? "its rules" : absl::StrCat("rules of chain ", name),
-                  NFT_MSG_DELRULE, 0,
-                  [&](nlmsghdr* message) { nftnl_rule_nlmsg_build_payload(message, rule.get()); });
 }
 
 constexpr absl::string_view kShadowComment = "mode shadow: asks the decider, everything passes";
@@ -296,9 +263,10 @@ void RefillTable(const TableOptions& options, TableState state, uint32_t generat
   AddRules(options, state, generation, queue, transaction);
 }
 
-void AddForgetting(const TableOptions& options, TableState state, uint32_t generation,
+void AddForgetting(const TableOptions& options, TableState state, uint32_t generation, bool early,
                    TableTransaction& transaction) {
   for (const char* chain : kForgetfulChains) FlushChain(chain, transaction);
+  if (early) FlushEarlyRefusals(transaction);
   DeleteRememberedSets(transaction);
   AddRemembering(options, state, generation, transaction);
   AddPrepareRules(options, state, generation, /*refuses=*/false, transaction);

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "agent/netfilter/exempt_flow.h"
 #include "agent/netfilter/remembered_rules.h"
+#include "agent/netfilter/table_chain.h"
 #include "agent/netfilter/table_rule.h"
 #include "agent/netfilter/table_transaction.h"
 
@@ -55,17 +56,7 @@ inline constexpr char kAskChain[] = "ask";
 inline constexpr char kGuardChain[] = "guard";
 inline constexpr char kAskRule[] = "rule of chain ask";
 
-// A chain of the table, and where the kernel enters it; one without a hook is only jumped to.
-struct TableChain {
-  struct Hook {
-    uint32_t number;
-    int32_t priority;
-  };
-  const char* name;
-  std::optional<Hook> hook;
-};
-
-// The chains of the table.
+// The chains of the table, but for those of early_refusal.h.
 std::vector<TableChain> TableChains();
 
 // Adds to `transaction` whatever replaces the table that is there, if any, by ours. It remembers
@@ -78,11 +69,11 @@ std::vector<TableChain> TableChains();
 //                        packets, marks them with what connection tracking makes of them and queues
 //                        them; a verdict ACCEPT goes on after all that
 //   guard    mangle - 4  lets pass what is decided; remembers and refuses, and tells the sender,
-//   what
-//                        the verdict's mark says; with fail_mode closed counts and drops what lacks
-//                        the decided bit, but not in mode shadow; clears our bits before others'
-//                        rules see them
-// In mode shadow nothing is remembered. The other chains: table_exemptions.h, remembered_rules.h.
+//                        what the verdict's mark says; with fail_mode closed counts and drops what
+//                        lacks the decided bit, but not in mode shadow; clears our bits before
+//                        others' rules see them
+// In mode shadow nothing is remembered. The other chains: table_exemptions.h, remembered_rules.h
+// and, for floods, early_refusal.h.
 void AddTable(const TableOptions& options, TableState state, uint32_t generation,
               QueueExpression queue, TableTransaction& transaction);
 
@@ -97,8 +88,9 @@ void PutRefusalsFirst(const TableOptions& options, TableState state, uint32_t ge
                       TableTransaction& transaction);
 
 // Adds the end of everything remembered: the slots and the contents of the sets go, and accepted
-// connections are those of `generation` from then on.
-void AddForgetting(const TableOptions& options, TableState state, uint32_t generation,
+// connections are those of `generation` from then on. `early`: it has the chains of
+// early_refusal.h.
+void AddForgetting(const TableOptions& options, TableState state, uint32_t generation, bool early,
                    TableTransaction& transaction);
 
 // The chains whose rules that replaces.

@@ -19,6 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr uint32_t kMask = 0xff000000;
 constexpr uint32_t kFirst = GenerationMark(kMask, 1);
@@ -80,6 +81,16 @@ class TableRememberedTest : public TableTestbed, public QueueMessages {
     const auto intact = table_->Intact();
     ASSERT_TRUE(intact.ok()) << intact.status();
     EXPECT_TRUE(*intact);
+  }
+  // The packets that were dropped where they came in.
+  static uint64_t Early() {
+    const std::string rules = Shell("nft list chain inet sluice floods");
+    uint64_t packets = 0;
+    const std::string counter = "counter packets ";
+    for (size_t at = 0; (at = rules.find(counter, at)) != std::string::npos;) {
+      packets += std::stoull(rules.substr(at += counter.size()));
+    }
+    return packets;
   }
   std::vector<RememberedEntry> Remembered(size_t limit = 0) {
     auto entries = table_->ReadRemembered(limit);
@@ -220,6 +231,73 @@ TEST_F(TableRememberedTest, RefusedSourcesAreDroppedUnasked) {
   ExpectIntact();
 }
 
+TEST_F(TableRememberedTest, FloodsOfRefusedSourcesEndWhereTheyComeIn) {
+  Install({});
+  EXPECT_THAT(Shell("nft list table inet sluice 2>/dev/null"), Not(HasSubstr("prerouting")));
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  SendIpv4(2);  // Others' packets still pass there.
+  AnswerOne(AcceptMark(kMask, 0));
+  for (const bool ipv6 : {false, true}) {
+    ipv6 ? SendIpv6(1) : SendIpv4(1);
+    AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
+    for (int i = 0; i < 5; ++i) ipv6 ? SendIpv6(1) : SendIpv4(1);
+  }
+  EXPECT_EQ(Early(), 8u) << "all but the first of each, from which it is learned";
+  EXPECT_EQ(Counters().dropped_address, 10u);
+  EXPECT_EQ(Received(), 1);
+  ExpectIntact();
+  ASSERT_EQ(table_->Forget(kSecond), absl::OkStatus());
+  ExpectIntact();
+  SendIpv4(1);
+  EXPECT_EQ(Asked().size(), 1u) << "what was learned says nothing of who is refused";
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  ExpectIntact();
+  SendIpv4(1);
+  AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
+  SendIpv4(1);
+  EXPECT_EQ(Counters().dropped_address, 11u);
+  ASSERT_EQ(table_->Install(TableMode::kShadow), absl::OkStatus());
+  ExpectIntact();
+  SendIpv4(1);
+  EXPECT_EQ(Asked().size(), 1u);
+  EXPECT_EQ(Counters().dropped_address, 11u);
+}
+
+TEST_F(TableRememberedTest, TheNextAgentTakesOverEarlyChains) {
+  Install({});
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  SendIpv4(2);
+  ASSERT_EQ(Asked().size(), 1u);
+  const uint32_t waiting = asked_[0];
+  Install({});
+  ExpectIntact();
+  Answer(waiting, AcceptMark(kMask, 0));
+  EXPECT_EQ(Received(), 1) << "what is queued stays";
+  Shell("nft flush chain inet sluice early && nft delete chain inet sluice early");
+  ASSERT_EQ(table_->Install(TableMode::kOn, kFirst), absl::OkStatus());
+  ExpectIntact();
+}
+
+TEST_F(TableRememberedTest, NothingIsLearnedOfWhatIsTranslatedOrTold) {
+  Shell(
+      "nft add table ip theirs && "
+      "nft add chain ip theirs in '{ type nat hook prerouting priority -100; }' && "
+      "nft add rule ip theirs in ip saddr 198.51.100.1 dnat to 203.0.113.7");
+  Install({});
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  AddSlot({.notification = Notification::kHostUnreachable,
+           .scope = RememberedScope::kSource,
+           .lifetime_s = 60},
+          kFirstRefuseSlot + 1);
+  SendIpv4(1);
+  AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
+  SendIpv4(2);
+  AnswerOne(RefuseMark(kMask, kFirstRefuseSlot + 1));
+  for (int i = 0; i < 3; ++i) SendIpv4(1), SendIpv4(2);
+  EXPECT_EQ(Early(), 0u);
+  EXPECT_EQ(Counters().dropped_address, 6u);
+}
+
 TEST_F(TableRememberedTest, ARefusedSourceHasNoConnectionsThatGoOn) {
   Install({});
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
@@ -274,6 +352,21 @@ TEST_F(TableRememberedTest, WhatIsExemptComesBeforeRefusals) {
   EXPECT_EQ(Received(), 1);
   EXPECT_EQ(Counters().exempted, 1u);
   EXPECT_EQ(Counters().dropped_address, 0u);
+}
+
+// Answers that are exempt for the port they come from, though packets to the same port were
+// refused.
+TEST_F(TableRememberedTest, ExemptAnswersAreNotDroppedEarly) {
+  Install({.exempt = {{.protocol = 17, .port = 12345}}});
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  Shell(
+      "nft add element inet sluice sources4 '{ 198.51.100.1 timeout 60s : 0x80000000 }' && "
+      "nft add element inet sluice floods4 "
+      "'{ \"inside\" . 198.51.100.1 . 203.0.113.1 . udp . 53 timeout 60s : 0x80000000 }'");
+  SendIpv4(1);
+  EXPECT_EQ(Received(), 1);
+  EXPECT_EQ(Early(), 0u);
+  EXPECT_EQ(Counters().exempted, 1u);
 }
 
 TEST_F(TableRememberedTest, RepeatsAreCountedInTheMark) {

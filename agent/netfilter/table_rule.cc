@@ -5,6 +5,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/udata.h>
+#include <linux/if_packet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
@@ -87,6 +88,11 @@ TableRule& TableRule::IfNotProtocol(uint8_t protocol) {
   return LoadMeta(NFT_META_L4PROTO).Compare(NFT_CMP_NEQ, &protocol, sizeof(protocol));
 }
 
+TableRule& TableRule::IfForUs() {
+  const uint8_t host = PACKET_HOST;
+  return LoadMeta(NFT_META_PKTTYPE).Compare(NFT_CMP_EQ, &host, sizeof(host));
+}
+
 TableRule& TableRule::IfByte(nft_payload_bases header, uint32_t offset, uint8_t least,
                              uint8_t greatest) {
   LoadPayload(header, offset, 1);
@@ -132,6 +138,10 @@ TableRule& TableRule::KeyFromHeader(nft_payload_bases header, uint32_t offset, u
 }
 
 TableRule& TableRule::KeyFromProtocol() { return LoadMeta(NFT_META_L4PROTO, NextKeyRegister(1)); }
+
+TableRule& TableRule::KeyFromInterface() {
+  return LoadMeta(NFT_META_IIF, NextKeyRegister(sizeof(uint32_t)));
+}
 
 TableRule& TableRule::KeyFromNothing() {
   const uint16_t nothing = 0;

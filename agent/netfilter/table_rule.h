@@ -58,6 +58,8 @@ class TableRule final {
   TableRule& IfFamily(uint8_t family);
   TableRule& IfProtocol(uint8_t protocol);
   TableRule& IfNotProtocol(uint8_t protocol);
+  // Goes on only with packets sent to this machine's link address alone, or that have none.
+  TableRule& IfForUs();
   // Goes on only if that byte of the network or transport header is so.
   TableRule& IfByte(nft_payload_bases header, uint32_t offset, uint8_t least, uint8_t greatest);
   // Goes on only if the TCP or UDP port is so.
@@ -69,9 +71,11 @@ class TableRule final {
   TableRule& IfAddress(Side side, const IpNetwork& network);
 
   // Reads the parts of a set's key one by one, from the first on: of a header, the IANA protocol
-  // number, two bytes of nothing, or of the first packet of the packet's connection.
+  // number, the interface the packet came in by, two bytes of nothing, or of the first packet of
+  // the packet's connection.
   TableRule& KeyFromHeader(nft_payload_bases header, uint32_t offset, uint32_t size);
   TableRule& KeyFromProtocol();
+  TableRule& KeyFromInterface();
   TableRule& KeyFromNothing();
   TableRule& KeyFromConnection(nft_ct_keys key, uint32_t size);
   // Goes on only if the key is in the map; register 1 = what it says there, 32 bits.

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/match.h"
+#include "agent/netfilter/early_refusal.h"
 #include "agent/netfilter/remembered_rules.h"
 #include "agent/netfilter/table_exemptions.h"
 #include "agent/netfilter/table_layout.h"
@@ -30,6 +31,7 @@ void TableTallies::See(const TableShape& now, const TableShape& made) {
   SeeInto(accepted_address_, PacketsOf(now, made, kAcceptedChain));
   SeeInto(dropped_connection_, PacketsOf(now, made, kRefusedChain, of(true)));
   SeeInto(dropped_address_, PacketsOf(now, made, kRefusedChain, of(false)));
+  SeeInto(dropped_early_, PacketsOf(now, made, kFloodsChain));
   SeeInto(entered_, PacketsOf(now, made, kRememberChain));
   SeeInto(kept_, PacketsOf(now, made, kRememberChain,
                            [](const TableShape::Rule& rule) { return rule.passed; }));
@@ -49,6 +51,7 @@ void TableTallies::FoldRemembered() {
   accepted_address_.Fold();
   dropped_connection_.Fold();
   dropped_address_.Fold();
+  dropped_early_.Fold();
   entered_.Fold();
   kept_.Fold();
 }
@@ -60,7 +63,7 @@ TableCounters TableTallies::counters() const {
           .accepted_connection = accepted_connection_.total(),
           .accepted_address = accepted_address_.total(),
           .dropped_connection = dropped_connection_.total(),
-          .dropped_address = dropped_address_.total(),
+          .dropped_address = dropped_address_.total() + dropped_early_.total(),
           .entered = entered_.total(),
           .kept = kept_.total()};
 }

@@ -46,6 +46,7 @@ class TableTallies final {
   TableTally accepted_address_;
   TableTally dropped_connection_;
   TableTally dropped_address_;
+  TableTally dropped_early_;
   TableTally entered_;
   TableTally kept_;
 };
