@@ -1,4 +1,4 @@
-"""Verdicts the kernel remembers (S21): asked about once, and again as soon as they are void."""
+"""Verdicts the kernel remembers (S21): what they settle unasked, and for how long."""
 
 import socket
 import struct
@@ -7,75 +7,22 @@ import time
 import pytest
 import traffic
 from capture import ICMP, ICMPV6, TCP
-from deciders import ACCEPT, DROP, accept_all, drop_all, mute, verdict
-from google.protobuf import duration_pb2
+from deciders import ACCEPT, DROP, accept_all
 from namespaces import Network
-
-from sluice.v1 import decision_pb2, packet_pb2, stats_pb2
-
-CONNECTION, PEER, SOURCE = (
-    decision_pb2.SCOPE_CONNECTION,
-    decision_pb2.SCOPE_PEER,
-    decision_pb2.SCOPE_SOURCE,
+from remembering import (
+    CONNECTION,
+    EVERY,
+    PEER,
+    SOURCE,
+    VERSIONS,
+    WIDER,
+    Flow,
+    remember,
+    settled_unasked,
+    until_remembered,
 )
-WIDER = pytest.mark.parametrize("scope", (PEER, SOURCE), ids=decision_pb2.Scope.Name)
-EVERY = pytest.mark.parametrize("scope", (CONNECTION, PEER, SOURCE), ids=decision_pb2.Scope.Name)
-VERSIONS = pytest.mark.parametrize("version", (4, 6))
 
-
-def remember(scope, action=ACCEPT, seconds=60, **fields):
-    """A script that answers every packet so."""
-    lifetime = duration_pb2.Duration(seconds=seconds)
-    return lambda _, packet: [verdict(packet, action, scope=scope, lifetime=lifetime, **fields)]
-
-
-class Flow:
-    """Datagrams of one connection to an echo service, which the agent is asked about or not."""
-
-    def __init__(self, rig, version=4, port=7):
-        self.rig, self.version, self.port = rig, version, port
-        self.near = rig.datagrams("client", version)
-        self.sent = 0
-        self._fence = rig.pinger(to=Network.GATEWAY[4])
-
-    def send(self):
-        """Sends one, and waits until the gateway is through with it unless it asks; its token."""
-        sent = self.near.send(Network.SERVER[self.version], self.port)
-        assert self._fence.ping()
-        self.sent += 1
-        return sent
-
-    def passes(self, sent):
-        return bool(self.rig.far.wait_for(lambda far: far.carrying(sent)))
-
-
-def until_remembered(flow, agent, count=100):
-    """Sends until one is settled without asking; verdicts of a kind that is new to the agent are
-    not remembered before the table knows it. Returns that one's token."""
-    for _ in range(count):
-        asked = agent.until(lambda s, t: t.pending == 0).received
-        unasked = settled_unasked(agent)
-        sent = flow.send()
-        total = agent.until(
-            lambda s, t: t.pending == 0
-            and t.received + settled(s.remembered) > asked + unasked
-        )
-        if total.received == asked:
-            return sent
-    raise AssertionError(f"asked about all {count} packets")
-
-
-def settled(remembered):
-    return (
-        remembered.accepted_connection
-        + remembered.accepted_address
-        + remembered.dropped_connection
-        + remembered.dropped_address
-    )
-
-
-def settled_unasked(agent):
-    return settled(agent.stats().remembered)
+from sluice.v1 import decision_pb2, packet_pb2
 
 
 def test_the_hello_says_what_can_be_remembered(rig):
@@ -294,94 +241,6 @@ def test_a_refused_connection_is_remembered_until_it_is_silent(rig):
         assert time.monotonic() < end
 
 
-@VERSIONS
-def test_another_policy_voids_at_once(rig, version):
-    """Under traffic: what the new policy refuses does not pass once the agent has heard of it."""
-    decider = rig.decider(remember(CONNECTION), policy_version="1")
-    agent = rig.agent(decider)
-    flow = Flow(rig, version, port=9)
-    until_remembered(flow, agent)
-    asked = len(decider.packets)
-    flooding = [True]
-
-    def flood():
-        while flooding[0]:
-            flow.near.send(Network.SERVER[version], 9)
-
-    flood_ends = rig.background(flood)
-    agent.until(lambda s, t: s.remembered.accepted_connection > 100)
-    assert len(decider.packets) == asked
-    decider.script = drop_all
-    decider.stream.retune(policy_version="2")
-    agent.until(lambda s, t: s.remembered.voided == 1)
-    sent = flow.near.send(Network.SERVER[version], 9)
-    agent.until(lambda s, t: t.dropped > 20)
-    flooding[0] = False
-    flood_ends.result()
-    assert not rig.far.carrying(sent)
-    total = agent.settle(asked + 20)
-    assert total.accepted == asked
-    now = agent.stats()
-    assert now.asked == total.numbered + total.kernel_queue_full
-
-
-def test_the_same_policy_voids_nothing(rig):
-    decider = rig.decider(remember(CONNECTION), policy_version="1")
-    agent = rig.agent(decider)
-    flow = Flow(rig, port=9)
-    until_remembered(flow, agent)
-    asked = len(decider.packets)
-    decider.stream.retune(policy_version="1", copy_range=64)
-    for _ in range(10):
-        flow.send()
-    assert len(decider.packets) == asked
-    assert agent.stats().remembered.voided == 0
-
-
-def test_an_answer_of_the_policy_before_is_not_remembered(rig):
-    """The first trap: presented before the change, answered after it."""
-    decider = rig.decider(remember(CONNECTION), policy_version="1")
-    agent = rig.agent(decider)
-    until_remembered(Flow(rig, port=9), agent)
-    decider.script = mute
-    asked = len(decider.packets)
-    flow = Flow(rig, port=9)
-    flow.send()
-    late = decider.wait_for_packets(asked + 1)[-1]
-    decider.stream.retune(policy_version="2")
-    agent.until(lambda s, t: s.remembered.voided == 1)
-    decider.stream.answer(*remember(CONNECTION)(None, late))
-    agent.until(lambda s, t: t.pending == 0)
-    decider.script = remember(CONNECTION)
-    flow.send()
-    decider.wait_for_packets(asked + 2)
-    agent.until(lambda s, t: t.pending == 0)
-    for _ in range(10):
-        flow.send()
-    assert len(decider.packets) == asked + 2, "what the new policy says is remembered"
-
-
-def test_marks_that_others_restore_are_void_as_well(rig):
-    """The second trap: CONNMARK --restore-mark and --save-mark without a mask."""
-    mangle = ("iptables", "-t", "mangle", "-A")
-    rig.network.gateway.run(*mangle, "PREROUTING", "-j", "CONNMARK", "--restore-mark")
-    rig.network.gateway.run(*mangle, "FORWARD", "-j", "CONNMARK", "--save-mark")
-    decider = rig.decider(remember(CONNECTION), policy_version="1")
-    agent = rig.agent(decider)
-    flow = Flow(rig, port=9)
-    for _ in range(10):
-        flow.send()
-    agent.settle(len(decider.packets))
-    decider.script = drop_all
-    decider.stream.retune(policy_version="2")
-    agent.until(lambda s, t: s.remembered.voided == 1)
-    asked = len(decider.packets)
-    for _ in range(10):
-        flow.send()
-    decider.wait_for_packets(asked + 10)
-    assert agent.settle(asked + 10).dropped == 10
-
-
 def test_what_a_connection_announces_is_one_of_its_own(rig):
     """A third trap: the kernel hands a connection's mark down to those it announces."""
     rig.network.gateway.run(
@@ -405,57 +264,6 @@ def test_what_a_connection_announces_is_one_of_its_own(rig):
             assert decider.packets[asked].connection_state == packet_pb2.CONNECTION_STATE_RELATED
             data.sendall(b"x")
         decider.wait_for_packets(asked + 4)  # all of them
-
-
-def test_another_mode_voids(rig):
-    decider = rig.decider(remember(CONNECTION))
-    agent = rig.agent(decider)
-    flow = Flow(rig, port=9)
-    until_remembered(flow, agent)
-    decider.set_mode(stats_pb2.MODE_SHADOW)
-    asked, unasked = len(decider.packets), settled_unasked(agent)
-    for _ in range(5):
-        assert flow.passes(flow.send())
-    decider.wait_for_packets(asked + 5)
-    assert settled_unasked(agent) == unasked, "in mode shadow nothing is remembered"
-    decider.set_mode(stats_pb2.MODE_ON)
-    flow.send()
-    decider.wait_for_packets(asked + 6)
-    agent.until(lambda s, t: t.pending == 0)
-    flow.send()
-    agent.until(lambda s, t: settled(s.remembered) == unasked + 1)
-    decider.set_mode(stats_pb2.MODE_OFF)
-    assert decider.remembered() == []
-    assert decider.clear_remembered() == 0
-    decider.set_mode(stats_pb2.MODE_ON)
-    flow.send()
-    decider.wait_for_packets(asked + 7)
-
-
-def test_clearing_voids_and_says_how_much(rig):
-    def script(_, packet):
-        scope = CONNECTION if packet.family == packet_pb2.FAMILY_IPV4 else SOURCE
-        return remember(scope)(None, packet)
-
-    decider = rig.decider(script)
-    agent = rig.agent(decider)
-    until_remembered(first := Flow(rig, 4, port=9), agent)
-    until_remembered(second := Flow(rig, 6, port=9), agent)
-    listed = decider.remembered()
-    assert sorted(v.scope for v in listed) == [CONNECTION, SOURCE]
-    connection = next(v for v in listed if v.scope == CONNECTION)
-    assert connection.source_port == first.near.port
-    assert connection.source == socket.inet_aton(Network.CLIENT[4])
-    assert not connection.HasField("expires_in")
-    assert len(decider.remembered(limit=1)) == 1
-    assert decider.clear_remembered() == 2
-    assert decider.remembered() == []
-    asked = len(decider.packets)
-    first.send()
-    second.send()
-    decider.wait_for_packets(asked + 2)
-    now = agent.stats().remembered
-    assert now.voided == 1
 
 
 def test_what_does_not_fit_is_asked_about(rig):
@@ -488,37 +296,6 @@ def test_kinds_without_end_are_not_remembered_and_counted(rig):
     now = agent.until(lambda s, t: t.pending == 0) and agent.stats().remembered
     assert now.cache_full > 0
     assert agent.stats().guard_dropped == 0
-
-
-def test_the_next_agent_remembers_nothing(rig):
-    decider = rig.decider(remember(CONNECTION), policy_version="1")
-    agent = rig.agent(decider)
-    flow = Flow(rig, port=9)
-    until_remembered(flow, agent)
-    agent.process.kill()
-    decider.script = drop_all
-    again = rig.agent(decider)
-    sent = flow.send()
-    again.settle(1)
-    assert not rig.far.carrying(sent)
-    assert decider.remembered() == []
-    decider.script = remember(CONNECTION)
-    until_remembered(flow, again)
-
-
-def test_a_table_that_was_thrown_away_comes_back_empty(rig):
-    decider = rig.decider(remember(SOURCE, DROP))
-    agent = rig.agent(decider)
-    flow = Flow(rig, port=9)
-    until_remembered(flow, agent)
-    before = agent.stats()
-    rig.network.gateway.nft("flush ruleset")
-    agent.until(lambda s, t: s.hook_lost == 1)
-    asked = len(decider.packets)
-    flow.send()
-    decider.wait_for_packets(asked + 1)
-    until_remembered(flow, agent)
-    assert agent.stats().remembered.dropped_address > before.remembered.dropped_address
 
 
 def test_a_verdict_that_changes_the_packet_is_not_remembered(rig):

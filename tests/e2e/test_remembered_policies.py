@@ -5,7 +5,7 @@ import time
 import pytest
 import traffic
 from namespaces import Network
-from test_remembered import Flow, settled_unasked, until_remembered
+from remembering import Flow, settled_unasked, until_remembered
 
 VERSIONS = pytest.mark.parametrize("version", (4, 6))
 
