@@ -9,9 +9,10 @@ namespace {
 // with no limit on a local link, messages cost what deciding does not (docs/performance.md).
 constexpr int64_t kAtOnce = 2;
 // Batches that leave in a round trip, evenly. A packet waits a 32nd of it at most for the next one
-// to leave: less than can be told from the way's own unevenness.
+// to leave. Over 30 ms a question took 33.1, 32.7 and 32.1 ms with 16, 32 and 64, for 430, 740 and
+// 1,200 messages a second; with two batches under way 48.8.
 constexpr int64_t kEachRoundTrip = 32;
-// But they leave no closer than this: a message costs some 20 us of processor time on the two ends
+// But they leave no closer than this: a message costs some 14 us of processor time on the two ends
 // together, so that at this distance a queue spends under a tenth of a processor on messages.
 constexpr int64_t kClosest = 250'000;
 // Under way are up to twice those of one round trip: acknowledgements come unevenly, and a window
