@@ -245,9 +245,7 @@ v1::RememberedStats RememberedVerdicts::Stats(const TableCounters& counters) {
   stats.set_cache_full(counters.entered - counters.kept + unslotted);
   MutexLock lock(mutex_);
   stats.set_voided(voided_);
-  if (const auto entries = table_->ReadRemembered(); entries.ok()) {
-    stats.set_entries(entries->size());
-  }
+  if (const auto entries = table_->CountRemembered(); entries.ok()) stats.set_entries(*entries);
   return stats;
 }
 

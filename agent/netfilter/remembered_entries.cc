@@ -1,6 +1,5 @@
 #include "agent/netfilter/remembered_entries.h"
 
-#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <linux/netfilter.h>
@@ -14,6 +13,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/netlink_attributes.h"
 #include "agent/netfilter/table_rule.h"
 
 namespace sluice::agent {
@@ -22,52 +22,26 @@ namespace {
 // Other programs change rules in bursts, and each change overtakes the dump of a set.
 constexpr int kAttempts = 16;
 
-// Parsed here and not by libnftnl, which ends the process over an attribute it does not expect.
-class Attributes {
- public:
-  static constexpr uint16_t kMax = 8;
-  static_assert(NFTA_SET_ELEM_EXPIRATION < kMax && NFTA_DATA_VALUE < kMax);
-
-  explicit Attributes(const nlmsghdr* message) {
-    const auto* body = static_cast<const char*>(mnl_nlmsg_get_payload(message));
-    mnl_attr_parse_payload(body + sizeof(nfgenmsg),
-                           mnl_nlmsg_get_payload_len(message) - sizeof(nfgenmsg), Take, this);
-  }
-  explicit Attributes(const nlattr* nest) {
-    if (nest != nullptr) mnl_attr_parse_nested(nest, Take, this);
-  }
-
-  const nlattr* operator[](uint16_t type) const { return found_[type]; }
-
-  absl::string_view Bytes(uint16_t type) const {
-    const nlattr* found = found_[type];
-    if (found == nullptr) return {};
-    return {static_cast<const char*>(mnl_attr_get_payload(found)), mnl_attr_get_payload_len(found)};
-  }
-
- private:
-  static int Take(const nlattr* attribute, void* data) {
-    const uint16_t type = mnl_attr_get_type(attribute);
-    if (type < kMax) static_cast<Attributes*>(data)->found_[type] = attribute;
-    return MNL_CB_OK;
-  }
-
-  std::array<const nlattr*, kMax> found_ = {};
-};
+// NFTA_SET_COUNT of linux/netfilter/nf_tables.h, from Linux 6.16 on.
+constexpr uint16_t kSetCount = 20;
+static_assert(kSetCount < NetlinkAttributes::kMax);
 
 std::optional<SetElement> ElementOf(const nlattr* nest) {
-  const Attributes attributes(nest);
+  const NetlinkAttributes attributes(nest);
   SetElement element;
-  element.key = std::string(Attributes(attributes[NFTA_SET_ELEM_KEY]).Bytes(NFTA_DATA_VALUE));
-  const absl::string_view value = Attributes(attributes[NFTA_SET_ELEM_DATA]).Bytes(NFTA_DATA_VALUE);
+  element.key =
+      std::string(NetlinkAttributes(attributes.Nest(NFTA_SET_ELEM_KEY)).Bytes(NFTA_DATA_VALUE));
+  const absl::string_view value =
+      NetlinkAttributes(attributes.Nest(NFTA_SET_ELEM_DATA)).Bytes(NFTA_DATA_VALUE);
   if (element.key.empty() || value.size() != sizeof(element.value)) return std::nullopt;
   std::memcpy(&element.value, value.data(), sizeof(element.value));
-  const absl::string_view left = attributes.Bytes(NFTA_SET_ELEM_EXPIRATION);
-  if (left.size() == sizeof(element.expires_in_ms)) {
-    std::memcpy(&element.expires_in_ms, left.data(), sizeof(element.expires_in_ms));
-    element.expires_in_ms = be64toh(element.expires_in_ms);
-  }
+  element.expires_in_ms = attributes.U64(NFTA_SET_ELEM_EXPIRATION);
   return element;
+}
+
+bool MayHold(const RememberedSet& set, const std::vector<RememberedSlot>& slots) {
+  return std::any_of(slots.begin(), slots.end(),
+                     [&](const RememberedSlot& slot) { return slot.kind.scope == set.scope; });
 }
 
 uint16_t PortAt(const std::string& key, size_t at) {
@@ -80,8 +54,8 @@ uint16_t PortAt(const std::string& key, size_t at) {
 void ForEachElement(const nlmsghdr* message, absl::FunctionRef<void(const SetElement&)> take) {
   if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg)) return;
   if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM)) return;
-  const Attributes list(message);
-  const nlattr* elements = list[NFTA_SET_ELEM_LIST_ELEMENTS];
+  const NetlinkAttributes list(message);
+  const nlattr* elements = list.Nest(NFTA_SET_ELEM_LIST_ELEMENTS);
   if (elements == nullptr) return;
   mnl_attr_parse_nested(
       elements,
@@ -134,15 +108,49 @@ std::optional<RememberedEntry> EntryOf(const RememberedSet& set, const SetElemen
   return std::nullopt;
 }
 
+std::optional<uint32_t> CountIn(const nlmsghdr* message) {
+  if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg)) return std::nullopt;
+  if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET)) return std::nullopt;
+  const NetlinkAttributes set(message);
+  if (set.Nest(kSetCount) == nullptr) return std::nullopt;
+  return set.U32(kSetCount);
+}
+
+absl::StatusOr<size_t> CountRememberedEntries(uint32_t mark_mask,
+                                              const std::vector<RememberedSlot>& slots,
+                                              TableSocket& socket) {
+  size_t total = 0;
+  for (const RememberedSet& set : kRememberedSets) {
+    if (!MayHold(set, slots)) continue;
+    alignas(nlmsghdr) std::array<char, 512> request;
+    const uint32_t sequence = socket.ReserveSequence(1);
+    nlmsghdr* message =
+        nftnl_nlmsg_build_hdr(request.data(), NFT_MSG_GETSET, NFPROTO_INET, NLM_F_ACK, sequence);
+    mnl_attr_put_strz(message, NFTA_SET_TABLE, kTableName);
+    mnl_attr_put_strz(message, NFTA_SET_NAME, set.name);
+    std::optional<uint32_t> count;
+    const TableRefusal refusal =
+        socket.Exchange(absl::string_view(request.data(), message->nlmsg_len), sequence, sequence,
+                        [&](const nlmsghdr* answer) { count = CountIn(answer); });
+    // ENOENT: somebody threw the table away.
+    if (refusal.error == ENOENT) return 0;
+    if (refusal.error != 0) return TableError(refusal.error, absl::StrCat("set ", set.name));
+    if (!count) {
+      const auto entries = ReadRememberedEntries(mark_mask, slots, /*limit=*/0, socket);
+      if (!entries.ok()) return entries.status();
+      return entries->size();
+    }
+    total += *count;
+  }
+  return total;
+}
+
 absl::StatusOr<std::vector<RememberedEntry>> ReadRememberedEntries(
     uint32_t mark_mask, const std::vector<RememberedSlot>& slots, size_t limit,
     TableSocket& socket) {
   std::vector<RememberedEntry> entries;
   for (const RememberedSet& set : kRememberedSets) {
-    if (std::none_of(slots.begin(), slots.end(),
-                     [&](const RememberedSlot& slot) { return slot.kind.scope == set.scope; })) {
-      continue;
-    }
+    if (!MayHold(set, slots)) continue;
     const size_t before = entries.size();
     TableRefusal refusal;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {

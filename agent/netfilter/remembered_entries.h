@@ -47,6 +47,15 @@ std::optional<RememberedEntry> EntryOf(const RememberedSet& set, const SetElemen
                                        uint32_t mark_mask,
                                        const std::vector<RememberedSlot>& slots);
 
+// How many entries the sets of those slots have, those included that have expired but were not
+// collected yet, within a second. Kernels before 6.16 do not count them, and are asked for all.
+absl::StatusOr<size_t> CountRememberedEntries(uint32_t mark_mask,
+                                              const std::vector<RememberedSlot>& slots,
+                                              TableSocket& socket);
+
+// The count in one message about a set (NFT_MSG_NEWSET); nothing if it has none. Total.
+std::optional<uint32_t> CountIn(const nlmsghdr* message);
+
 // Asks the kernel for what the sets of those slots hold; up to `limit`, 0 for all.
 absl::StatusOr<std::vector<RememberedEntry>> ReadRememberedEntries(
     uint32_t mark_mask, const std::vector<RememberedSlot>& slots, size_t limit,

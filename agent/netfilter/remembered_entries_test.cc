@@ -63,6 +63,17 @@ TEST(RememberedEntriesTest, ReadsElements) {
   EXPECT_EQ(elements[1].expires_in_ms, 0u);
 }
 
+TEST(RememberedEntriesTest, ReadsCounts) {
+  std::vector<char> buffer(256);
+  nlmsghdr* message = mnl_nlmsg_put_header(buffer.data());
+  EXPECT_EQ(CountIn(message), std::nullopt);
+  message->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET;
+  mnl_nlmsg_put_extra_header(message, sizeof(nfgenmsg));
+  EXPECT_EQ(CountIn(message), std::nullopt) << "kernels before 6.16";
+  mnl_attr_put_u32(message, 20, htobe32(70'000));
+  EXPECT_EQ(CountIn(message), 70'000u);
+}
+
 // Cut short everywhere, and with every byte changed.
 TEST(RememberedEntriesTest, BrokenMessagesDoNoHarm) {
   const std::vector<char> message = Message();

@@ -226,6 +226,11 @@ absl::StatusOr<std::vector<RememberedEntry>> Table::ReadRemembered(size_t limit)
   return ReadRememberedEntries(options_.mark_mask, slots_, limit, *socket_);
 }
 
+absl::StatusOr<size_t> Table::CountRemembered() {
+  MutexLock lock(mutex_);
+  return CountRememberedEntries(options_.mark_mask, slots_, *socket_);
+}
+
 absl::Status Table::Check() {
   MutexLock lock(mutex_);
   const uint32_t generation =

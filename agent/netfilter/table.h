@@ -52,6 +52,9 @@ class Table final {
   absl::StatusOr<std::vector<RememberedEntry>> ReadRemembered(size_t limit = 0)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // How many that are, about; see CountRememberedEntries.
+  absl::StatusOr<size_t> CountRemembered() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Has the kernel check what Install would do, and changes nothing.
   absl::Status Check() ABSL_LOCKS_EXCLUDED(mutex_);
 

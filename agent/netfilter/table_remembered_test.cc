@@ -482,6 +482,9 @@ TEST_F(TableRememberedTest, FullSetsLetNothingPass) {
   EXPECT_EQ(counters.entered, 20u);
   EXPECT_EQ(counters.kept, 16u);
   EXPECT_EQ(Remembered().size(), 16u);
+  const auto count = table_->CountRemembered();
+  ASSERT_TRUE(count.ok()) << count.status();
+  EXPECT_EQ(*count, 16u);
 }
 
 TEST_F(TableRememberedTest, EntriesLiveTheirTime) {
@@ -514,6 +517,7 @@ TEST_F(TableRememberedTest, NothingOutlivesATableThatWasThrownAway) {
   AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
   Shell("nft flush ruleset");
   EXPECT_THAT(Remembered(), IsEmpty());
+  EXPECT_EQ(table_->CountRemembered().value_or(1), 0u);
   ASSERT_EQ(table_->Install(TableMode::kOn, kSecond), absl::OkStatus());
   SendIpv4(1);
   EXPECT_EQ(Asked().size(), 1u);

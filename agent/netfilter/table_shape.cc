@@ -1,6 +1,5 @@
 #include "agent/netfilter/table_shape.h"
 
-#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
@@ -8,73 +7,27 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "agent/netfilter/netlink_attributes.h"
 #include "agent/netfilter/table_layout.h"
 
 namespace sluice::agent {
 namespace {
 
-// Parsed here and not by libnftnl, which ends the process over an attribute it does not expect.
-
-// The attributes of a message or a nest, by type; those that are missing, or not of the size
-// asked for, read as 0 or "".
-class Attributes {
- public:
-  static constexpr uint16_t kMax = 8;  // None that is read here has a higher type.
-
-  // The message must have a whole nfgenmsg.
-  explicit Attributes(const nlmsghdr* message) {
-    // Not mnl_attr_parse, which reads up to three bytes past a message of odd length.
-    const auto* body = static_cast<const char*>(mnl_nlmsg_get_payload(message));
-    mnl_attr_parse_payload(body + sizeof(nfgenmsg),
-                           mnl_nlmsg_get_payload_len(message) - sizeof(nfgenmsg), Take, this);
-  }
-  explicit Attributes(const nlattr* nest) {
-    if (nest != nullptr) mnl_attr_parse_nested(nest, Take, this);
-  }
-
-  const nlattr* Nest(uint16_t type) const { return found_[type]; }
-  absl::string_view Text(uint16_t type) const {
-    const nlattr* found = found_[type];
-    if (found == nullptr || mnl_attr_validate(found, MNL_TYPE_NUL_STRING) < 0) return "";
-    return mnl_attr_get_str(found);
-  }
-  uint32_t U32(uint16_t type) const {
-    const nlattr* found = found_[type];
-    if (found == nullptr || mnl_attr_validate(found, MNL_TYPE_U32) < 0) return 0;
-    return be32toh(mnl_attr_get_u32(found));
-  }
-  uint64_t U64(uint16_t type) const {
-    const nlattr* found = found_[type];
-    if (found == nullptr || mnl_attr_validate(found, MNL_TYPE_U64) < 0) return 0;
-    return be64toh(mnl_attr_get_u64(found));
-  }
-
- private:
-  static int Take(const nlattr* attribute, void* data) {
-    const uint16_t type = mnl_attr_get_type(attribute);
-    if (type < kMax) static_cast<Attributes*>(data)->found_[type] = attribute;
-    return MNL_CB_OK;
-  }
-
-  std::array<const nlattr*, kMax> found_ = {};
-};
-
-void AddTableMessage(const Attributes& table, TableShape& shape) {
-  static_assert(NFTA_TABLE_HANDLE < Attributes::kMax);
+void AddTableMessage(const NetlinkAttributes& table, TableShape& shape) {
+  static_assert(NFTA_TABLE_HANDLE < NetlinkAttributes::kMax);
   if (table.Text(NFTA_TABLE_NAME) != kTableName) return;
   shape.handle = table.U64(NFTA_TABLE_HANDLE);
   shape.flags = table.U32(NFTA_TABLE_FLAGS);
   shape.use = table.U32(NFTA_TABLE_USE);
 }
 
-void AddChainMessage(const Attributes& parsed, TableShape& shape) {
-  static_assert(NFTA_CHAIN_TYPE < Attributes::kMax);
+void AddChainMessage(const NetlinkAttributes& parsed, TableShape& shape) {
+  static_assert(NFTA_CHAIN_TYPE < NetlinkAttributes::kMax);
   if (parsed.Text(NFTA_CHAIN_TABLE) != kTableName) return;
   TableShape::Chain& chain = shape.chains[std::string(parsed.Text(NFTA_CHAIN_NAME))];
-  const Attributes hook(parsed.Nest(NFTA_CHAIN_HOOK));
+  const NetlinkAttributes hook(parsed.Nest(NFTA_CHAIN_HOOK));
   chain.handle = parsed.U64(NFTA_CHAIN_HANDLE);
   chain.hook = hook.U32(NFTA_HOOK_HOOKNUM);
   chain.priority = static_cast<int32_t>(hook.U32(NFTA_HOOK_PRIORITY));
@@ -84,11 +37,11 @@ void AddChainMessage(const Attributes& parsed, TableShape& shape) {
 
 int AddExpression(const nlattr* element, void* data) {
   auto& rule = *static_cast<TableShape::Rule*>(data);
-  const Attributes expression(element);
+  const NetlinkAttributes expression(element);
   rule.expressions.emplace_back(expression.Text(NFTA_EXPR_NAME));
   if (rule.expressions.back() == "counter" && !rule.passed.has_value()) {
     (rule.packets.has_value() ? rule.passed : rule.packets) =
-        Attributes(expression.Nest(NFTA_EXPR_DATA)).U64(NFTA_COUNTER_PACKETS);
+        NetlinkAttributes(expression.Nest(NFTA_EXPR_DATA)).U64(NFTA_COUNTER_PACKETS);
   }
   return MNL_CB_OK;
 }
@@ -112,8 +65,8 @@ std::string CommentIn(const nlattr* user_data) {
   return "";
 }
 
-void AddRuleMessage(const Attributes& parsed, TableShape& shape) {
-  static_assert(NFTA_RULE_USERDATA < Attributes::kMax);
+void AddRuleMessage(const NetlinkAttributes& parsed, TableShape& shape) {
+  static_assert(NFTA_RULE_USERDATA < NetlinkAttributes::kMax);
   if (parsed.Text(NFTA_RULE_TABLE) != kTableName) return;
   TableShape::Rule rule;
   rule.handle = parsed.U64(NFTA_RULE_HANDLE);
@@ -144,13 +97,13 @@ void AddToShape(const nlmsghdr* message, TableShape& shape) {
   switch (NFNL_MSG_TYPE(message->nlmsg_type)) {
     case NFT_MSG_NEWTABLE:
     case NFT_MSG_DELTABLE:
-      return AddTableMessage(Attributes(message), shape);
+      return AddTableMessage(NetlinkAttributes(message), shape);
     case NFT_MSG_NEWCHAIN:
     case NFT_MSG_DELCHAIN:
-      return AddChainMessage(Attributes(message), shape);
+      return AddChainMessage(NetlinkAttributes(message), shape);
     case NFT_MSG_NEWRULE:
     case NFT_MSG_DELRULE:
-      return AddRuleMessage(Attributes(message), shape);
+      return AddRuleMessage(NetlinkAttributes(message), shape);
     default:
       return;
   }
