@@ -10,11 +10,11 @@ namespace sluice::agent {
 
 inline constexpr char kExemptChain[] = "exempt";
 
-// Adds the rules of chain exempt, which the chain that asks jumps to first. What they match is
-// counted, gets the agent's decided bit and leaves that chain: nobody is asked, and the guard lets
-// it pass. Both directions of each flow are matched by the packet alone and not by its connection,
-// so one that was there before the kernel began to track is exempt like any other. Who connects is
-// therefore only known with TCP, where the other side's SYN is asked about.
+// Adds the rules of chain exempt, met before anybody is asked and before anything is refused. What
+// they match is counted, gets the agent's decided bit and leaves that chain: nobody is asked, and
+// the guard lets it pass. Both directions of each flow are matched by the packet alone and not by
+// its connection, so one that was there before the kernel began to track is exempt like any other.
+// Who connects is therefore only known with TCP, where the other side's SYN is asked about.
 //
 // Always exempt: IPv6 neighbour discovery (ICMPv6 133 to 137) with hop limit 255. A bridge that
 // shows its packets to these hooks (bridge-nf-call-ip6tables) would go deaf without it; a routed
