@@ -12,7 +12,7 @@ TITLE = "A flood of UDP from one refused source, as fast as the gateway drops it
 # stateful gateway has; and where it costs least, which drops what is for the gateway as well.
 CONFIGURATIONS = {
     "set": "nftables set, hook forward",
-    "set_stateful": "the same behind ct state established accept",
+    "set_stateful": "the same before ct state established accept",
     "set_raw": "nftables set, hook prerouting, priority raw",
     "refused": "Sluice, reject from source",
 }
@@ -37,7 +37,7 @@ RATIOS = [
 
 
 @contextlib.contextmanager
-def _set(context, hook, first=""):
+def _set(context, hook, more=""):
     rules = f"""table inet filter {{
   set deny {{
     type ipv4_addr
@@ -46,8 +46,8 @@ def _set(context, hook, first=""):
   }}
   chain screen {{
     type filter hook {hook}
-    {first}
     ip saddr @deny drop
+    {more}
   }}
 }}
 """
