@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "agent/arena_message.h"
 #include "proto/polling/next_event.h"
 #include "third_party/annotated_mutex/mutex.h"
 
@@ -30,7 +31,7 @@ class ClientStream final {
    public:
     virtual ~Listener() = default;
     // False: read no further until Resume.
-    virtual bool OnMessage(std::unique_ptr<Response> message) = 0;
+    virtual bool OnMessage(std::unique_ptr<ArenaMessage<Response>> message) = 0;
     // The write under way when Writable() answered false has ended.
     virtual void OnWritable() = 0;
     // Last of all calls. Always comes, after Cancel too.
@@ -78,7 +79,7 @@ class ClientStream final {
   // Reads on, after OnMessage answered false. Not without that; needed after Cancel too.
   void Resume() {
     MutexLock lock(mutex_);
-    call_->Read(incoming_.get(), Tag(kRead));
+    call_->Read(incoming_->get(), Tag(kRead));
   }
 
   // Ends the call; OnClosed follows.
@@ -117,9 +118,9 @@ class ClientStream final {
     }
     listener_->OnClosed(status_);
   }
-  std::unique_ptr<Response> TakeIncoming() {
+  std::unique_ptr<ArenaMessage<Response>> TakeIncoming() {
     MutexLock lock(mutex_);
-    return std::exchange(incoming_, std::make_unique<Response>());
+    return std::exchange(incoming_, std::make_unique<ArenaMessage<Response>>());
   }
   void Finish() {
     MutexLock lock(mutex_);
@@ -135,7 +136,8 @@ class ClientStream final {
   grpc::Status status_;
   std::atomic<int> write_state_ = kIdle;
   Mutex mutex_;
-  std::unique_ptr<Response> incoming_ ABSL_GUARDED_BY(mutex_) = std::make_unique<Response>();
+  std::unique_ptr<ArenaMessage<Response>> incoming_ ABSL_GUARDED_BY(mutex_) =
+      std::make_unique<ArenaMessage<Response>>();
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -167,7 +167,7 @@ class Conversation final {
     for (auto& item : items_) {
       if (stream_ == nullptr) break;
       if (item.message != nullptr) {
-        Handle(*item.message, now_ns);
+        Handle(**item.message, now_ns);
       } else {
         Lose(now_ns, Explain(item.status), item.status.error_code());
       }

@@ -27,6 +27,8 @@ class PacketOutbox final {
   // The batch of Next has been serialized: its packets' messages are given back.
   void Sent();
 
+  // Nothing is waiting.
+  bool empty() const { return next_ == ids_.size(); }
   void Clear();
 
  private:

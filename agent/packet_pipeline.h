@@ -101,6 +101,7 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   v1::PacketBatch* NextBatch(int64_t travel_ns) {
     return outbox_.Next(clock_.monotonic_ns(), travel_ns, pending_);
   }
+  bool HasBatch() const { return !outbox_.empty(); }
   void BatchSent() { outbox_.Sent(); }
 
   void FillStats(v1::QueueStats& stats) const;

@@ -180,7 +180,9 @@ void QueueLoop::Receive() {
 }
 
 void QueueLoop::SendBatches() {
-  while (client_.CanSend()) {
+  // In this order: a client that is asked whether it can send makes sure of another turn when it
+  // can.
+  while (pipeline_.HasBatch() && client_.CanSend()) {
     v1::PacketBatch* batch = pipeline_.NextBatch(client_.round_trip_ns() / 2);
     if (batch == nullptr) return;
     client_.Send(*batch);

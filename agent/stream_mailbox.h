@@ -22,7 +22,7 @@ class StreamMailbox final {
  public:
   using Stream = ClientStream<Request, Response>;
   struct Item {
-    std::unique_ptr<Response> message;  // null: the stream ended
+    std::unique_ptr<ArenaMessage<Response>> message;  // null: the stream ended
     grpc::Status status;
   };
 
@@ -70,7 +70,7 @@ class StreamMailbox final {
    public:
     Poster(std::shared_ptr<StreamMailbox> mailbox, uint32_t stream)
         : mailbox_(std::move(mailbox)), stream_(stream) {}
-    bool OnMessage(std::unique_ptr<Response> message) override {
+    bool OnMessage(std::unique_ptr<ArenaMessage<Response>> message) override {
       return mailbox_->Post(stream_, {std::move(message), {}});
     }
     void OnWritable() override { mailbox_->wakeup_->Attend(); }
