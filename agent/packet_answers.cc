@@ -53,8 +53,8 @@ void PacketAnswers::Refuse(const PendingPacket& packet, v1::Notify notify, uint3
       packet.released || mode_ == v1::MODE_SHADOW) {
     return Drop(packet, v1::CAUSE_VERDICT);
   }
-  // The queue lets it go on to the chain that refuses it; undecided, so the guard would have it if
-  // that chain had not.
+  // The queue lets it go on to the guard, which refuses it as the mark says, and as undecided if it
+  // cannot.
   const uint32_t code = slot != 0 ? slot : static_cast<uint32_t>(notification);
   Send(packet, KernelVerdict::kAccept, Changed(packet) | RefuseMark(options_.mark_mask, code), {},
        v1::CAUSE_VERDICT, Passed::kDropped);

@@ -117,7 +117,7 @@ void QueueLoop::Attend() {
     wakeup_.Signal();
     return;
   }
-  if (turning_) {
+  if (turning_ && !broken_) {
     const int64_t now = Now(CLOCK_MONOTONIC);
     pipeline_.BeginTurn(now, Now(CLOCK_REALTIME));
     AttendDecider(now);

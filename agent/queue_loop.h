@@ -97,15 +97,15 @@ class QueueLoop final {
   StreamWakeup wakeup_{this};
   // Held by whoever takes a turn, which owns the socket and what follows.
   Mutex turn_;
+  bool more_to_receive_ ABSL_GUARDED_BY(turn_) = false;
+  bool broken_ ABSL_GUARDED_BY(turn_) = false;
+  bool turning_ ABSL_GUARDED_BY(turn_) = false;  // the loop runs
+  int64_t due_ns_ ABSL_GUARDED_BY(turn_) = 0;    // until when it waits, if nothing comes
   PacketPipeline pipeline_;
   DecisionClient client_;
   WideCounter queue_dropped_;
   WideCounter user_dropped_;
   WideCounter numbered_;
-  bool more_to_receive_ ABSL_GUARDED_BY(turn_) = false;
-  bool broken_ ABSL_GUARDED_BY(turn_) = false;
-  bool turning_ ABSL_GUARDED_BY(turn_) = false;  // the loop runs
-  int64_t due_ns_ ABSL_GUARDED_BY(turn_) = 0;    // until when it waits, if nothing comes
 
   std::atomic<bool> stop_ = false;
   std::atomic<bool> posted_flag_ = false;

@@ -101,7 +101,8 @@ void AddLookups(const RememberMarks& marks, const RememberedKind& kind,
       rule.StoreMark().Count().Jump(kRefreshChain);
     } else {
       rule.IfNotEqual(decided).StoreMark().Count();
-      rule.Goto(kind.scope == RememberedScope::kSource ? kLearnChain : kRefuseChain);
+      const bool learns = kind.scope == RememberedScope::kSource && marks.early;
+      rule.Goto(learns ? kLearnChain : kRefuseChain);
     }
     rule.AddTo(transaction);
   });

@@ -24,6 +24,7 @@ struct RememberMarks {
   uint32_t mark_mask = 0;
   uint32_t connection_mark_mask = 0;
   uint32_t generation = 0;  // A GenerationMark; 0: no accepted connections are remembered.
+  bool early = true;        // Floods of refused sources are dropped early; see early_refusal.h.
 };
 
 // Rules of `refused` whose counters count connections have comments that begin so; the others count

@@ -183,7 +183,9 @@ absl::Status Table::Forget(uint32_t generation) {
 absl::Status Table::AddSlot(const RememberedSlot& slot) {
   MutexLock lock(mutex_);
   if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
-  const auto any = [&](auto&& is) { return std::any_of(slots_.begin(), slots_.end(), is); };
+  const auto any = [&slots = slots_](auto&& is) {
+    return std::any_of(slots.begin(), slots.end(), is);
+  };
   const bool first = !any([&](const RememberedSlot& other) {
     return other.kind.scope == slot.kind.scope && other.kind.accept == slot.kind.accept;
   });
@@ -192,10 +194,13 @@ absl::Status Table::AddSlot(const RememberedSlot& slot) {
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
   const bool first_source =
       first && !slot.kind.accept && slot.kind.scope == RememberedScope::kSource;
-  if (first_source) AddEarlyRefusals(options_.mark_mask, options_.exempt, transaction);
+  // They look at connections, which would be tracked for them alone.
+  const bool early = first_source && TracksConnections(options_);
+  if (early) AddEarlyRefusals(options_.mark_mask, options_.exempt, transaction);
   AddRememberedSlot({.mark_mask = options_.mark_mask,
                      .connection_mark_mask = options_.connection_mark_mask,
-                     .generation = generation_},
+                     .generation = generation_,
+                     .early = TracksConnections(options_)},
                     slot, first, transaction);
   if (first_refusal) PutRefusalsFirst(options_, mode_, generation_, transaction);
   TableShape made, gone;
@@ -209,7 +214,7 @@ absl::Status Table::AddSlot(const RememberedSlot& slot) {
     tallies_.FoldPrepared();
     made_->chains[kPrepareChain].rules.clear();
   }
-  if (first_source && !HasEarlyChains(*made_)) made_->use += kEarlyObjects;
+  if (early && !HasEarlyChains(*made_)) made_->use += kEarlyObjects;
   for (const auto& [name, chain] : made.chains) {
     const auto there = made_->chains.try_emplace(name, chain);
     if (there.second) continue;

@@ -84,10 +84,10 @@ void AddGuardRules(uint32_t mark_mask, bool lets_pass, TableTransaction& transac
         .Drop()
         .AddTo(transaction);
   }
-  TableRule(kGuardChain, "the mark bits of the agent are not for others to see")
-      .SetMark(mark_mask, 0)
-      .Accept()
-      .AddTo(transaction);
+  TableRule last(kGuardChain, "the mark bits of the agent are not for others to see");
+  // Without the rule before, should others have deleted it, the chain's policy is what is left.
+  if (!lets_pass) last.LoadMark(DecidedBit(mark_mask)).IfNotEqual(0);
+  last.SetMark(mark_mask, 0).Accept().AddTo(transaction);
 }
 
 constexpr absl::string_view kShadowComment = "mode shadow: asks the decider, everything passes";

@@ -200,6 +200,18 @@ TEST_F(TableTrafficTest, OthersNeverSeeOurMarkBitsAndTheirsStay) {
   EXPECT_THAT(seen(), ::testing::HasSubstr("counter packets 9 "));
 }
 
+TEST_F(TableTrafficTest, WithoutTheRuleThatSaysSoTheGuardStillDrops) {
+  Install({});
+  Shell("nft flush chain inet sluice ask");  // Nobody decides.
+  Shell(
+      "nft delete rule inet sluice guard handle "
+      "$(nft -a list chain inet sluice guard | sed -n '/fail_mode closed/s/.*handle //p')");
+  EXPECT_THAT(Shell("nft list chain inet sluice guard"),
+              ::testing::Not(::testing::HasSubstr("fail_mode closed")));
+  SendThree();
+  EXPECT_EQ(Received(), 0);
+}
+
 TEST_F(TableTrafficTest, CountersGoOnOverReplacement) {
   Install({});
   SendThree();

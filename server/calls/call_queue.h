@@ -5,6 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -44,6 +46,9 @@ class Completion {
 // The completion queue all calls of this server are on, and the threads that wait on it. gRPC's
 // callback interface would have threads of its own, which hand events to each other: a wake-up
 // more for each message (docs/performance.md).
+//
+// A reaction should not take long, and must not wait for a disk or a name. Should all threads be
+// held up at once nevertheless, a spare one takes their place within some milliseconds.
 class CallQueue final {
  public:
   // What keeps the queue from being closed: a call, or what waits for calls.
@@ -72,15 +77,23 @@ class CallQueue final {
 
  private:
   void Run();
+  void RunSpare();
+  // All threads are at work, and have been at the same since `told` was counted.
+  bool HeldUp(uint64_t told) const;
   void Enter();
   void Leave();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const std::chrono::nanoseconds busy_poll_;
+  std::atomic<size_t> at_work_{0};  // threads
+  std::atomic<uint64_t> told_{0};   // completions
   Mutex mutex_;
   std::condition_variable nobody_;
   int users_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::condition_variable over_;
+  bool is_over_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
+  std::thread spare_;
 };
 
 }  // namespace sluice::server

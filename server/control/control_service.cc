@@ -143,7 +143,7 @@ void ControlServiceImpl::OpenStreams(CallQueue* queue) {
   });
   HandleCalls(queue, &service_, &Async::RequestTestPolicy, [this](auto call) -> Reactor* {
     auto* stream =
-        new PolicyTestStream(std::move(call), policies_, &test_room_, compiler_, ticker_);
+        new PolicyTestStream(std::move(call), policies_, &test_room_, compiler_, &tester_, ticker_);
     stream->Begin();
     return stream;
   });

@@ -48,6 +48,7 @@ class ControlServiceImpl final {
   Worker* const archivist_;
   Ticker* const ticker_;
   PolicyTestRoom test_room_;
+  Worker tester_;
   v1::ControlService::AsyncService service_;
 };
 

@@ -12,11 +12,13 @@ namespace sluice::server {
 using grpc::StatusCode;
 
 PolicyTestStream::PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies,
-                                   PolicyTestRoom* room, Worker* compiler, Ticker* ticker)
+                                   PolicyTestRoom* room, Worker* compiler, Worker* tester,
+                                   Ticker* ticker)
     : BidiReactor(std::move(call)),
       policies_(policies),
       room_(room),
       compiler_(compiler),
+      tester_(tester),
       ticker_(ticker) {}
 
 void PolicyTestStream::Begin() {
@@ -40,8 +42,9 @@ void PolicyTestStream::OnReadDone(bool ok) {
   if (!ok) return End(grpc::Status::OK);  // The caller has said everything.
   if (rules_ == nullptr) {
     TakeFirst();
-  } else {
-    TakePackets();
+  } else if (!tester_->Post([this] { TakePackets(); })) {
+    Break("this server tests many packets already; try again later",
+          StatusCode::RESOURCE_EXHAUSTED);
   }
 }
 

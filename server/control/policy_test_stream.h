@@ -34,8 +34,8 @@ class PolicyTestRoom final {
 };
 
 // One TestPolicy call: reads a message, answers it, reads the next, so a caller that does not read
-// is not read from. Its policy is compiled by the worker; a message of packets, of which there are
-// at most kMostPackets, is a millisecond or two of a calls' thread. Made with new; deletes itself.
+// is not read from. Its policy is compiled by one worker, its packets are decided by another:
+// neither is work for the threads that gateways wait for. Made with new; deletes itself.
 class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>,
                                public Ticked {
  public:
@@ -43,7 +43,7 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   static constexpr int kMostPackets = 8192;
 
   PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies, PolicyTestRoom* room,
-                   Worker* compiler, Ticker* ticker);
+                   Worker* compiler, Worker* tester, Ticker* ticker);
   void Begin();
 
   void Tick(Time now) override;
@@ -67,6 +67,7 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   const PolicyStore* const policies_;  // Not owned, nor are these.
   PolicyTestRoom* const room_;
   Worker* const compiler_;
+  Worker* const tester_;
   Ticker* const ticker_;
 
   // Of the reaction at work, which is one at a time.

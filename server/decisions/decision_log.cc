@@ -57,22 +57,27 @@ std::deque<DecisionLog::Entry> DecisionLog::Watch(DecisionObserver* observer,
     });
     if (found.size() > last) found.erase(found.begin(), found.end() - static_cast<long>(last));
   };
-  MutexLock lock(mutex_);
-  if (follow) watchers_.push_back({observer, &filter});
-  for (const auto& [gateway, ring] : rings_) {
-    if (!filter.filter.MatchesGateway(gateway)) continue;
-    MutexLock ring_lock(ring->mutex_);
-    const size_t size = ring->records_.size();
-    // From the newest back; more than `last` of one gateway cannot be among the last of all.
-    for (size_t i = 0, taken = 0; i < size && taken < last; ++i) {
-      const DecisionRecord& record = ring->records_[(ring->oldest_ + size - 1 - i) % size];
-      if (!filter.Matches(record)) continue;
-      found.push_front({gateway, record});
-      ++taken;
+  {
+    MutexLock lock(mutex_);
+    if (follow) watchers_.push_back({observer, &filter});
+    for (const auto& [gateway, ring] : rings_) {
+      if (!filter.filter.MatchesGateway(gateway)) continue;
+      {
+        MutexLock ring_lock(ring->mutex_);
+        const size_t size = ring->records_.size();
+        // From the newest back; more than `last` of one gateway cannot be among the last of all.
+        for (size_t i = 0, taken = 0; i < size && taken < last; ++i) {
+          const DecisionRecord& record = ring->records_[(ring->oldest_ + size - 1 - i) % size];
+          if (!filter.Matches(record)) continue;
+          found.push_front({gateway, record});
+          ++taken;
+        }
+        if (follow) ring->observers_.push_back(observer);
+      }
+      // Never much more than what was asked for, however many gateways there are. With the ring let
+      // go: its gateway's decisions are entered meanwhile.
+      if (found.size() / 2 > last) keep_last();
     }
-    if (follow) ring->observers_.push_back(observer);
-    // Never much more than what was asked for, however many gateways there are.
-    if (found.size() / 2 > last) keep_last();
   }
   keep_last();
   return found;

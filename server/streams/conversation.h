@@ -111,7 +111,6 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   }
 
   void OnDone() final {
-    LeaveIfEnded();
     ticker_->Remove(this);
     // Whoever called Finish may still be on the way out of the mutex.
     { MutexLock lock(mutex_); }
@@ -129,8 +128,8 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   virtual const Response* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   // More has piled up to be written than the peer may leave unread.
   virtual bool Full() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
-  // The stream has ended or is about to; called once, with no lock of the stream's held and not
-  // during Take. Let go of it.
+  // The stream is about to end; called once, with no lock of the stream's held and not during Take.
+  // Let go of it: whoever is told of the end finds the stream's place free.
   virtual void Leave() = 0;
   // The ticker's time, while the stream is up.
   virtual void Ticking(Time) {}
@@ -166,7 +165,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   }
 
   void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (writing_ || finished_) return;
+    if (writing_ || !gone_ || finished_) return;
     finished_ = true;
     this->Finish(status_);
   }
@@ -187,7 +186,11 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       leave = ended_ && !taking_ && !left_;
       if (leave) left_ = true;
     }
-    if (leave) Leave();
+    if (!leave) return;
+    Leave();
+    MutexLock lock(mutex_);
+    gone_ = true;
+    FinishLocked();
   }
 
   Ticker* const ticker_;  // Not owned.
@@ -199,7 +202,8 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   int silent_ ABSL_GUARDED_BY(mutex_) = 0;
   int ended_ticks_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool left_ ABSL_GUARDED_BY(mutex_) = false;
+  bool left_ ABSL_GUARDED_BY(mutex_) = false;  // Leave was called,
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // and has returned.
   bool taking_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool drain_ ABSL_GUARDED_BY(mutex_) = false;
