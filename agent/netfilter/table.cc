@@ -183,14 +183,15 @@ absl::Status Table::Forget(uint32_t generation) {
 absl::Status Table::AddSlot(const RememberedSlot& slot) {
   MutexLock lock(mutex_);
   if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
-  const auto any = [&slots = slots_](auto&& is) {
+  const auto any = [](const std::vector<RememberedSlot>& slots, auto&& is) {
     return std::any_of(slots.begin(), slots.end(), is);
   };
-  const bool first = !any([&](const RememberedSlot& other) {
+  const bool first = !any(slots_, [&](const RememberedSlot& other) {
     return other.kind.scope == slot.kind.scope && other.kind.accept == slot.kind.accept;
   });
-  const bool first_refusal =
-      !slot.kind.accept && !any([](const RememberedSlot& other) { return !other.kind.accept; });
+  const bool first_refusal = !slot.kind.accept && !any(slots_, [](const RememberedSlot& other) {
+    return !other.kind.accept;
+  });
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
   const bool first_source =
       first && !slot.kind.accept && slot.kind.scope == RememberedScope::kSource;
