@@ -33,13 +33,13 @@ Worker::Worker(const Options& options, Progress* progress)
 
 Worker::~Worker() { Stop(); }
 
-void Worker::Load() { Enter(Phase::kLoad); }
+void Worker::Load() { Tell(&load_); }
 
-void Worker::Drain() { Enter(Phase::kDrain); }
+void Worker::Drain() { Tell(&drain_); }
 
 void Worker::Stop() {
   if (!thread_.joinable()) return;
-  Enter(Phase::kStop);
+  Tell(&stop_);
   thread_.join();
 }
 
@@ -54,10 +54,11 @@ uint32_t Worker::OnlyDeciding() const {
       agents_.begin(), agents_.end(), [](const auto& agent) { return agent->only_decides(); }));
 }
 
-void Worker::Enter(Phase phase) {
-  wanted_ = phase;
+// The thread learns of a phase by nothing but the queue, which so stays open until an alarm that
+// tells it to stop has gone off.
+void Worker::Tell(PhaseTag* phase) {
   alarms_.push_back(std::make_unique<grpc::Alarm>());
-  alarms_.back()->Set(&queue_, std::chrono::system_clock::now(), nullptr);
+  alarms_.back()->Set(&queue_, std::chrono::system_clock::now(), static_cast<Stream::Tag*>(phase));
 }
 
 void Worker::OnUp(SimulatedAgent*) {
@@ -83,11 +84,15 @@ void Worker::Run() {
     const auto event = queue_.AsyncNext(
         &tag, &ok, std::chrono::system_clock::now() + std::chrono::nanoseconds(wait_ns));
     const int64_t now_ns = Now();
-    if (event == grpc::CompletionQueue::GOT_EVENT && tag != nullptr) {
+    if (event == grpc::CompletionQueue::GOT_EVENT) {
       const auto* const what = static_cast<Stream::Tag*>(tag);
-      what->stream->OnEvent(what->event, ok, now_ns);
+      if (what->stream != nullptr) {
+        what->stream->OnEvent(what->event, ok, now_ns);
+      } else {
+        Enter(static_cast<const PhaseTag*>(what)->phase, now_ns);
+      }
     }
-    FollowPhase(now_ns);
+    FinishDraining();
     RunTimers(now_ns);
   }
   queue_.Shutdown();
@@ -95,23 +100,23 @@ void Worker::Run() {
   }
 }
 
-void Worker::FollowPhase(int64_t now_ns) {
-  if (const Phase wanted = wanted_; wanted != phase_) {
-    phase_ = wanted;
-    if (phase_ == Phase::kLoad && options_.batches_rate > 0) {
-      schedule_.emplace(options_.batches_rate, now_ns);
-    }
-    for (const auto& agent : agents_) {
-      if (phase_ == Phase::kLoad && agent->up()) agent->decide().Keep(options_.in_flight, now_ns);
-      if (phase_ == Phase::kDrain) agent->decide().StopAsking();
-      if (phase_ == Phase::kStop) agent->Cancel();
-    }
-    if (phase_ != Phase::kLoad) schedule_.reset();
+void Worker::Enter(Phase phase, int64_t now_ns) {
+  phase_ = phase;
+  if (phase_ == Phase::kLoad && options_.batches_rate > 0) {
+    schedule_.emplace(options_.batches_rate, now_ns);
   }
-  if (phase_ == Phase::kDrain && !drained_ && Pending() == 0) {
-    drained_ = true;
-    progress_->Drained();
+  for (const auto& agent : agents_) {
+    if (phase_ == Phase::kLoad && agent->up()) agent->decide().Keep(options_.in_flight, now_ns);
+    if (phase_ == Phase::kDrain) agent->decide().StopAsking();
+    if (phase_ == Phase::kStop) agent->Cancel();
   }
+  if (phase_ != Phase::kLoad) schedule_.reset();
+}
+
+void Worker::FinishDraining() {
+  if (phase_ != Phase::kDrain || drained_ || Pending() > 0) return;
+  drained_ = true;
+  progress_->Drained();
 }
 
 void Worker::RunTimers(int64_t now_ns) {

@@ -3,7 +3,6 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "clients/loadgen/rate_schedule.h"
 #include "clients/loadgen/round_trips.h"
 #include "clients/loadgen/simulated_agent.h"
+#include "clients/loadgen/stream.h"
 #include "clients/loadgen/tally.h"
 
 namespace sluice::loadgen {
@@ -58,6 +58,11 @@ class Worker final : public AgentOwner {
 
  private:
   enum class Phase { kIdle, kLoad, kDrain, kStop };
+  // What the completion queue gives back when the owner wants another phase: of no stream.
+  struct PhaseTag : Stream::Tag {
+    explicit PhaseTag(Phase which) : phase(which) {}
+    const Phase phase;
+  };
   struct Tick {
     int64_t due_ns = 0;
     SimulatedAgent* agent = nullptr;
@@ -66,10 +71,11 @@ class Worker final : public AgentOwner {
   void OnUp(SimulatedAgent* agent) override;
   void OnDown(SimulatedAgent* agent, bool was_up, const std::string& reason) override;
 
-  void Enter(Phase phase);
+  void Tell(PhaseTag* phase);
   void Run();
   void RunTimers(int64_t now_ns);
-  void FollowPhase(int64_t now_ns);
+  void Enter(Phase phase, int64_t now_ns);
+  void FinishDraining();
   void StartAgents(int64_t now_ns);
   int64_t NextTimer() const;
   bool AllEnded() const;
@@ -81,8 +87,10 @@ class Worker final : public AgentOwner {
   RoundTrips round_trips_;
   PreparedBatches batches_;
   grpc::CompletionQueue queue_;
-  std::atomic<Phase> wanted_ = Phase::kIdle;
-  // Wakes the thread; one for each phase.
+  PhaseTag load_{Phase::kLoad};
+  PhaseTag drain_{Phase::kDrain};
+  PhaseTag stop_{Phase::kStop};
+  // Put the tags above into the queue; one for each that was told.
   std::vector<std::unique_ptr<grpc::Alarm>> alarms_;
 
   // Of the thread.
