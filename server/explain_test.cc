@@ -156,9 +156,9 @@ TEST_F(ExplainTest, NamesThatAreGoneAreSaid) {
                    std::chrono::system_clock::now());
   ASSERT_TRUE(Explain(About(80)).ok());
   EXPECT_EQ(response_.ruling().rule(), 1u);
-  // Something else is in it now, of which inotify(7) does not tell the server that watches it.
+  // Something else is in it now, of which inotify(7) does not tell the server that watches it, as
+  // long as the file stays mapped: the end of the mapping is the end of a writer.
   std::memcpy(mapped, "10.0.0.9\n", 9);
-  munmap(mapped, 9);
   grpc::Status status = Explain(About(80));
   EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_NE(status.error_message().find("have changed since it was applied"), std::string::npos);
@@ -167,6 +167,7 @@ TEST_F(ExplainTest, NamesThatAreGoneAreSaid) {
   EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_NE(status.error_message().find("cannot be read again: 1:12: "), std::string::npos)
       << status.error_message();
+  munmap(mapped, 9);
 }
 
 }  // namespace
