@@ -10,8 +10,8 @@ namespace sluice::agent {
 // their acknowledgements, and keeps as many under way as that asks for, evenly spaced. Plain
 // arithmetic on times of the monotonic clock.
 //
-// Up to two batches leave as soon as there is something to send, so that on a local link batches
-// clock themselves: what arrives while two are under way is the next. Over a longer way a cap alone
+// One batch leaves as soon as there is something to send, so that on a local link batches
+// clock themselves: what arrives while it is under way is the next. Over a longer way a cap alone
 // would not do: all that it allows leaves at once and is acknowledged together a round trip later,
 // and meanwhile packets wait. So further batches keep a distance.
 class BatchWindow final {
@@ -28,6 +28,7 @@ class BatchWindow final {
   bool Acknowledge(uint64_t batch, int64_t now_ns);
 
   uint64_t sent() const { return sent_; }
+  uint64_t under_way() const { return sent_ - acknowledged_; }
   // The shortest measured of late, which is that of the way: what waits at the decider would only
   // wait longer if more were sent. 0: none was measured yet.
   int64_t round_trip_ns() const;

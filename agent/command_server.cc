@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <time.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace sluice::agent {
@@ -23,7 +22,7 @@ int64_t Now() {
 CommandServer::CommandServer(std::vector<std::string> servers, Hello hello, Handler handler)
     : hello_(std::move(hello)),
       handler_(std::move(handler)),
-      conversation_("commands", std::move(servers), this, &wakeup_) {}
+      conversation_("commands", std::move(servers), this, &poller_) {}
 
 CommandServer::~CommandServer() { Stop(); }
 
@@ -39,11 +38,9 @@ void CommandServer::Stop() {
 
 void CommandServer::Run() {
   while (!stop_.load()) {
-    const int64_t wait = std::max<int64_t>(conversation_.NextTimer() - Now(), 0);
-    const timespec timeout{.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000};
     pollfd fd{wakeup_.fd(), POLLIN, 0};
-    ppoll(&fd, 1, &timeout, nullptr);
-    wakeup_.Clear();
+    poller_.Wait({&fd, 1}, conversation_.NextTimer());
+    if (fd.revents != 0) wakeup_.Clear();
     conversation_.Run(Now());
     if (!replies_.empty() && conversation_.Writable()) {
       conversation_.outgoing().mutable_reply()->Swap(&replies_.front());
@@ -52,6 +49,7 @@ void CommandServer::Run() {
       // The end of this write is to wake us for the next.
       if (!replies_.empty()) conversation_.Writable();
     }
+    conversation_.EndTurn(/*expecting=*/false);
   }
 }
 

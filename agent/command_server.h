@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "agent/conversation.h"
+#include "agent/stream_poller.h"
+#include "agent/wakeup.h"
 #include "sluice/v1/command.grpc.pb.h"
 #include "sluice/v1/command.pb.h"
 
@@ -54,6 +56,7 @@ class CommandServer final : private Conversation<ServeTraits>::Listener {
 
   // The thread's own.
   Wakeup wakeup_;
+  StreamPoller poller_;
   Conversation<ServeTraits> conversation_;
   std::deque<v1::CommandReply> replies_;
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,14 +17,14 @@
 #include "absl/strings/str_cat.h"
 #include "agent/client_stream.h"
 #include "agent/dialer.h"
-#include "agent/stream_mailbox.h"
-#include "agent/wakeup.h"
+#include "agent/stream_poller.h"
 
 namespace sluice::agent {
 
 // What the agent's three streams have in common (decision.proto, event.proto, command.proto):
 // dialling, hello and welcome, heartbeats and their echo, silence taken for death, dialling again.
-// Owned by one thread, which makes every call and polls `wakeup`; the streams' threads only post.
+// Owned by one thread, which makes every call and waits with `poller`: in turns of Run, what there
+// is to write, and EndTurn.
 //
 // Traits names Request and Response, kService for error texts, and has
 //   static auto Prepare(const std::shared_ptr<grpc::Channel>&, grpc::ClientContext*,
@@ -50,17 +51,13 @@ class Conversation final {
     virtual void OnNobody() {}
   };
 
-  // `who` begins log lines. Neither pointer is owned. For `busy_poll` see ClientStream.
+  // `who` begins log lines. Neither pointer is owned.
   Conversation(std::string who, std::vector<std::string> servers, Listener* listener,
-               Wakeup* wakeup, std::chrono::nanoseconds busy_poll = {})
-      : who_(std::move(who)),
-        listener_(listener),
-        busy_poll_(busy_poll),
-        mailbox_(std::make_shared<Mailbox>(wakeup)),
-        dialer_(std::move(servers)) {}
+               StreamPoller* poller)
+      : who_(std::move(who)), listener_(listener), poller_(poller), dialer_(std::move(servers)) {}
   ~Conversation() {
     if (stream_ != nullptr) Drop();
-    mailbox_->WaitUntilClosed();
+    while (ForgetClosed(), !closing_.empty()) poller_->Wait({}, INT64_MAX);
   }
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
@@ -73,7 +70,8 @@ class Conversation final {
       if (late_ns > kHeartbeatInterval) heard_ns_ += late_ns;
     }
     last_run_ns_ = now_ns;
-    TakeMail(now_ns);
+    ForgetClosed();
+    Read(now_ns);
     switch (state_) {
       case State::kWaiting:
         if (now_ns >= redial_ns_) Dial(now_ns);
@@ -93,26 +91,27 @@ class Conversation final {
     }
   }
 
-  // When Run is next due though nothing came.
-  int64_t NextTimer() const {
-    switch (state_) {
-      case State::kWaiting:
-        return redial_ns_;
-      case State::kGreeting:
-        return dialled_ns_ + kWelcomeTimeout;
-      case State::kWelcomed:
-        break;
+  // Ends a turn. `expecting`: something is awaited, so that what comes is wanted at once; else it
+  // may come a millisecond late, which spares the server a wake-up (ClientStream::ReadOn).
+  void EndTurn(bool expecting) {
+    if (!read_due_ns_.has_value()) return;
+    if (expecting) {
+      ReadOn();
+    } else {
+      read_due_ns_ = std::min(*read_due_ns_, last_run_ns_ + kReadPutOff);
     }
-    // A heartbeat that is due waits for the write under way, whose end wakes the thread.
-    const int64_t silent = heard_ns_ + kSilence;
-    return heartbeat_ns_ > last_run_ns_ ? std::min(silent, heartbeat_ns_) : silent;
   }
 
-  // Welcomed, and no write is under way. If not, the thread will be woken when that changes.
+  // When Run is next due though nothing came.
+  int64_t NextTimer() const { return std::min(read_due_ns_.value_or(INT64_MAX), NextStep()); }
+  // Welcomed, and no write is under way. If not, the poller's Wait returns when that changes.
   bool Writable() { return welcomed() && stream_->Writable(); }
   // To be filled and written; only when Writable(). Holds the last message, for its memory.
   Request& outgoing() { return outgoing_; }
-  void Write() { stream_->Write(outgoing_); }
+  void Write() {
+    stream_->Write(outgoing_);
+    if (read_due_ns_.has_value()) ReadOn();
+  }
 
   // Ends a stream that was welcomed, and dials the next server.
   void Leave(int64_t now_ns, const std::string& reason) {
@@ -130,7 +129,6 @@ class Conversation final {
 
  private:
   using Stream = ClientStream<Request, Response>;
-  using Mailbox = StreamMailbox<Request, Response>;
   enum class State { kWaiting, kGreeting, kWelcomed };
 
   static constexpr int64_t kMillisecond = 1'000'000;
@@ -141,40 +139,63 @@ class Conversation final {
   // A stream that is lost leaves packets waiting, so the next server is dialled at once; but not
   // over and over, should every server end its streams soon.
   static constexpr int64_t kBetweenJumps = 1000 * kMillisecond;
+  // What a server says unasked, another policy for instance, waits no longer than this.
+  static constexpr int64_t kReadPutOff = kMillisecond;
   // A server without the service will not have it a moment later.
   static constexpr int64_t kUnimplementedDelay = 30'000 * kMillisecond;
+
+  int64_t NextStep() const {
+    switch (state_) {
+      case State::kWaiting:
+        return redial_ns_;
+      case State::kGreeting:
+        return dialled_ns_ + kWelcomeTimeout;
+      case State::kWelcomed:
+        break;
+    }
+    // A heartbeat that is due waits for the write under way, whose end wakes the thread.
+    const int64_t silent = heard_ns_ + kSilence;
+    return heartbeat_ns_ > last_run_ns_ ? std::min(silent, heartbeat_ns_) : silent;
+  }
 
   void Dial(int64_t now_ns) {
     auto [channel, server] = dialer_.Dial();
     server_ = server;
     ++stream_id_;
-    stream_ = Stream::Start(
+    stream_ = std::make_unique<Stream>(
         [&channel = channel](grpc::ClientContext* context, grpc::CompletionQueue* queue) {
           return Traits::Prepare(channel, context, queue);
         },
-        Mailbox::Listen(mailbox_, stream_id_), busy_poll_);
+        poller_);
     state_ = State::kGreeting;
     dialled_ns_ = heard_ns_ = now_ns;
     listener_->FillHello(outgoing_);
     stream_->Write(outgoing_);
   }
 
-  void TakeMail(int64_t now_ns) {
-    items_.clear();
-    closed_.clear();
-    const bool resume = mailbox_->Take(items_, closed_);
-    Stream* const paused = resume ? stream_.get() : nullptr;
-    for (auto& item : items_) {
-      if (stream_ == nullptr) break;
-      if (item.message != nullptr) {
-        Handle(**item.message, now_ns);
-      } else {
-        Lose(now_ns, Explain(item.status), item.status.error_code());
-      }
+  void ForgetClosed() {
+    std::erase_if(closing_, [](const auto& stream) { return stream->closed(); });
+  }
+
+  void Read(int64_t now_ns) {
+    if (read_due_ns_.has_value()) {
+      if (now_ns >= *read_due_ns_) ReadOn();
+      return;
     }
-    // Though it may be cancelled by now: it must read on to its end.
-    if (paused != nullptr) paused->Resume();
-    for (const uint32_t stream : closed_) closing_.erase(stream);
+    if (stream_ == nullptr) return;
+    if (Response* const message = stream_->message(); message != nullptr) {
+      // Unless it ends the stream.
+      read_due_ns_ = INT64_MAX;
+      Handle(*message, now_ns);
+    } else if (stream_->closed()) {
+      const grpc::Status status = stream_->status();
+      Lose(now_ns, Explain(status), status.error_code());
+    }
+  }
+
+  void ReadOn() {
+    read_due_ns_.reset();
+    stream_->ReadOn();
   }
 
   void Handle(Response& response, int64_t now_ns) {
@@ -214,17 +235,17 @@ class Conversation final {
   }
 
   void SendHeartbeat(int64_t now_ns) {
-    if (!stream_->Writable()) return;
+    if (!Writable()) return;
     heartbeat_ns_ = now_ns + kHeartbeatInterval;
     outgoing_.mutable_heartbeat()->set_sequence(++heartbeat_sequence_);
     echo_sent_ns_ = now_ns;
-    stream_->Write(outgoing_);
+    Write();
   }
 
   void Drop() {
+    read_due_ns_.reset();
     stream_->Cancel();
-    if (mailbox_->Abandon()) stream_->Resume();
-    closing_.emplace(stream_id_, std::move(stream_));
+    closing_.push_back(std::move(stream_));
   }
 
   void Lose(int64_t now_ns, const std::string& reason,
@@ -269,17 +290,16 @@ class Conversation final {
   }
 
   const std::string who_;
-  Listener* const listener_;  // Not owned.
-  const std::chrono::nanoseconds busy_poll_;
-  const std::shared_ptr<Mailbox> mailbox_;
+  Listener* const listener_;    // Not owned.
+  StreamPoller* const poller_;  // Not owned.
   Dialer dialer_;
-  std::vector<typename Mailbox::Item> items_;
-  std::vector<uint32_t> closed_;
 
   State state_ = State::kWaiting;
   std::unique_ptr<Stream> stream_;
+  // A message has been taken, and the next is to be read behind the next write, or at this time.
+  std::optional<int64_t> read_due_ns_;
   // Cancelled, but not yet closed.
-  std::map<uint32_t, std::unique_ptr<Stream>> closing_;
+  std::vector<std::unique_ptr<Stream>> closing_;
   uint32_t stream_id_ = 0;
   std::string server_;
   std::map<std::string, std::string> complaints_;  // by server

@@ -21,12 +21,10 @@ absl::Status Refused(const absl::Status& status) {
 }  // namespace
 
 DecisionClient::DecisionClient(v1::DecideHello hello, std::vector<std::string> servers,
-                               DecisionListener* listener, Wakeup* wakeup,
-                               std::chrono::nanoseconds busy_poll)
+                               DecisionListener* listener, StreamPoller* poller)
     : hello_(std::move(hello)),
       listener_(listener),
-      conversation_(absl::StrCat("queue ", hello_.queue()), std::move(servers), this, wakeup,
-                    busy_poll) {}
+      conversation_(absl::StrCat("queue ", hello_.queue()), std::move(servers), this, poller) {}
 
 void DecisionClient::FillHello(v1::DecideRequest& request) {
   window_.Reset();

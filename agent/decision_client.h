@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "agent/batch_window.h"
 #include "agent/conversation.h"
 #include "agent/decision_listener.h"
+#include "agent/stream_poller.h"
 #include "sluice/v1/decision.grpc.pb.h"
 #include "sluice/v1/decision.pb.h"
 
@@ -30,10 +30,8 @@ struct DecideTraits {
 // BatchWindow. Owned by a queue's loop, whose thread makes every call.
 class DecisionClient final : private Conversation<DecideTraits>::Listener {
  public:
-  // For `busy_poll` see ClientStream.
   DecisionClient(v1::DecideHello hello, std::vector<std::string> servers,
-                 DecisionListener* listener /* not owned */, Wakeup* wakeup /* not owned */,
-                 std::chrono::nanoseconds busy_poll);
+                 DecisionListener* listener /* not owned */, StreamPoller* poller /* not owned */);
 
   // Hands what has come to the listener and does what is due.
   void Run(int64_t now_ns);
@@ -41,11 +39,14 @@ class DecisionClient final : private Conversation<DecideTraits>::Listener {
   int64_t NextTimer() const { return std::min(conversation_.NextTimer(), opens_ns_); }
 
   // A batch may be sent now: the stream is welcomed, no write is under way and the window is open.
-  // If not, the loop will be woken, or Run is due, when that changes.
+  // If not, the poller's Wait returns, or Run is due, when that changes.
   bool CanSend();
   // Numbers and sends a batch. `batch` is serialized on return, and otherwise as it was. It leaves,
   // for the window, when the turn began: turns are short beside what the window tells apart.
   void Send(v1::PacketBatch& batch);
+
+  // Ends a turn of Run, CanSend and Send. `pending`: packets wait for their verdicts.
+  void EndTurn(bool pending) { conversation_.EndTurn(pending || window_.under_way() > 0); }
 
   // Leaves a decider that is of no use, if there is another server to go to. `reason` is logged.
   void Leave(int64_t now_ns, const std::string& reason);

@@ -16,20 +16,10 @@ constexpr size_t kBatchSize = 256;
 constexpr uint64_t kUnacknowledged = 8;
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-constexpr int64_t kMillisecond = 1'000'000;
-
 int64_t MonotonicNow() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
-}
-
-// Milliseconds for poll(2) until `due_ns`, rounded up: a moment too early would be a turn for
-// nothing.
-int TimeoutMs(int64_t due_ns, int64_t now_ns) {
-  if (due_ns <= now_ns) return 0;
-  const int64_t left = (due_ns - now_ns - 1) / kMillisecond + 1;
-  return static_cast<int>(std::min<int64_t>(left, std::numeric_limits<int>::max()));
 }
 
 }  // namespace
@@ -101,14 +91,14 @@ void EventReporter::OnLost() {
 
 void EventReporter::Run() {
   // Its end cancels the stream and waits until that is done.
-  Conversation<ReportTraits> conversation("events", options_.servers, this, &wakeup_);
+  Conversation<ReportTraits> conversation("events", options_.servers, this, &poller_);
   while (!stopping_) {
     conversation.Run(MonotonicNow());
     const int64_t stats_due_ns = Send(conversation, MonotonicNow());
+    conversation.EndTurn(/*expecting=*/sent_batch_ > acknowledged_batch_);
     pollfd fd{wakeup_.fd(), POLLIN, 0};
-    const int64_t now_ns = MonotonicNow();
-    poll(&fd, 1, TimeoutMs(std::min(conversation.NextTimer(), stats_due_ns), now_ns));
-    wakeup_.Clear();
+    poller_.Wait({&fd, 1}, std::min(conversation.NextTimer(), stats_due_ns));
+    if (fd.revents != 0) wakeup_.Clear();
   }
   MutexLock lock(mutex_);
   backlog_.Close();

@@ -12,6 +12,7 @@
 #include "agent/conversation.h"
 #include "agent/event_backlog.h"
 #include "agent/event_sink.h"
+#include "agent/stream_poller.h"
 #include "agent/wakeup.h"
 #include "sluice/v1/event.grpc.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -84,6 +85,7 @@ class EventReporter final : public EventSink, private Conversation<ReportTraits>
   const std::function<v1::GatewayStats()> stats_;
   std::function<void(v1::GapCause)> resync_;
   Wakeup wakeup_;
+  StreamPoller poller_;
   std::thread thread_;
   std::atomic<bool> stopping_ = false;
 

@@ -358,11 +358,6 @@ int Main(int argc, char** argv) {
 }  // namespace sluice::agent
 
 int main(int argc, char** argv) {
-  // gRPC's default has the threads of all streams wait on one epoll set, and whichever wakes first
-  // hands what is not for it to another: a wake-up more for most verdicts. With poll(2) each
-  // stream's thread waits for its own connection alone; measured, that takes a quarter off the time
-  // a packet waits (docs/performance.md).
-  setenv("GRPC_POLL_STRATEGY", "poll", /*overwrite=*/0);
   // Debian builds abseil without NDEBUG: to find deadlocks, each of gRPC's locks would be entered
   // into one graph, behind one lock for all threads.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

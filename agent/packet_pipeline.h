@@ -73,6 +73,7 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
 
   // Gives what is past its deadline the fallback.
   void ExpireDeadlines();
+  size_t pending() const { return pending_.size(); }
   // Deadline of the next packet that would expire, if any.
   std::optional<int64_t> NextDeadline() const { return pending_.NextDeadline(); }
   // For how long packets have gone stale, from the first to the latest, since the decider that is

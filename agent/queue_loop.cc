@@ -44,8 +44,9 @@ QueueLoop::QueueLoop(const QueueLoopOptions& options, std::unique_ptr<QueueSocke
     : options_(options),
       failed_(std::move(failed)),
       socket_(std::move(socket)),
+      poller_(options.busy_poll),
       pipeline_(options.pipeline, socket_.get(), links, events),
-      client_(options.hello, options.servers, &pipeline_, &wakeup_, options.busy_poll) {}
+      client_(options.hello, options.servers, &pipeline_, &poller_) {}
 
 QueueLoop::~QueueLoop() { Stop(); }
 
@@ -64,28 +65,12 @@ void QueueLoop::Stop() {
 }
 
 void QueueLoop::Run() {
-  int64_t due_ns = 0;
-  bool busy = true;
-  {
-    MutexLock lock(turn_);
-    turning_ = true;
-  }
   while (!stop_.load(std::memory_order_relaxed)) {
-    const bool waited = busy || WaitForWork(due_ns);
-    MutexLock lock(turn_);
-    if (!waited) broken_ = true;
-    if (!broken_) Turn();
+    Turn();
     if (broken_) break;
-    busy = more_to_receive_;
-    due_ns = due_ns_ = NextDue();
+    Wait();
   }
-  bool broken = false;
-  {
-    MutexLock lock(turn_);
-    turning_ = false;
-    pipeline_.SettleAll();
-    broken = broken_;
-  }
+  pipeline_.SettleAll();
   {
     MutexLock lock(mutex_);
     running_ = false;
@@ -94,40 +79,26 @@ void QueueLoop::Run() {
     for (const auto& work : posted_) work();
     posted_.clear();
   }
-  if (broken) failed_();
+  if (broken_) failed_();
 }
 
 void QueueLoop::Turn() {
-  wakeup_.Clear();
   const int64_t now = Now(CLOCK_MONOTONIC);
   pipeline_.BeginTurn(now, Now(CLOCK_REALTIME));
   AttendDecider(now);
-  // Verdicts first: what they release need not wait for what is still to be read.
+  // Before the verdicts are carried out, which takes longer the more there are: meanwhile the
+  // decider has work again.
+  SendBatches();
+  // Before more is received: what they release need not wait for what is still to be read.
   pipeline_.Flush();
-  Receive();
   // Behind what the kernel says of verdicts, or a reading would count those it did not take.
-  if (posted_flag_.exchange(false)) DoPosted();
+  const bool posted = posted_flag_.exchange(false);
+  if (readable_ || posted) Receive();
+  if (posted) DoPosted();
   SendBatches();
   pipeline_.Flush();
+  client_.EndTurn(pipeline_.pending() > 0);
   if (pipeline_.broken()) broken_ = true;
-}
-
-void QueueLoop::Attend() {
-  if (!turn_.TryLock()) {
-    wakeup_.Signal();
-    return;
-  }
-  if (turning_ && !broken_) {
-    const int64_t now = Now(CLOCK_MONOTONIC);
-    pipeline_.BeginTurn(now, Now(CLOCK_REALTIME));
-    AttendDecider(now);
-    pipeline_.Flush();
-    SendBatches();
-    if (pipeline_.broken()) broken_ = true;
-    // The loop waits for a time that was known before.
-    if (broken_ || NextDue() < due_ns_) wakeup_.Signal();
-  }
-  turn_.Unlock();
 }
 
 void QueueLoop::AttendDecider(int64_t now_ns) {
@@ -144,18 +115,14 @@ int64_t QueueLoop::NextDue() const {
   return deadline ? std::min(timer, *deadline) : timer;
 }
 
-bool QueueLoop::WaitForWork(int64_t due_ns) {
+void QueueLoop::Wait() {
   std::array<pollfd, 2> fds{pollfd{socket_->fd(), POLLIN, 0}, pollfd{wakeup_.fd(), POLLIN, 0}};
-  int64_t now = Now(CLOCK_MONOTONIC);
-  for (const int64_t sleep_ns = now + options_.busy_poll.count(); now < std::min(sleep_ns, due_ns);
-       now = Now(CLOCK_MONOTONIC)) {
-    if (poll(fds.data(), fds.size(), 0) > 0) return true;
+  if (!poller_.Wait(fds, readable_ ? 0 : NextDue())) {
+    spdlog::error("queue {}: poll: {}", options_.socket.queue, std::strerror(errno));
+    broken_ = true;
   }
-  const int64_t wait = std::max<int64_t>(due_ns - now, 0);
-  const timespec timeout{.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000};
-  if (ppoll(fds.data(), fds.size(), &timeout, nullptr) >= 0 || errno == EINTR) return true;
-  spdlog::error("queue {}: poll: {}", options_.socket.queue, std::strerror(errno));
-  return false;
+  if (fds[0].revents != 0) readable_ = true;
+  if (fds[1].revents != 0) wakeup_.Clear();
 }
 
 void QueueLoop::Receive() {
@@ -167,7 +134,7 @@ void QueueLoop::Receive() {
       case QueueSocket::Received::kOverrun:  // the gap in the packet ids counts what was lost
         break;
       case QueueSocket::Received::kDrained:
-        more_to_receive_ = false;
+        readable_ = false;
         pipeline_.Drained();
         return;
       case QueueSocket::Received::kFailed:
@@ -176,7 +143,6 @@ void QueueLoop::Receive() {
         return;
     }
   }
-  more_to_receive_ = true;
 }
 
 void QueueLoop::SendBatches() {
@@ -220,15 +186,16 @@ void QueueLoop::DoPosted() {
 }
 
 void QueueLoop::SetMode(v1::Mode mode) {
-  Do([this, mode]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  Do([this, mode] {
     pipeline_.SetMode(mode);
     pipeline_.Flush();
     // Going off, what the kernel has queued by now is let go before this returns.
     if (mode != v1::MODE_OFF) return;
-    do {
+    readable_ = true;
+    while (readable_ && !broken_) {
       Receive();
       pipeline_.Flush();
-    } while (more_to_receive_ && !broken_);
+    }
   });
 }
 

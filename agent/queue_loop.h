@@ -14,6 +14,7 @@
 #include "agent/kernel_counters.h"
 #include "agent/netfilter/queue_socket.h"
 #include "agent/packet_pipeline.h"
+#include "agent/stream_poller.h"
 #include "agent/wakeup.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/stats.pb.h"
@@ -26,16 +27,13 @@ struct QueueLoopOptions {
   QueueSocketOptions socket;
   v1::DecideHello hello;
   std::vector<std::string> servers;
-  // For how long the threads look for what has come before they sleep.
+  // For how long the thread looks for what has come before it sleeps.
   std::chrono::nanoseconds busy_poll{0};
 };
 
-// One queue's thread. It owns the netlink socket, the pending packets and the Decide stream; other
-// threads only post to it. Public methods may be called from any one other thread.
-//
-// What the decider sends is not handed to that thread, though: the stream's thread, being awake,
-// takes a turn of the loop itself if nobody else is taking one. A wake-up less on the way of every
-// verdict, and one less before a batch that waited for the write of the last.
+// One queue's thread. It owns the netlink socket, the pending packets and the Decide stream, and
+// waits for all of them at once; other threads only post to it. Public methods may be called from
+// any one other thread.
 class QueueLoop final {
  public:
   // Binds the queue; packets wait in the kernel until Start. `links` and `events` are not owned.
@@ -62,45 +60,31 @@ class QueueLoop final {
   QueueLoop(const QueueLoopOptions& options, std::unique_ptr<QueueSocket> socket,
             const Links* links, EventSink* events, std::function<void()> failed);
 
-  // The wake-up of this loop's streams.
-  class StreamWakeup final : public Wakeup {
-   public:
-    explicit StreamWakeup(QueueLoop* loop) : loop_(loop) {}
-    void Attend() override { loop_->Attend(); }
-
-   private:
-    QueueLoop* const loop_;
-  };
-
   void Run();
-  void Turn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
-  // A turn in the loop's stead, of a stream's thread; or wakes the loop, if a turn is under way.
-  void Attend();
+  void Turn();
   // What a turn does about the decider.
-  void AttendDecider(int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void AttendDecider(int64_t now_ns);
   // When the next turn is due though nothing comes; monotonic clock.
-  int64_t NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
-  // Until `due_ns`, or until there is something to do. False: it cannot be waited.
-  bool WaitForWork(int64_t due_ns);
-  void Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
-  void SendBatches() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  int64_t NextDue() const;
+  // Until there is something to do, or it is due.
+  void Wait();
+  void Receive();
+  void SendBatches();
   // Runs `work` in a turn of the loop's thread, or here if the loop does not run, and returns when
   // it is done.
   void Do(const std::function<void()>& work);
-  void DoPosted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void DoPosted();
   v1::QueueStats ReadStats();
 
   const QueueLoopOptions options_;
   const std::function<void()> failed_;
   const std::unique_ptr<QueueSocket> socket_;
 
-  StreamWakeup wakeup_{this};
-  // Held by whoever takes a turn, which owns the socket and what follows.
-  Mutex turn_;
-  bool more_to_receive_ ABSL_GUARDED_BY(turn_) = false;
-  bool broken_ ABSL_GUARDED_BY(turn_) = false;
-  bool turning_ ABSL_GUARDED_BY(turn_) = false;  // the loop runs
-  int64_t due_ns_ ABSL_GUARDED_BY(turn_) = 0;    // until when it waits, if nothing comes
+  Wakeup wakeup_;
+  StreamPoller poller_;
+  // Whether the socket has something, or may have.
+  bool readable_ = true;
+  bool broken_ = false;
   PacketPipeline pipeline_;
   DecisionClient client_;
   WideCounter queue_dropped_;

@@ -11,7 +11,7 @@ namespace sluice::agent {
 class Wakeup {
  public:
   Wakeup() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
-  virtual ~Wakeup() { close(fd_); }
+  ~Wakeup() { close(fd_); }
   Wakeup(const Wakeup&) = delete;
   Wakeup& operator=(const Wakeup&) = delete;
 
@@ -21,8 +21,6 @@ class Wakeup {
     // Cannot fail but for a full counter, and then the thread is being woken already.
     [[maybe_unused]] const ssize_t written = write(fd_, &one, sizeof one);
   }
-  // There is something to do: the thread does it, once woken, or this call does it in its stead.
-  virtual void Attend() { Signal(); }
   void Clear() {
     uint64_t count;
     [[maybe_unused]] const ssize_t read_bytes = read(fd_, &count, sizeof count);

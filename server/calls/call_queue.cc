@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "proto/polling/next_event.h"
+#include "server/calls/next_event.h"
 
 namespace sluice::server {
 namespace {
@@ -11,7 +11,10 @@ namespace {
 // With gRPC's epoll engine one thread waits for the network, and wakes another to wait in its place
 // before it goes to work: on two processors, which agents and their network need as well, that
 // costs more than the second thread brings.
-size_t Threads() { return std::clamp(std::thread::hardware_concurrency() / 2, 1u, 16u); }
+size_t Threads() {
+  static const size_t threads = std::clamp(std::thread::hardware_concurrency() / 2, 1u, 16u);
+  return threads;
+}
 
 // Ten times what the longest of usual reactions takes, and, as it takes up to two of them to see
 // that a thread is held up, a fifth of the time a packet usually has.

@@ -24,6 +24,9 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
   // Answers that carry rewritten packets: several batches of 1 MiB may be answered at once. The
   // default is 4 MiB.
   arguments.SetMaxReceiveMessageSize(16 << 20);
+  // See agent/dialer.cc.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 20);
   // A proxy named in the environment must not stand between a server and its deciders.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);

@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-namespace sluice {
+namespace sluice::server {
 
 // As `queue.Next(tag, ok)`, but looks for an event over and over for `busy_poll` before it sleeps:
 // an event that comes meanwhile needs nobody to be woken. 0: sleeps at once.
@@ -27,4 +27,4 @@ inline bool NextEvent(grpc::CompletionQueue* queue, std::chrono::nanoseconds bus
   return queue->Next(tag, ok);
 }
 
-}  // namespace sluice
+}  // namespace sluice::server
