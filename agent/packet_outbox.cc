@@ -17,15 +17,18 @@ constexpr size_t kMessageOverhead = 160;
 }  // namespace
 
 v1::PacketBatch* PacketOutbox::Next(int64_t now_ns, int64_t travel_ns, PendingTable& pending) {
+  sent_.clear();
   size_t bytes = 0;
   int64_t earliest_ns = INT64_MAX;
   for (; next_ < ids_.size() && batch_.packets_size() < kMaxPackets; ++next_) {
-    const PendingPacket* packet = pending.Find(ids_[next_]);
+    PendingPacket* const packet = pending.Find(ids_[next_]);
     if (packet == nullptr || packet->deadline_ns <= now_ns + travel_ns) continue;
     bytes += packet->bytes + kMessageOverhead;
     if (bytes > kMaxBytes && batch_.packets_size() != 0) break;
+    if (packet->message == nullptr) packet->message = packet->packed.Unpack();
     packet->message->set_waited_us(static_cast<uint32_t>((now_ns - packet->arrival_ns) / 1000));
     batch_.mutable_packets()->UnsafeArenaAddAllocated(packet->message.get());
+    sent_.push_back(packet);
     earliest_ns = std::min(earliest_ns, packet->deadline_ns);
   }
   if (next_ > ids_.size() / 2) {
@@ -40,9 +43,10 @@ v1::PacketBatch* PacketOutbox::Next(int64_t now_ns, int64_t travel_ns, PendingTa
   return &batch_;
 }
 
-void PacketOutbox::Sent() {
+const std::vector<PendingPacket*>& PacketOutbox::Sent() {
   lent_.resize(static_cast<size_t>(batch_.packets_size()));
   batch_.mutable_packets()->UnsafeArenaExtractSubrange(0, batch_.packets_size(), lent_.data());
+  return sent_;
 }
 
 void PacketOutbox::Clear() {

@@ -24,8 +24,9 @@ class PacketOutbox final {
   // pending, or would be too late when they arrive, are left out for good. `travel_ns` is half the
   // round trip. To be followed by Sent before `pending` is touched.
   v1::PacketBatch* Next(int64_t now_ns, int64_t travel_ns, PendingTable& pending);
-  // The batch of Next has been serialized: its packets' messages are given back.
-  void Sent();
+  // The batch of Next has been serialized: its packets, whose messages are given back. Valid until
+  // `pending` is touched.
+  const std::vector<PendingPacket*>& Sent();
 
   // Nothing is waiting.
   bool empty() const { return next_ == ids_.size(); }
@@ -36,6 +37,7 @@ class PacketOutbox final {
   size_t next_ = 0;  // of ids_
   v1::PacketBatch batch_;
   std::vector<v1::Packet*> lent_;
+  std::vector<PendingPacket*> sent_;
 };
 
 }  // namespace sluice::agent

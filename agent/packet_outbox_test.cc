@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,29 @@ TEST_F(PacketOutboxTest, LendsTheMessagesAndGivesThemBack) {
   EXPECT_EQ(Next(), std::vector<uint64_t>());
   ASSERT_NE(pending_.Find(id), nullptr);
   EXPECT_EQ(pending_.Find(id)->message->transaction_id(), id);
+}
+
+TEST_F(PacketOutboxTest, SaysWhoseMessagesWereSent) {
+  const uint64_t id = Add();
+  Add(50);
+  ASSERT_NE(outbox_.Next(60, 0, pending_), nullptr);
+  ASSERT_EQ(outbox_.Sent(), std::vector<PendingPacket*>{pending_.Find(id)});
+}
+
+TEST_F(PacketOutboxTest, ShowsAPackedPacketAsItWas) {
+  const uint64_t id = Add();
+  ASSERT_EQ(Next().size(), 1u);
+  PendingPacket& packet = *pending_.Find(id);
+  packet.message->set_payload(std::string(300, 'x'));
+  const v1::Packet before = *packet.message;
+  packet.packed = PackedMessage(*packet.message);
+  packet.message.reset();
+  outbox_.Add(id);
+  v1::PacketBatch* batch = outbox_.Next(0, 0, pending_);
+  ASSERT_NE(batch, nullptr);
+  ASSERT_EQ(batch->packets_size(), 1);
+  EXPECT_EQ(batch->packets(0).SerializeAsString(), before.SerializeAsString());
+  outbox_.Sent();
 }
 
 TEST_F(PacketOutboxTest, ABatchHas1024PacketsAtMost) {

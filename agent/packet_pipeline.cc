@@ -16,6 +16,9 @@ constexpr uint16_t kEtherIpV4 = 0x0800;
 constexpr uint16_t kEtherIpV6 = 0x86dd;
 
 constexpr int64_t kSecond = 1'000'000'000;
+// Of as many packets pending the messages are left as they are, which costs nothing, and a kilobyte
+// each. Where more wait for a slow decider, or on hold, they are packed.
+constexpr size_t kUnpacked = 1024;
 constexpr uint32_t kHighestQueue = 65535;
 
 v1::Family FamilyOf(uint16_t hw_protocol) {
@@ -274,6 +277,15 @@ void PacketPipeline::CountAbsent(PendingTable::Absent absent, uint64_t transacti
       ++counters.wrong_owner;
       return errors_.Add(transaction_id, v1::VERDICT_ERROR_WRONG_OWNER,
                          "it belongs to another stream");
+  }
+}
+
+void PacketPipeline::BatchSent() {
+  const bool pack = pending_.size() > kUnpacked;
+  for (PendingPacket* const packet : outbox_.Sent()) {
+    if (!pack) break;
+    packet->packed = PackedMessage(*packet->message);
+    messages_.Recycle(std::move(packet->message));
   }
 }
 

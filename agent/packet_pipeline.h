@@ -103,7 +103,7 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
     return outbox_.Next(clock_.monotonic_ns(), travel_ns, pending_);
   }
   bool HasBatch() const { return !outbox_.empty(); }
-  void BatchSent() { outbox_.Sent(); }
+  void BatchSent();
 
   void FillStats(v1::QueueStats& stats) const;
   // Packets the kernel numbered but could not deliver, by the gaps in its numbers.

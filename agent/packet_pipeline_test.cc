@@ -51,6 +51,22 @@ TEST_F(PacketPipelineTest, DoesNotSendWhatWouldArriveTooLate) {
   EXPECT_EQ(batch->time_left().nanos(), 40 * kMs);
 }
 
+// More than are kept as they are: what is asked again is the same nevertheless.
+TEST_F(PacketPipelineTest, ShowsManyPacketsToTheNextDeciderAsToTheFirst) {
+  Connect();
+  for (uint32_t id = 1; id <= 3000; ++id) Push(id);
+  const std::vector<v1::Packet> first = Asked();
+  ASSERT_EQ(first.size(), 3000u);
+  pipeline_->OnLost();
+  Connect();
+  const std::vector<v1::Packet> second = Asked();
+  ASSERT_EQ(second.size(), 3000u);
+  for (size_t i = 0; i < first.size(); ++i) {
+    ASSERT_EQ(first[i].SerializeAsString(), second[i].SerializeAsString()) << i;
+  }
+  EXPECT_EQ(Stats().asked_again(), 3000u);
+}
+
 TEST_F(PacketPipelineTest, GivesTheFallbackOnceEveryServerWasTried) {
   Push(1);
   EXPECT_TRUE(queue_.given.empty()) << "a server may yet be reached";

@@ -23,93 +23,101 @@ PendingTable::PendingTable(uint8_t tag, size_t capacity, size_t byte_capacity)
 uint64_t PendingTable::Insert(PendingPacket packet) {
   do {
     ++sequence_;
-  } while (slots_[sequence_ & mask_].pending);
+  } while (slots_[sequence_ & mask_].entry != kNone);
   packet.transaction_id = tag_ | (sequence_ & kSequenceMask);
   if (packet.message != nullptr) packet.message->set_transaction_id(packet.transaction_id);
-  const uint32_t index = IndexOf(packet.transaction_id);
-  Slot& slot = slots_[index];
-  slot.packet = std::move(packet);
-  slot.pending = true;
-  slot.held = false;
+  if (free_ == kNone) {
+    free_ = static_cast<uint32_t>(entries_.size());
+    entries_.emplace_back();
+  }
+  const uint32_t index = free_;
+  Entry& entry = entries_[index];
+  free_ = entry.later;
+  entry.packet = std::move(packet);
+  entry.held = false;
+  Slot& slot = SlotOf(entry.packet.transaction_id);
+  slot.transaction_id = entry.packet.transaction_id;
+  slot.entry = index;
   Link(index);
-  bytes_ += slot.packet.bytes;
+  bytes_ += entry.packet.bytes;
   peak_ = std::max(peak_, ++size_);
-  return slot.packet.transaction_id;
+  return slot.transaction_id;
 }
 
 void PendingTable::Link(uint32_t index) {
-  Slot& slot = slots_[index];
-  if (slot.held) {
-    held_.emplace(slot.packet.deadline_ns, index);
+  Entry& entry = entries_[index];
+  if (entry.held) {
+    held_.emplace(entry.packet.deadline_ns, index);
     return;
   }
   uint32_t before = last_;
-  while (before != kNone && slots_[before].packet.deadline_ns > slot.packet.deadline_ns) {
-    before = slots_[before].earlier;
+  while (before != kNone && entries_[before].packet.deadline_ns > entry.packet.deadline_ns) {
+    before = entries_[before].earlier;
   }
-  slot.earlier = before;
-  slot.later = before == kNone ? first_ : slots_[before].later;
-  (before == kNone ? first_ : slots_[before].later) = index;
-  (slot.later == kNone ? last_ : slots_[slot.later].earlier) = index;
+  entry.earlier = before;
+  entry.later = before == kNone ? first_ : entries_[before].later;
+  (before == kNone ? first_ : entries_[before].later) = index;
+  (entry.later == kNone ? last_ : entries_[entry.later].earlier) = index;
 }
 
 void PendingTable::Unlink(uint32_t index) {
-  const Slot& slot = slots_[index];
-  if (slot.held) {
-    held_.erase({slot.packet.deadline_ns, index});
+  const Entry& entry = entries_[index];
+  if (entry.held) {
+    held_.erase({entry.packet.deadline_ns, index});
     return;
   }
-  (slot.earlier == kNone ? first_ : slots_[slot.earlier].later) = slot.later;
-  (slot.later == kNone ? last_ : slots_[slot.later].earlier) = slot.earlier;
+  (entry.earlier == kNone ? first_ : entries_[entry.earlier].later) = entry.later;
+  (entry.later == kNone ? last_ : entries_[entry.later].earlier) = entry.earlier;
 }
 
 PendingPacket PendingTable::Remove(uint32_t index, Ending ending) {
   Unlink(index);
-  Slot& slot = slots_[index];
-  slot.pending = false;
+  Entry& entry = entries_[index];
+  Slot& slot = SlotOf(entry.packet.transaction_id);
+  slot.entry = kNone;
   slot.ending = ending;
+  entry.later = free_;
+  free_ = index;
   --size_;
-  bytes_ -= slot.packet.bytes;
-  return std::move(slot.packet);
+  bytes_ -= entry.packet.bytes;
+  return std::move(entry.packet);
 }
 
-PendingTable::Slot* PendingTable::Look(uint64_t transaction_id, uint32_t stream, Absent& absent) {
+uint32_t PendingTable::Look(uint64_t transaction_id, uint32_t stream, Absent& absent) {
   const uint64_t sequence = transaction_id & kSequenceMask;
-  Slot& slot = slots_[IndexOf(transaction_id)];
+  const Slot& slot = SlotOf(transaction_id);
   if ((transaction_id & ~kSequenceMask) != tag_ || sequence == 0 || sequence > sequence_) {
     absent = Absent::kUnknown;
-  } else if (slot.packet.transaction_id != transaction_id) {
+  } else if (slot.transaction_id != transaction_id) {
     // The slot has been used again since (or the id was passed over): long gone.
-    absent = slot.packet.transaction_id > transaction_id ? Absent::kLate : Absent::kUnknown;
-  } else if (!slot.pending) {
+    absent = slot.transaction_id > transaction_id ? Absent::kLate : Absent::kUnknown;
+  } else if (slot.entry == kNone) {
     absent = slot.ending == Ending::kAnswered ? Absent::kDuplicate : Absent::kLate;
-  } else if (slot.packet.stream != stream) {
+  } else if (entries_[slot.entry].packet.stream != stream) {
     absent = Absent::kWrongOwner;
   } else {
-    return &slot;
+    return slot.entry;
   }
-  return nullptr;
+  return kNone;
 }
 
 PendingTable::Taken PendingTable::Take(uint64_t transaction_id, uint32_t stream) {
   Taken taken;
-  if (Look(transaction_id, stream, taken.absent) != nullptr) {
-    taken.packet = Remove(IndexOf(transaction_id), Ending::kAnswered);
-  }
+  const uint32_t index = Look(transaction_id, stream, taken.absent);
+  if (index != kNone) taken.packet = Remove(index, Ending::kAnswered);
   return taken;
 }
 
 std::optional<PendingTable::Absent> PendingTable::Defer(uint64_t transaction_id, uint32_t stream,
                                                         int64_t more_ns, int64_t limit_ns) {
   Absent absent;
-  Slot* slot = Look(transaction_id, stream, absent);
-  if (slot == nullptr) return absent;
-  PendingPacket& packet = slot->packet;
-  const uint32_t index = IndexOf(transaction_id);
+  const uint32_t index = Look(transaction_id, stream, absent);
+  if (index == kNone) return absent;
+  PendingPacket& packet = entries_[index].packet;
   Unlink(index);
   packet.deadline_ns = std::max(
       packet.deadline_ns, std::min(packet.deadline_ns + more_ns, packet.arrival_ns + limit_ns));
-  slot->held = true;
+  entries_[index].held = true;
   Link(index);
   return std::nullopt;
 }
@@ -117,12 +125,12 @@ std::optional<PendingTable::Absent> PendingTable::Defer(uint64_t transaction_id,
 uint32_t PendingTable::First() const {
   if (held_.empty()) return first_;
   const auto [deadline_ns, index] = *held_.begin();
-  return first_ != kNone && slots_[first_].packet.deadline_ns <= deadline_ns ? first_ : index;
+  return first_ != kNone && entries_[first_].packet.deadline_ns <= deadline_ns ? first_ : index;
 }
 
 std::optional<PendingPacket> PendingTable::TakeExpired(int64_t now_ns) {
   const uint32_t first = First();
-  if (first == kNone || slots_[first].packet.deadline_ns > now_ns) return std::nullopt;
+  if (first == kNone || entries_[first].packet.deadline_ns > now_ns) return std::nullopt;
   return Remove(first, Ending::kFallback);
 }
 
@@ -134,10 +142,10 @@ std::optional<PendingPacket> PendingTable::TakeAny() {
 
 std::optional<PendingPacket> PendingTable::TakeOlder(uint64_t transaction_id, uint32_t stream) {
   const auto older = [&](uint32_t index) {
-    const PendingPacket& packet = slots_[index].packet;
+    const PendingPacket& packet = entries_[index].packet;
     return packet.stream == stream && packet.transaction_id < transaction_id;
   };
-  for (uint32_t index = first_; index != kNone; index = slots_[index].later) {
+  for (uint32_t index = first_; index != kNone; index = entries_[index].later) {
     if (older(index)) return Remove(index, Ending::kFallback);
   }
   for (const auto& [deadline_ns, index] : held_) {
@@ -147,18 +155,20 @@ std::optional<PendingPacket> PendingTable::TakeOlder(uint64_t transaction_id, ui
 }
 
 PendingPacket* PendingTable::Find(uint64_t transaction_id) {
-  Slot& slot = slots_[IndexOf(transaction_id)];
-  if (!slot.pending || slot.packet.transaction_id != transaction_id) return nullptr;
-  return &slot.packet;
+  const Slot& slot = SlotOf(transaction_id);
+  if (slot.entry == kNone || slot.transaction_id != transaction_id) return nullptr;
+  return &entries_[slot.entry].packet;
 }
 
 std::vector<uint64_t> PendingTable::Ids() const {
   std::vector<uint64_t> ids;
   ids.reserve(size_);
-  for (uint32_t index = first_; index != kNone; index = slots_[index].later) {
-    ids.push_back(slots_[index].packet.transaction_id);
+  for (uint32_t index = first_; index != kNone; index = entries_[index].later) {
+    ids.push_back(entries_[index].packet.transaction_id);
   }
-  for (const auto& [deadline_ns, index] : held_) ids.push_back(slots_[index].packet.transaction_id);
+  for (const auto& [deadline_ns, index] : held_) {
+    ids.push_back(entries_[index].packet.transaction_id);
+  }
   // Ids count up with each arrival.
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -167,7 +177,7 @@ std::vector<uint64_t> PendingTable::Ids() const {
 std::optional<int64_t> PendingTable::NextDeadline() const {
   const uint32_t first = First();
   if (first == kNone) return std::nullopt;
-  return slots_[first].packet.deadline_ns;
+  return entries_[first].packet.deadline_ns;
 }
 
 }  // namespace sluice::agent

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/packed_message.h"
 #include "proto/headers/packet_headers.h"
 #include "sluice/v1/packet.pb.h"
 
@@ -35,8 +36,9 @@ struct PendingPacket {
   bool whole = false;     // all of it was copied, one segment with its checksums filled in
   bool released = false;  // the kernel was told to let it go; the verdict is for the record
   PacketHeaders headers;
-  // As a decider is shown it; kept, as another may have to be asked.
+  // As a decider is shown it; kept, as another may have to be asked. Null while it is packed.
   std::unique_ptr<v1::Packet> message;
+  PackedMessage packed;
 };
 
 // All packets of one queue that wait for a verdict: sole owner of the right to answer them. One
@@ -104,20 +106,23 @@ class PendingTable final {
   // The slot of a transaction is its sequence number modulo the number of slots. A sequence
   // number whose slot is still in use is passed over, so ids may have gaps but never clash.
   struct Slot {
-    PendingPacket packet;  // its transaction_id stays when the packet is gone
-    uint32_t earlier = kNone;
-    uint32_t later = kNone;
-    bool pending = false;
-    bool held = false;
+    uint64_t transaction_id = 0;  // stays when the packet is gone
+    uint32_t entry = kNone;       // of entries_, while it is pending
     Ending ending = Ending::kAnswered;
   };
+  struct Entry {
+    PendingPacket packet;
+    uint32_t earlier = kNone;
+    uint32_t later = kNone;  // of one that is free: the next that is
+    bool held = false;
+  };
 
-  uint32_t IndexOf(uint64_t transaction_id) const {
-    return static_cast<uint32_t>(transaction_id & mask_);
+  Slot& SlotOf(uint64_t transaction_id) {
+    return slots_[static_cast<uint32_t>(transaction_id & mask_)];
   }
-  // The slot of a packet that `stream` may answer; null, and why, if there is none.
-  Slot* Look(uint64_t transaction_id, uint32_t stream, Absent& absent);
-  // Index of the packet with the earliest deadline, kNone if empty.
+  // The entry of a packet that `stream` may answer; kNone, and why, if there is none.
+  uint32_t Look(uint64_t transaction_id, uint32_t stream, Absent& absent);
+  // The entry with the earliest deadline, kNone if empty.
   uint32_t First() const;
   void Link(uint32_t index);
   void Unlink(uint32_t index);
@@ -128,10 +133,12 @@ class PendingTable final {
   const size_t byte_capacity_;
   const uint64_t mask_;
   std::vector<Slot> slots_;
+  std::vector<Entry> entries_;  // As many as ever were pending at once.
+  uint32_t free_ = kNone;
   // Those not on hold, by deadline: as they all wait equally long, that is by arrival.
   uint32_t first_ = kNone;
   uint32_t last_ = kNone;
-  std::set<std::pair<int64_t, uint32_t>> held_;  // deadline and index
+  std::set<std::pair<int64_t, uint32_t>> held_;  // deadline and entry
   uint64_t sequence_ = 0;
   size_t size_ = 0;
   size_t peak_ = 0;
