@@ -16,14 +16,13 @@ PackedMessage::PackedMessage(const v1::Packet& message) {
   message.SerializeWithCachedSizesToArray(block_.get() + kLength);
 }
 
-std::unique_ptr<v1::Packet> PackedMessage::Unpack() {
+std::unique_ptr<v1::Packet> PackedMessage::Unpack() const {
   auto message = std::make_unique<v1::Packet>();
   if (block_ == nullptr) return message;
   uint32_t length = 0;
   std::memcpy(&length, block_.get(), kLength);
   // It is ours: it parses.
   message->ParseFromArray(block_.get() + kLength, static_cast<int>(length));
-  block_.reset();
   return message;
 }
 

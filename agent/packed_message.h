@@ -13,8 +13,8 @@ class PackedMessage final {
   PackedMessage() = default;
   explicit PackedMessage(const v1::Packet& message);
 
-  // The message again; an empty one of what was never packed. Nothing is packed any more.
-  std::unique_ptr<v1::Packet> Unpack();
+  // The message again; an empty one of what was never packed.
+  std::unique_ptr<v1::Packet> Unpack() const;
 
  private:
   // Its length, in four bytes, and the message.

@@ -29,9 +29,6 @@ class PacketMessages final {
   // Takes back what Make made; null does nothing.
   void Recycle(std::unique_ptr<v1::Packet> message);
 
-  // Name of an interface; empty if there is none. Valid until the next call.
-  std::string_view LinkName(uint32_t ifindex) { return Look(ifindex).name; }
-
  private:
   struct Interface {
     std::string_view name;   // in snapshot_

@@ -13,18 +13,18 @@ namespace sluice::agent {
 // second. Owned by the queue's pipeline; one thread.
 class PacketNotices final {
  public:
-  // `events` may be null: then nothing is reported. Nothing is owned.
-  PacketNotices(uint16_t queue, PacketMessages* names, EventSink* events)
-      : queue_(queue), names_(names), events_(events) {}
+  // `events` may be null: then nothing is reported. Not owned.
+  PacketNotices(uint16_t queue, EventSink* events) : queue_(queue), events_(events) {}
 
-  // Clocks in nanoseconds.
+  // Whether one more may be reported; counts it as suppressed if not. Clocks in nanoseconds.
+  bool Allow(int64_t monotonic_ns);
+  // Once that was allowed. `packet` has its message.
   void Post(const PendingPacket& packet, v1::Cause cause, Passed passed, int64_t monotonic_ns,
             int64_t realtime_ns);
 
  private:
   const uint16_t queue_;
-  PacketMessages* const names_;  // Not owned.
-  EventSink* const events_;      // Not owned; may be null.
+  EventSink* const events_;  // Not owned; may be null.
   int64_t second_ns_ = 0;
   int posted_ = 0;
   uint64_t suppressed_ = 0;

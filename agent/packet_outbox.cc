@@ -25,7 +25,10 @@ v1::PacketBatch* PacketOutbox::Next(int64_t now_ns, int64_t travel_ns, PendingTa
     if (packet == nullptr || packet->deadline_ns <= now_ns + travel_ns) continue;
     bytes += packet->bytes + kMessageOverhead;
     if (bytes > kMaxBytes && batch_.packets_size() != 0) break;
-    if (packet->message == nullptr) packet->message = packet->packed.Unpack();
+    if (packet->message == nullptr) {
+      packet->message = packet->packed.Unpack();
+      packet->packed = PackedMessage();
+    }
     packet->message->set_waited_us(static_cast<uint32_t>((now_ns - packet->arrival_ns) / 1000));
     batch_.mutable_packets()->UnsafeArenaAddAllocated(packet->message.get());
     sent_.push_back(packet);

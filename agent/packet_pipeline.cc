@@ -49,7 +49,7 @@ PacketPipeline::PacketPipeline(const PipelineOptions& options, PacketQueue* queu
           {.copy_range = options.copy_range, .gso = options.gso, .fail_open = options.fail_open},
           queue),
       messages_(links, options.groups),
-      notices_(options.queue, &messages_, events),
+      notices_(options.queue, events),
       pending_(options.index, options.max_pending, options.max_pending_bytes),
       answers_(AnswerOptionsOf(options), queue),
       slots_(options.memory) {}
@@ -64,14 +64,12 @@ PendingPacket PacketPipeline::Begin(const QueuedPacket& queued) {
   packet.mark = queued.mark;
   packet.stream = stream_;
   packet.era = slots_.era();
-  packet.input_ifindex = queued.input_ifindex;
-  packet.output_ifindex = queued.output_ifindex;
   packet.arrival_ns = clock_.Arrival(queued.timestamp_ns);
   packet.deadline_ns = packet.arrival_ns + options_.deadline_ns;
   packet.bytes = static_cast<uint32_t>(queued.payload.size());
   packet.whole = queued.has_payload && queued.payload.size() == queued.original_length &&
                  (queued.skb_info & (kSkbGso | kSkbChecksumNotReady)) == 0;
-  packet.headers.family = FamilyOf(queued.hw_protocol);
+  packet.family = FamilyOf(queued.hw_protocol);
   return packet;
 }
 
@@ -81,36 +79,58 @@ void PacketPipeline::OnPacket(const QueuedPacket& queued) {
   last_packet_id_ = queued.packet_id;
 
   PendingPacket packet = Begin(queued);
-  if (mode_ == v1::MODE_OFF) return GiveFallback(std::move(packet), v1::CAUSE_MODE_OFF);
-  if (queued.has_payload || packet.headers.family == v1::FAMILY_UNSPECIFIED) {
-    if (ParseHeaders(packet.headers.family, queued.payload, queued.original_length,
-                     packet.headers) == Parsed::kMalformed) {
-      return GiveFallback(std::move(packet), v1::CAUSE_MALFORMED);
-    }
+  PacketHeaders headers;
+  headers.family = packet.family;
+  if (const v1::Cause cause = WhyNotAsk(queued, packet, headers); cause != v1::CAUSE_UNSPECIFIED) {
+    const Passed passed = answers_.GiveFallback(packet, cause);
+    if (!Noted(cause)) return;
+    packet.message = Make(queued, headers);
+    return Note(std::move(packet), cause, passed);
   }
-  if (stream_ == 0 && !hopeful_) return GiveFallback(std::move(packet), v1::CAUSE_NO_DECIDER);
-  if (stream_ != 0 && !wishes_.Asked(packet.headers.family)) {
-    return GiveFallback(std::move(packet), v1::CAUSE_FAMILY_UNASKED);
-  }
-  if (packet.deadline_ns <= clock_.monotonic_ns()) {
-    return GiveFallback(std::move(packet), v1::CAUSE_STALE);
-  }
-  if (!pending_.HasRoom(packet.bytes)) {
-    return GiveFallback(std::move(packet), v1::CAUSE_TABLE_FULL);
-  }
-
   if (mode_ == v1::MODE_SHADOW) answers_.Release(packet);
-  packet.message = messages_.Make(queued, packet.headers, options_.mark_mask,
-                                  queued.timestamp_ns.value_or(clock_.realtime_ns()));
+  packet.message = Make(queued, headers);
   const uint64_t transaction_id = pending_.Insert(std::move(packet));
   if (stream_ != 0) outbox_.Add(transaction_id);
 }
 
+v1::Cause PacketPipeline::WhyNotAsk(const QueuedPacket& queued, const PendingPacket& packet,
+                                    PacketHeaders& headers) const {
+  if (mode_ == v1::MODE_OFF) return v1::CAUSE_MODE_OFF;
+  if (queued.has_payload || packet.family == v1::FAMILY_UNSPECIFIED) {
+    if (ParseHeaders(packet.family, queued.payload, queued.original_length, headers) ==
+        Parsed::kMalformed) {
+      return v1::CAUSE_MALFORMED;
+    }
+  }
+  if (stream_ == 0 && !hopeful_) return v1::CAUSE_NO_DECIDER;
+  if (stream_ != 0 && !wishes_.Asked(packet.family)) return v1::CAUSE_FAMILY_UNASKED;
+  if (packet.deadline_ns <= clock_.monotonic_ns()) return v1::CAUSE_STALE;
+  if (!pending_.HasRoom(packet.bytes)) return v1::CAUSE_TABLE_FULL;
+  return v1::CAUSE_UNSPECIFIED;
+}
+
+std::unique_ptr<v1::Packet> PacketPipeline::Make(const QueuedPacket& queued,
+                                                 const PacketHeaders& headers) {
+  return messages_.Make(queued, headers, options_.mark_mask,
+                        queued.timestamp_ns.value_or(clock_.realtime_ns()));
+}
+
 void PacketPipeline::GiveFallback(PendingPacket packet, v1::Cause cause) {
   const Passed passed = answers_.GiveFallback(packet, cause);
-  if (cause != v1::CAUSE_MODE_OFF) {
-    notices_.Post(packet, cause, passed, clock_.monotonic_ns(), clock_.realtime_ns());
+  if (Noted(cause)) {
+    if (packet.message == nullptr) packet.message = packet.packed.Unpack();
+    Note(std::move(packet), cause, passed);
+  } else {
+    messages_.Recycle(std::move(packet.message));
   }
+}
+
+bool PacketPipeline::Noted(v1::Cause cause) {
+  return cause != v1::CAUSE_MODE_OFF && notices_.Allow(clock_.monotonic_ns());
+}
+
+void PacketPipeline::Note(PendingPacket packet, v1::Cause cause, Passed passed) {
+  notices_.Post(packet, cause, passed, clock_.monotonic_ns(), clock_.realtime_ns());
   messages_.Recycle(std::move(packet.message));
 }
 
@@ -140,7 +160,7 @@ absl::Status PacketPipeline::OnWelcome(uint32_t stream, const v1::DecideWelcome&
     if (packet.stream != 0) ++answers_.counters().asked_again;
     packet.stream = stream;
     packet.era = slots_.era();
-    if (wishes_.Asked(packet.headers.family)) {
+    if (wishes_.Asked(packet.family)) {
       outbox_.Add(id);
     } else {
       GiveFallback(*pending_.Take(id, stream).packet, v1::CAUSE_FAMILY_UNASKED);

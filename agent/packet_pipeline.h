@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include "agent/pending_table.h"
 #include "agent/remembered_slots.h"
 #include "agent/verdict_errors.h"
+#include "proto/headers/packet_headers.h"
 
 namespace sluice::agent {
 
@@ -118,7 +120,15 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
                std::string& why_not);
   void Invalid(PendingPacket packet, std::string_view why);
   void ApplyOrder(uint64_t transaction_id, uint32_t stream);
+  // For what a packet that has come gets the fallback at once; unspecified: for nothing. Reads its
+  // headers.
+  v1::Cause WhyNotAsk(const QueuedPacket& queued, const PendingPacket& packet,
+                      PacketHeaders& headers) const;
+  std::unique_ptr<v1::Packet> Make(const QueuedPacket& queued, const PacketHeaders& headers);
   void GiveFallback(PendingPacket packet, v1::Cause cause);
+  // Whether a notice is to tell of a packet that got the fallback.
+  bool Noted(v1::Cause cause);
+  void Note(PendingPacket packet, v1::Cause cause, Passed passed);
   void CountAbsent(PendingTable::Absent absent, uint64_t transaction_id);
   // The slot of the verdict; 0 if it is not to be remembered. Else as Forward.
   uint32_t SlotFor(const PendingPacket& packet, const v1::Verdict& verdict, std::string& why_not);

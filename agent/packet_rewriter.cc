@@ -31,12 +31,12 @@ std::string_view PacketRewriter::Rewritten(const PendingPacket& packet, const v1
   } else if (payload.size() > VerdictBuffer::kLargestPayload) {
     why_not = absl::StrCat("payload: of ", payload.size(), " bytes; at most ",
                            VerdictBuffer::kLargestPayload);
-  } else if (!IsWholePacket(packet.headers.family, payload)) {
+  } else if (!IsWholePacket(packet.family, payload)) {
     why_not = "payload: not a whole packet of the same family, as long as its header says";
   }
   if (!why_not.empty() || !verdict.fix_checksums()) return payload;
   repaired_ = payload;
-  if (!RepairChecksums(packet.headers.family,
+  if (!RepairChecksums(packet.family,
                        {reinterpret_cast<uint8_t*>(repaired_.data()), repaired_.size()})) {
     why_not = "payload: its headers disagree about its length, or hide where it ends up";
   }

@@ -34,7 +34,6 @@ uint64_t PendingTable::Insert(PendingPacket packet) {
   Entry& entry = entries_[index];
   free_ = entry.later;
   entry.packet = std::move(packet);
-  entry.held = false;
   Slot& slot = SlotOf(entry.packet.transaction_id);
   slot.transaction_id = entry.packet.transaction_id;
   slot.entry = index;
@@ -46,10 +45,6 @@ uint64_t PendingTable::Insert(PendingPacket packet) {
 
 void PendingTable::Link(uint32_t index) {
   Entry& entry = entries_[index];
-  if (entry.held) {
-    held_.emplace(entry.packet.deadline_ns, index);
-    return;
-  }
   uint32_t before = last_;
   while (before != kNone && entries_[before].packet.deadline_ns > entry.packet.deadline_ns) {
     before = entries_[before].earlier;
@@ -60,9 +55,15 @@ void PendingTable::Link(uint32_t index) {
   (entry.later == kNone ? last_ : entries_[entry.later].earlier) = index;
 }
 
+void PendingTable::Hold(uint32_t index) {
+  Entry& entry = entries_[index];
+  entry.earlier = kHeld;
+  held_.emplace(entry.packet.deadline_ns, index);
+}
+
 void PendingTable::Unlink(uint32_t index) {
   const Entry& entry = entries_[index];
-  if (entry.held) {
+  if (entry.earlier == kHeld) {
     held_.erase({entry.packet.deadline_ns, index});
     return;
   }
@@ -117,8 +118,7 @@ std::optional<PendingTable::Absent> PendingTable::Defer(uint64_t transaction_id,
   Unlink(index);
   packet.deadline_ns = std::max(
       packet.deadline_ns, std::min(packet.deadline_ns + more_ns, packet.arrival_ns + limit_ns));
-  entries_[index].held = true;
-  Link(index);
+  Hold(index);
   return std::nullopt;
 }
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "agent/packed_message.h"
-#include "proto/headers/packet_headers.h"
 #include "sluice/v1/packet.pb.h"
 
 namespace sluice::agent {
@@ -30,12 +29,10 @@ struct PendingPacket {
   uint32_t mark = 0;        // as it came
   uint32_t stream = 0;      // Decide stream it was, or is to be, presented on; 0: none yet
   uint32_t era = 0;         // RememberedSlots's, when it was presented
-  uint32_t input_ifindex = 0;
-  uint32_t output_ifindex = 0;
-  uint32_t bytes = 0;     // copied of it
+  uint32_t bytes = 0;       // copied of it
+  v1::Family family = v1::FAMILY_UNSPECIFIED;
   bool whole = false;     // all of it was copied, one segment with its checksums filled in
   bool released = false;  // the kernel was told to let it go; the verdict is for the record
-  PacketHeaders headers;
   // As a decider is shown it; kept, as another may have to be asked. Null while it is packed.
   std::unique_ptr<v1::Packet> message;
   PackedMessage packed;
@@ -100,6 +97,8 @@ class PendingTable final {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  // In place of the one before: it is on hold, and so in held_.
+  static constexpr uint32_t kHeld = UINT32_MAX - 1;
 
   enum class Ending : uint8_t { kAnswered, kFallback };
 
@@ -114,7 +113,6 @@ class PendingTable final {
     PendingPacket packet;
     uint32_t earlier = kNone;
     uint32_t later = kNone;  // of one that is free: the next that is
-    bool held = false;
   };
 
   Slot& SlotOf(uint64_t transaction_id) {
@@ -125,6 +123,7 @@ class PendingTable final {
   // The entry with the earliest deadline, kNone if empty.
   uint32_t First() const;
   void Link(uint32_t index);
+  void Hold(uint32_t index);
   void Unlink(uint32_t index);
   PendingPacket Remove(uint32_t index, Ending ending);
 
