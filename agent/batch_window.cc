@@ -6,8 +6,9 @@ namespace sluice::agent {
 namespace {
 
 // Over a local link one: what arrives while it is answered makes the next, so that batches find
-// their size, and messages cost what deciding does not. With two, a packet in 20,000 a second
-// waited as long, and the processors were busier (docs/performance.md).
+// their size, and messages cost what deciding does not. With two, a packet in 20,000 a second cost
+// 82 us of the processors instead of 74, and a round trip at 40,000 a second took 737 us instead of
+// 550 (two questions, decider on the same two processors).
 constexpr int64_t kAtOnce = 1;
 // Batches that leave in a round trip, evenly. A packet waits a 32nd of it at most for the next one
 // to leave. Over 30 ms a question took 33.1, 32.7 and 32.1 ms with 16, 32 and 64, for 430, 740 and

@@ -30,11 +30,11 @@ Dialer::Dialed Dialer::Dial() {
   // Replies that carry rewritten packets: several batches of 1 MiB may be answered at once. The
   // default is 4 MiB.
   arguments.SetMaxReceiveMessageSize(16 << 20);
-  // gRPC's own guess of the link's capacity comes to windows of some hundred bytes where messages
-  // are small: then each answer costs a frame, and a wake-up of the decider, that says it was read.
-  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  // What may be under way instead: some 30,000 verdicts.
-  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 20);
+  // Who asks again, and whom, is the agent's to say. What gRPC would keep for that, and its books for
+  // channelz, cost every message.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
   // A proxy named in the environment must not stand between a gateway and its decider.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return {grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments), server};

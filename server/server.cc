@@ -12,17 +12,14 @@
 namespace sluice::server {
 namespace {
 
-// What a peer may send before it is read: over a link of 30 ms some 30 MB a second.
-constexpr int kLookahead = 1024 * 1024;
 // Far above a packet batch (1 MiB); room for a policy of a hundred thousand rules.
 constexpr int kMaxMessage = 8 * 1024 * 1024;
 
 void SetOptions(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(kMaxMessage);
-  // gRPC's own guess of a link's capacity comes to windows of some hundred bytes where messages are
-  // small: then each batch costs a frame, and a wake-up of the agent, that says it was read.
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookahead);
+  // What nobody reads or needs here costs every message.
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
   // Two servers must not share a port unnoticed.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Agents beat inside their streams; observers say nothing for hours, and one whose host is

@@ -96,9 +96,7 @@ class Decider(decision_pb2_grpc.DecisionServiceServicer):
         self._tuning = {"wishes": pb.Wishes(**wishes), "policy_version": policy_version}
         self._packets = collections.deque(maxlen=_MOST_UNREAD)
         self._changed, self._closed, self._streams = threading.Condition(), False, set()
-        # gRPC's own guess of a link's capacity has each small message acknowledged by a frame.
-        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(_MOST_STREAMS),
-                                   options=[("grpc.http2.bdp_probe", 0)])
+        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(_MOST_STREAMS))
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(self, self._server)
         self._server.add_insecure_port(address)
         self._server.start()
