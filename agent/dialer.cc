@@ -30,8 +30,8 @@ Dialer::Dialed Dialer::Dial() {
   // Replies that carry rewritten packets: several batches of 1 MiB may be answered at once. The
   // default is 4 MiB.
   arguments.SetMaxReceiveMessageSize(16 << 20);
-  // Who asks again, and whom, is the agent's to say. What gRPC would keep for that, and its books for
-  // channelz, cost every message.
+  // Who asks again, and whom, is the agent's to say. What gRPC would keep for that, and its books
+  // for channelz, cost every message.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
