@@ -1,6 +1,5 @@
 #include "agent/packet_notices.h"
 
-#include <string>
 #include <utility>
 
 namespace sluice::agent {

@@ -4,7 +4,6 @@
 
 #include "agent/counters.h"
 #include "agent/event_sink.h"
-#include "agent/packet_messages.h"
 #include "agent/pending_table.h"
 
 namespace sluice::agent {
