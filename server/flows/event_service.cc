@@ -1,5 +1,7 @@
 #include "server/flows/event_service.h"
 
+#include <google/protobuf/arena.h>
+
 #include <deque>
 #include <memory>
 #include <string>
@@ -18,6 +20,13 @@ using grpc::StatusCode;
 constexpr int kMaxEvents = 256;
 constexpr size_t kMaxHeartbeats = 16;
 
+// Blocks of an arena for messages, which grow up to this: an event takes some 600 bytes.
+google::protobuf::ArenaOptions Blocks() {
+  google::protobuf::ArenaOptions options;
+  options.max_block_size = 64 * 1024;
+  return options;
+}
+
 grpc::Status Broken(const std::string& what) {
   return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
 }
@@ -28,12 +37,22 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
  public:
   ReportStream(std::unique_ptr<Call> call, Flows* flows, DecisionLog* log, Registry* registry,
                Ticker* ticker)
-      : Conversation(std::move(call), ticker), flows_(flows), log_(log), registry_(registry) {}
+      : Conversation(std::move(call), ticker),
+        flows_(flows),
+        log_(log),
+        registry_(registry),
+        arena_(Blocks()) {}
 
   void End(const grpc::Status& why) override { Conversation::End(why); }
 
  private:
   ~ReportStream() override = default;
+
+  // Messages live in an arena: parsed into the heap an event would take a dozen allocations.
+  v1::ReportRequest* Clean() override {
+    arena_.Reset();
+    return google::protobuf::Arena::CreateMessage<v1::ReportRequest>(&arena_);
+  }
 
   grpc::Status Take(const v1::ReportRequest& request) override {
     if (joined_ == request.has_hello()) {
@@ -155,6 +174,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
   GatewayFlows* connections_ = nullptr;  // Not owned; set by the hello.
   DecisionRing* ring_ = nullptr;         // Not owned; set by the hello.
   uint64_t taken_ = 0;
+  google::protobuf::Arena arena_;
   std::vector<const v1::PacketNotice*> notices_;
 
   bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;

@@ -24,6 +24,9 @@ std::optional<uint32_t> IdOf(const v1::Flow& flow) {
   return flow.has_id() ? std::optional<uint32_t>(flow.id()) : std::nullopt;
 }
 
+// Beyond this, a flow that was merged by appending is encoded anew. One event has some 120 bytes.
+constexpr size_t kCompactBeyond = 512;
+
 // Two entries of the kernel's table, one after the other, with the same tuple.
 bool Differ(std::optional<uint32_t> a, std::optional<uint32_t> b) { return a && b && a != b; }
 
@@ -65,11 +68,14 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
   if (type == v1::EVENT_TYPE_DESTROY) {
     if (resyncing_ && id && tombstones_.size() < limits_.live) tombstones_.insert({*key, *id});
     // The end of an entry the table has seen replaced says nothing of the one that lives.
-    const bool known = live != live_.end() && !Differ(live->second.id, id);
-    const v1::Flow& merged = Merged(known ? &live->second : nullptr, flow);
-    Say(&*key, time_ns, type, &merged, false, tell);
-    AddEnded(*key, merged.SerializeAsString(), time_ns, false);
-    if (known) live_.erase(live);
+    std::string ended;
+    if (live != live_.end() && !Differ(live->second.id, id)) {
+      ended = std::move(live->second.flow);
+      live_.erase(live);
+    }
+    Merge(flow, &ended);
+    Say(*key, time_ns, type, ended, false, tell);
+    AddEnded(*key, std::move(ended), time_ns, false);
     return;
   }
 
@@ -88,13 +94,17 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
     EndUnseen(live, time_ns, tell);
     live = live_.end();
   }
-  const v1::Flow& merged = Merged(live != live_.end() ? &live->second : nullptr, flow);
-  Say(&*key, time_ns, type, &merged, false, tell);
   if (live == live_.end()) {
-    if (live_.size() >= limits_.live) return;
+    if (live_.size() >= limits_.live) {
+      std::string alone;
+      Merge(flow, &alone);
+      Say(*key, time_ns, type, alone, false, tell);
+      return;
+    }
     live = live_.emplace(*key, Live{{}, 0, id, generation_, false}).first;
   }
-  merged.SerializeToString(&live->second.flow);
+  Merge(flow, &live->second.flow);
+  Say(*key, time_ns, type, live->second.flow, false, tell);
   live->second.time_ns = time_ns;
   live->second.generation = generation_;
   if (id) live->second.id = id;
@@ -138,11 +148,7 @@ void FlowTable::Sweep(int64_t time_ns, const Tell& tell) {
 }
 
 void FlowTable::EndUnseen(LiveMap::iterator live, int64_t time_ns, const Tell& tell) {
-  if (tell) {
-    v1::Flow flow;
-    flow.ParseFromString(live->second.flow);
-    Say(&live->first, time_ns, v1::EVENT_TYPE_DESTROY, &flow, true, tell);
-  }
+  Say(live->first, time_ns, v1::EVENT_TYPE_DESTROY, live->second.flow, true, tell);
   AddEnded(live->first, std::move(live->second.flow), time_ns, true);
   live_.erase(live);
 }
@@ -152,25 +158,25 @@ void FlowTable::AddEnded(const FlowKey& key, std::string flow, int64_t time_ns, 
   ended_.push_back({key, std::move(flow), time_ns, end_unseen});
 }
 
-void FlowTable::Say(const FlowKey* key, int64_t time_ns, v1::EventType type, const v1::Flow* flow,
-                    bool end_unseen, const Tell& tell) {
+void FlowTable::Say(const FlowKey& key, int64_t time_ns, v1::EventType type,
+                    const std::string& flow, bool end_unseen, const Tell& tell) {
   if (!tell) return;
   said_.Clear();
   SetTime(time_ns, said_.mutable_time());
   said_.set_gateway(gateway_);
   said_.set_type(type);
-  *said_.mutable_flow() = *flow;
+  said_.mutable_flow()->ParseFromString(flow);
   said_.set_end_unseen(end_unseen);
-  tell(key, said_);
+  tell(&key, said_);
 }
 
-const v1::Flow& FlowTable::Merged(const Live* live, const v1::Flow& flow) {
-  scratch_.Clear();
-  if (live != nullptr) scratch_.ParseFromString(live->flow);
-  scratch_.MergeFrom(flow);
-  // They would pile up with each merge.
-  scratch_.DiscardUnknownFields();
-  return scratch_;
+void FlowTable::Merge(const v1::Flow& event, std::string* flow) {
+  event.AppendToString(flow);
+  if (flow->size() <= kCompactBeyond) return;
+  compacted_.ParseFromString(*flow);
+  // They would pile up.
+  compacted_.DiscardUnknownFields();
+  compacted_.SerializeToString(flow);
 }
 
 void FlowTable::ForEach(const std::function<void(const Remembered&)>& see) const {

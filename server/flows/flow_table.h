@@ -26,7 +26,9 @@ struct FlowLimits {
 // The connections of one gateway, put together from its conntrack events: those alive and the
 // last ones that ended. Not for concurrent use.
 //
-// Flows are kept as they are encoded on the wire, a fifth of what the parsed message takes.
+// Flows are kept as they are encoded on the wire, half of what the parsed message takes at most. An
+// event is merged by appending it, as parsing merges what is one behind the other
+// (protobuf.dev/programming-guides/encoding, "Last One Wins"), and now and then encoded anew.
 // When the table is full, connections that begin are not taken in until others end; their
 // events are still passed on.
 //
@@ -94,10 +96,10 @@ class FlowTable final {
   // Ends `live`, whose end nobody saw.
   void EndUnseen(LiveMap::iterator live, int64_t time_ns, const Tell& tell);
   void AddEnded(const FlowKey& key, std::string flow, int64_t time_ns, bool end_unseen);
-  void Say(const FlowKey* key, int64_t time_ns, v1::EventType type, const v1::Flow* flow,
+  void Say(const FlowKey& key, int64_t time_ns, v1::EventType type, const std::string& flow,
            bool end_unseen, const Tell& tell);
-  // `flow` merged into what `live` knows, in scratch_.
-  const v1::Flow& Merged(const Live* live, const v1::Flow& flow);
+  // Has `flow`, serialized, say what `event` says beside what it said before.
+  void Merge(const v1::Flow& event, std::string* flow);
 
   const std::string gateway_;
   const FlowLimits limits_;
@@ -107,7 +109,7 @@ class FlowTable final {
   bool resyncing_ = false;
   uint64_t snapshots_ = 0;  // Since the last Gap.
   absl::flat_hash_set<Tombstone> tombstones_;
-  v1::Flow scratch_;
+  v1::Flow compacted_;
   v1::ObserveConnectionsResponse said_;
 };
 

@@ -98,6 +98,17 @@ TEST_F(FlowTableTest, MergesWhatUpdatesSay) {
   EXPECT_EQ(Remembered(), (Strings{"D1"}));
 }
 
+TEST_F(FlowTableTest, StaysSmallAndForgetsNothingHoweverManyUpdates) {
+  Take(Conntrack(kNew, 1, 10, "mark: 7 tcp { state: 1 window_scale_original: 9 }"));
+  for (int i = 1; i <= 100; ++i) {
+    Take(Conntrack(kUpdate, 1, 10, "tcp { state: 3 } timeout_s: " + std::to_string(i)));
+    EXPECT_EQ(told_.back().flow().mark(), 7u);
+    EXPECT_EQ(told_.back().flow().timeout_s(), static_cast<uint32_t>(i));
+    EXPECT_EQ(told_.back().flow().tcp().window_scale_original(), 9u);
+    table_.ForEach([](const FlowTable::Remembered& each) { EXPECT_LE(each.flow->size(), 512u); });
+  }
+}
+
 TEST_F(FlowTableTest, SweepsWhatTheSnapshotDoesNotName) {
   Take(Conntrack(kNew, 1, 10));
   Take(Conntrack(kNew, 2, 20));
@@ -213,9 +224,11 @@ TEST_F(FlowTableTest, UnknownFieldsDoNotPileUp) {
       ->mutable_flow()
       ->GetReflection()
       ->MutableUnknownFields(event.mutable_conntrack()->mutable_flow())
-      ->AddLengthDelimited(1000, std::string(1000, 'x'));
-  for (int i = 0; i < 10; ++i) Take(event);
-  table_.ForEach([](const FlowTable::Remembered& each) { EXPECT_LT(each.flow->size(), 100u); });
+      ->AddLengthDelimited(1000, std::string(200, 'x'));
+  for (int i = 0; i < 10; ++i) {
+    Take(event);
+    table_.ForEach([](const FlowTable::Remembered& each) { EXPECT_LE(each.flow->size(), 512u); });
+  }
 }
 
 }  // namespace
