@@ -15,9 +15,15 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 // How often a paused dump looks whether it may go on.
-constexpr int kCongestionPollMs = 20;
+constexpr milliseconds kCongestionPoll{20};
 // Rounds of up to 64 events before the dump gets its turn again.
 constexpr int kRoundsAtMost = 16;
+// All events that were there have been read: so long until the next look. Without it, an event
+// each time wakes this thread, in the midst of the packet it belongs to, then the reporter, then
+// the server: with every packet asked about, 9,200 connections a second came about instead of
+// 12,300 on two processors, 11,600 with 5 ms. Meanwhile the socket's buffer fills by a few hundred
+// events of the 8,000 and more that it holds.
+constexpr milliseconds kBetweenLooks{2};
 
 google::protobuf::Timestamp WallClock() {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
@@ -89,17 +95,26 @@ void ConntrackWatcher::Run() {
 // Until there is something to do.
 void ConntrackWatcher::Wait() {
   std::array<pollfd, 3> fds{pollfd{wakeup_.fd(), POLLIN, 0}, pollfd{events_->fd(), POLLIN, 0}};
-  int timeout_ms = -1;
+  const Clock::time_point now = Clock::now();
+  Clock::time_point until = Clock::time_point::max();
   nfds_t count = 2;
+  if (now < next_look_) {
+    fds[1].fd = -1;
+    until = next_look_;
+  }
   if (dump_ != nullptr) {
     if (sink_->Congested()) {
-      timeout_ms = kCongestionPollMs;
+      until = std::min(until, now + kCongestionPoll);
     } else {
       fds[count++] = {dump_->fd(), POLLIN, 0};
     }
   } else if (const auto due = resync_.due()) {
+    until = std::min(until, *due);
+  }
+  int timeout_ms = -1;
+  if (until != Clock::time_point::max()) {
     // Rounded up: a moment too early would be a turn for nothing.
-    const auto left = std::chrono::ceil<milliseconds>(std::max(*due, Clock::now()) - Clock::now());
+    const auto left = std::chrono::ceil<milliseconds>(until - now);
     timeout_ms = static_cast<int>(std::max(left, milliseconds(0)).count());
   }
   poll(fds.data(), count, timeout_ms);
@@ -145,6 +160,7 @@ void ConntrackWatcher::ReadEvents() {
     resync_.Follow(read_);
     if (received == ConntrackEvents::Received::kDrained) {
       overrun_ = false;
+      next_look_ = Clock::now() + kBetweenLooks;
       return;
     }
     if (received == ConntrackEvents::Received::kOverrun) {
