@@ -18,8 +18,11 @@ DecisionRing::DecisionRing(std::string gateway, size_t capacity)
     : gateway_(std::move(gateway)), capacity_(capacity) {}
 
 DecisionRecord& DecisionRing::Slot() {
-  if (records_.size() < capacity_) return records_.emplace_back();
-  DecisionRecord& slot = records_[oldest_];
+  if (size_ < capacity_) {
+    if (size_ % kChunk == 0) chunks_.push_back(std::make_unique_for_overwrite<Chunk>());
+    return At(size_++);
+  }
+  DecisionRecord& slot = At(oldest_);
   oldest_ = (oldest_ + 1) % capacity_;
   return slot;
 }
@@ -64,10 +67,10 @@ std::deque<DecisionLog::Entry> DecisionLog::Watch(DecisionObserver* observer,
       if (!filter.filter.MatchesGateway(gateway)) continue;
       {
         MutexLock ring_lock(ring->mutex_);
-        const size_t size = ring->records_.size();
+        const size_t size = ring->size_;
         // From the newest back; more than `last` of one gateway cannot be among the last of all.
         for (size_t i = 0, taken = 0; i < size && taken < last; ++i) {
-          const DecisionRecord& record = ring->records_[(ring->oldest_ + size - 1 - i) % size];
+          const DecisionRecord& record = ring->At((ring->oldest_ + size - 1 - i) % size);
           if (!filter.Matches(record)) continue;
           found.push_front({gateway, record});
           ++taken;

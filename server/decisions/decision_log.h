@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -54,12 +55,23 @@ class DecisionRing final {
  private:
   friend class DecisionLog;
 
+  // Records come in chunks as they are needed: a vector would copy itself as it grows, while
+  // packets wait.
+  static constexpr size_t kChunk = 256;
+  using Chunk = std::array<DecisionRecord, kChunk>;
+
+  // The next to be written: a new one, or, once there are as many as there may be, the oldest.
   DecisionRecord& Slot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of those there are, from 0; in no order that says anything.
+  DecisionRecord& At(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return (*chunks_[index / kChunk])[index % kChunk];
+  }
 
   const std::string gateway_;
   const size_t capacity_;
   Mutex mutex_;
-  std::vector<DecisionRecord> records_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Chunk>> chunks_ ABSL_GUARDED_BY(mutex_);
+  size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t oldest_ ABSL_GUARDED_BY(mutex_) = 0;                         // Once full.
   std::vector<DecisionObserver*> observers_ ABSL_GUARDED_BY(mutex_);  // Not owned.
 };
