@@ -59,16 +59,17 @@ bool StreamPoller::Wait(std::span<pollfd> fds, int64_t due_ns) {
   error_ = 0;
   waiting = this;
   // gRPC is told not to wait, and so has us poll once, unless something is in the queue already or
-  // it has other things to do first.
-  do {
+  // it has other things to do first. Nor is it asked again once there is something to return for:
+  // it would look at all it has, for nothing mostly, and what else there is comes the next time.
+  while (!settled_) {
     void* tag = nullptr;
     bool ok = false;
-    while (queue_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) ==
-           grpc::CompletionQueue::GOT_EVENT) {
+    if (queue_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) ==
+        grpc::CompletionQueue::GOT_EVENT) {
       const auto* const what = static_cast<Tag*>(tag);
       if (what->receiver->OnEvent(what->what, ok)) settled_ = true;
     }
-  } while (!settled_);
+  }
   waiting = nullptr;
   errno = error_;
   return error_ == 0;
