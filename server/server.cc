@@ -1,13 +1,16 @@
 #include "server/server.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
+#include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/decisions/decision_line.h"
 #include "server/decisions/line_sinks.h"
+#include "server/tcp_keepalive.h"
 
 namespace sluice::server {
 namespace {
@@ -22,12 +25,8 @@ void SetOptions(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
   // Two servers must not share a port unnoticed.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // Agents beat inside their streams; observers say nothing for hours, and one whose host is
-  // gone must not be kept.
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // What KeepAccepted has the kernel do.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max());
   // Clients may ping as they like: many libraries do.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
@@ -77,6 +76,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
     }
     // Whoever may reach the socket's folder may connect, as over TCP.
     if (absl::StartsWith(address, "unix:")) chmod(address.c_str() + 5, 0666);
+  }
+  // Agents beat inside their streams; observers say nothing for hours, and one whose host is gone
+  // must not be kept.
+  if (const absl::Status status = KeepAccepted({}); !status.ok()) {
+    spdlog::warn("observers whose host is gone will be kept: {}", std::string(status.message()));
   }
   server->decision_service_.Open(server->calls_.get());
   server->event_service_.Open(server->calls_.get());
