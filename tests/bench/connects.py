@@ -16,6 +16,7 @@ CONFIGURATIONS = {
     "sluice": "Sluice, every packet",
     "tuned_new": "tuned local accept, NEW only",
     "sluice_new": "Sluice, NEW only",
+    "sluice_new_silent": "the same, connection events off",
     "sluice_remembered": "Sluice, accept for connection",
     "opensnitch": "OpenSnitch asking, on the client",
 }
@@ -40,6 +41,8 @@ RATIOS = [
           bound="min", reach=1.0, aim=1.2),
     Ratio("TCP connects, NEW only ÷ OpenSnitch asking", _rate("sluice_new"), _rate("opensnitch"),
           bound="min", reach=12, aim=18),
+    Ratio("connection events off: TCP connects, NEW only ÷ plain",
+          _rate("sluice_new_silent"), _rate("plain")),
     Ratio("tuned local: TCP connects, NEW only ÷ plain", _rate("tuned_new"), _rate("plain")),
     Ratio("TCP connects, accept for connection ÷ plain", _rate("sluice_remembered"),
           _rate("plain")),
@@ -55,8 +58,8 @@ _REMEMBER = (f"from host {setups.CLIENT} to host {SERVER} tcp port {PORT} "
 
 
 @contextlib.contextmanager
-def _sluice_new(context):
-    config = {"hook": {"manage": False}, "mode_at_start": "off"}
+def _sluice_new(context, events=True):
+    config = {"hook": {"manage": False}, "mode_at_start": "off", "conntrack": {"events": events}}
     with setups.sluice(context, config=config) as programs:
         context.topology.gateway.run(_NEW_RULE)
         yield programs
@@ -68,6 +71,7 @@ _SETUPS = {
     "sluice": setups.sluice,
     "tuned_new": lambda context: setups.local(context, "tuned", _NEW),
     "sluice_new": _sluice_new,
+    "sluice_new_silent": lambda context: _sluice_new(context, events=False),
     "sluice_remembered": lambda context: setups.sluice(context, _REMEMBER + setups.policy()),
     "opensnitch": lambda context: opensnitch.asking(context, lambda: _connect_once(context)),
 }
