@@ -3,7 +3,10 @@
 #include "agent/mode_switch.h"
 
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -43,6 +46,26 @@ class ModeSwitchTest : public TableTestbed {
     const auto found = table_->Found();
     EXPECT_TRUE(found.ok()) << found.status();
     return found.value_or(std::nullopt);
+  }
+  // While the thread has this capability no longer, its kernel refuses to change rules.
+  static void SetNetAdmin(bool effective) {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2]{};
+    ASSERT_EQ(syscall(SYS_capget, &header, data), 0);
+    if (effective) {
+      data[0].effective |= 1u << CAP_NET_ADMIN;
+    } else {
+      data[0].effective &= ~(1u << CAP_NET_ADMIN);
+    }
+    ASSERT_EQ(syscall(SYS_capset, &header, data), 0);
+  }
+  // Waits until what was remembered has been voided so often, looking again when rules change.
+  void AwaitVoided(uint64_t times) {
+    while (remembered_->Stats({}).voided() < times) {
+      pollfd fd{monitor_->fd(), POLLIN, 0};
+      ASSERT_EQ(poll(&fd, 1, 30'000), 1);
+      monitor_->ChangedByOthers(table_->port_id());
+    }
   }
   // Waits until the mode is this one, looking again when the kernel tells of a change of rules.
   void Await(v1::Mode mode) {
@@ -89,6 +112,23 @@ TEST_F(ModeSwitchTest, RefusesWhatMakesNoSense) {
             absl::StatusCode::kUnimplemented);
   EXPECT_EQ(mode_->state().mode, v1::MODE_OFF);
   Set(v1::MODE_ON, 24 * kHour);
+}
+
+TEST_F(ModeSwitchTest, WhatARefusedChangeLeavesRememberedIsVoidedYet) {
+  remembered_->PolicyIs("1");
+  Set(v1::MODE_ON);
+  SetNetAdmin(false);
+  EXPECT_FALSE(mode_->Set(v1::MODE_OFF).ok());
+  SetNetAdmin(true);
+  EXPECT_EQ(mode_->state().mode, v1::MODE_ON);
+  remembered_->PolicyIs("2");
+  AwaitVoided(1);
+
+  SetNetAdmin(false);
+  EXPECT_FALSE(mode_->Set(v1::MODE_SHADOW).ok());
+  SetNetAdmin(true);
+  AwaitVoided(2);
+  EXPECT_EQ(Rules(), TableMode::kOn);
 }
 
 TEST_F(ModeSwitchTest, RevertsWhatNobodyConfirms) {

@@ -62,11 +62,8 @@ void RememberedVerdicts::Run() {
       MutexLock lock(requests_mutex_);
       const auto ready = [this]()
                              ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || !requests_.empty(); };
-      if (retry_) {
-        lock.WaitFor(requested_, kRetry, ready);
-      } else {
-        lock.Wait(requested_, ready);
-      }
+      lock.Wait(requested_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return retry_ || ready(); });
+      if (!ready()) lock.WaitFor(requested_, kRetry, ready);
       if (stop_) return;
       if (!requests_.empty()) {
         request = std::move(requests_.front());
@@ -105,35 +102,44 @@ absl::Status RememberedVerdicts::Install(TableState state) {
   const uint32_t generation = state.mode == TableMode::kOn ? generations_.Next() : 0;
   StopLoops();
   absl::Status status = table_->Install(state, generation);
-  // If the table is as it was, so is what it remembers; but which slots it has is not known for
-  // sure, so nothing is added to that.
-  remembers_ = status.ok() && state.mode == TableMode::kOn;
   if (status.ok()) {
+    remembers_ = state.mode == TableMode::kOn;
     if (installed_) ++voided_;
     installed_ = state;
     BeginEpoch();
     StartLoops();
+  } else if (remembers_) {
+    // If the table is as it was, so is what it remembers; but which slots it has is not known for
+    // sure. So nothing is added to that, and it is forgotten as soon as the kernel does it.
+    ForgetLater();
   }
   generations_.Prepare();
   return status;
 }
 
-void RememberedVerdicts::End() {
+absl::Status RememberedVerdicts::End(absl::Status (Table::*change)()) {
+  MutexLock lock(mutex_);
   StopLoops();
+  if (absl::Status status = (table_->*change)(); !status.ok()) {
+    // The table is as it was, and what it remembers with it, for the next policy to void.
+    StartLoops();
+    return status;
+  }
   remembers_ = false;
   installed_.reset();
+  return absl::OkStatus();
 }
 
-absl::Status RememberedVerdicts::StopAsking() {
-  MutexLock lock(mutex_);
-  End();
-  return table_->StopAsking();
-}
+absl::Status RememberedVerdicts::StopAsking() { return End(&Table::StopAsking); }
 
-absl::Status RememberedVerdicts::Remove() {
-  MutexLock lock(mutex_);
-  End();
-  return table_->Remove();
+absl::Status RememberedVerdicts::Remove() { return End(&Table::Remove); }
+
+void RememberedVerdicts::ForgetLater() {
+  {
+    MutexLock lock(requests_mutex_);
+    retry_ = true;
+  }
+  requested_.notify_all();
 }
 
 absl::Status RememberedVerdicts::Forget() {
@@ -142,13 +148,14 @@ absl::Status RememberedVerdicts::Forget() {
   absl::Status status = table_->Forget(generation);
   // Somebody changed the table, for one.
   if (!status.ok() && installed_) status = table_->Install(*installed_, generation);
-  {
-    MutexLock lock(requests_mutex_);
-    retry_ = !status.ok();
-  }
   if (!status.ok()) {
     spdlog::error("what is remembered cannot be forgotten: {}", std::string(status.message()));
+    ForgetLater();
     return status;
+  }
+  {
+    MutexLock lock(requests_mutex_);
+    retry_ = false;
   }
   ++voided_;
   BeginEpoch();
@@ -204,11 +211,17 @@ uint32_t RememberedVerdicts::FreeNumber(const RememberedKind& kind) const {
   return next < (kind.accept ? kAcceptSlots : kRefuseCodes) ? next : 0;
 }
 
-absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::Read(size_t limit) {
+absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::List(size_t limit) {
+  uint32_t generation = 0;
+  {
+    MutexLock lock(mutex_);
+    if (!remembers_) return std::vector<RememberedEntry>();
+    generation = generations_.current();
+  }
+  // It takes a second where there are hundreds of thousands; policies do not wait for that.
   std::vector<RememberedEntry> entries;
-  if (!remembers_) return entries;
-  if (generations_.current() != 0) {
-    auto connections = ListGeneration(connection_mark_mask_, generations_.current(), limit);
+  if (generation != 0) {
+    auto connections = ListGeneration(connection_mark_mask_, generation, limit);
     if (!connections.ok()) return connections.status();
     entries = *std::move(connections);
   }
@@ -220,15 +233,10 @@ absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::Read(size_t lim
   return entries;
 }
 
-absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::List(size_t limit) {
-  MutexLock lock(mutex_);
-  return Read(limit);
-}
-
 absl::StatusOr<uint64_t> RememberedVerdicts::Clear() {
+  const auto entries = List(0);
   MutexLock lock(mutex_);
   if (!remembers_) return 0;
-  const auto entries = Read(0);
   if (absl::Status status = Forget(); !status.ok()) return status;
   return entries.ok() ? entries->size() : 0;
 }

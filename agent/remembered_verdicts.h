@@ -47,11 +47,11 @@ class RememberedVerdicts final : public VerdictMemory {
   // Table::Install, with nothing remembered.
   absl::Status Install(TableState state) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Table::StopAsking and Table::Remove: nothing is remembered any more.
+  // Table::StopAsking and Table::Remove: nothing is remembered any more, unless they fail.
   absl::Status StopAsking() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Remove() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Forgets everything; returns how much that was.
+  // Forgets everything; returns how much that was, or nearly.
   absl::StatusOr<uint64_t> Clear() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What is remembered; up to `limit`, 0 for all.
@@ -71,15 +71,15 @@ class RememberedVerdicts final : public VerdictMemory {
   void Run();
   void AddSlot(uint64_t epoch, const RememberedKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetPolicy(const std::string& version) ABSL_LOCKS_EXCLUDED(mutex_);
-  void End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Changes the table into one that remembers nothing.
+  absl::Status End(absl::Status (Table::*change)()) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetLater() ABSL_LOCKS_EXCLUDED(requests_mutex_);
   void ForgetAgain() ABSL_LOCKS_EXCLUDED(mutex_);
   void StopLoops() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartLoops() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BeginEpoch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t FreeNumber(const RememberedKind& kind) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::vector<RememberedEntry>> Read(size_t limit)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Table* const table_;  // Not owned.
   const uint32_t connection_mark_mask_;
@@ -88,7 +88,7 @@ class RememberedVerdicts final : public VerdictMemory {
   Mutex mutex_;
   Generations generations_ ABSL_GUARDED_BY(mutex_);
   std::optional<TableState> installed_ ABSL_GUARDED_BY(mutex_);
-  bool remembers_ ABSL_GUARDED_BY(mutex_) = false;  // The table is in mode on, and slots are known.
+  bool remembers_ ABSL_GUARDED_BY(mutex_) = false;  // The table is in mode on.
   bool has_policy_ ABSL_GUARDED_BY(mutex_) = false;
   Rememberable now_ ABSL_GUARDED_BY(mutex_);
   uint64_t voided_ ABSL_GUARDED_BY(mutex_) = 0;
