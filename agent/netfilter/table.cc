@@ -247,16 +247,21 @@ absl::Status Table::Check() {
 
 absl::Status Table::StopAsking() {
   MutexLock lock(mutex_);
-  TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
-  sluice::agent::StopAsking(options_, transaction);
-  TableShape gone;
-  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
-    if (IsDeletion(message)) AddToShape(message, gone);
-  });
-  if (refusal.error != 0 && refusal.error != ENOENT) return RefusalStatus(refusal, transaction);
-  // Rules do not say which table they are of but by its name.
-  if (made_.has_value()) gone.handle = made_->handle;
-  See(gone);
+  for (const bool guard : {true, false}) {
+    TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
+    sluice::agent::StopAsking(options_, guard, transaction);
+    TableShape gone;
+    const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
+      if (IsDeletion(message)) AddToShape(message, gone);
+    });
+    // Somebody took the table away; or the guard alone, and packets are asked about still.
+    if (refusal.error == ENOENT) continue;
+    if (refusal.error != 0) return RefusalStatus(refusal, transaction);
+    // Rules do not say which table they are of but by its name.
+    if (made_.has_value()) gone.handle = made_->handle;
+    See(gone);
+    break;
+  }
   return absl::OkStatus();
 }
 

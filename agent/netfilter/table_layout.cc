@@ -249,8 +249,9 @@ TableState StateIn(absl::string_view ask_comment) {
   return state;
 }
 
-void StopAsking(const TableOptions& options, TableTransaction& transaction) {
+void StopAsking(const TableOptions& options, bool guard, TableTransaction& transaction) {
   FlushChain(kAskChain, transaction);
+  if (!guard) return;
   FlushChain(kGuardChain, transaction);
   AddGuardRules(options.mark_mask, /*lets_pass=*/true, transaction);
 }

@@ -100,9 +100,10 @@ inline constexpr const char* kForgetfulChains[] = {kPrepareChain, kRefusedChain,
 // What the ask rule's comment says of the state. In doubt it is mode on, confirmed.
 TableState StateIn(absl::string_view ask_comment);
 
-// Adds the removal of the rules that ask and drop; the chains stay. With the last chain of a hook
-// the kernel drops every packet that is queued, without its rules it only stops to queue.
-void StopAsking(const TableOptions& options, TableTransaction& transaction);
+// Adds the removal of the rules that ask and, with `guard`, of those that drop; the chains stay.
+// With the last chain of a hook the kernel drops every packet that is queued, without its rules it
+// only stops to queue. Refused with ENOENT where one of the chains is not there.
+void StopAsking(const TableOptions& options, bool guard, TableTransaction& transaction);
 
 // Adds the removal of the table. Refused with ENOENT where there is none.
 void DeleteTable(TableTransaction& transaction);

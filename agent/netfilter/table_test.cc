@@ -181,6 +181,15 @@ TEST_F(TableTest, StopsAskingBeforeItGoes) {
   EXPECT_EQ(table->Remove(), absl::OkStatus());
 }
 
+TEST_F(TableTest, StopsAskingThoughSomebodyTookTheGuard) {
+  auto table = Open({});
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
+  Shell("nft flush chain inet sluice guard && nft delete chain inet sluice guard");
+  ASSERT_EQ(table->StopAsking(), absl::OkStatus());
+  EXPECT_THAT(Listing(), Not(HasSubstr("asks the decider")));
+  EXPECT_EQ(table->Remove(), absl::OkStatus());
+}
+
 TEST_F(TableTest, RemoveIsWellWithoutATable) {
   auto table = Open();
   EXPECT_EQ(table->Remove(), absl::OkStatus());
