@@ -177,7 +177,16 @@ void AddPrepareRules(const TableOptions& options, TableState state, uint32_t gen
   if (Remembers(state) && generation != 0) {
     AddAcceptedConnections(MarksOf(options, generation), transaction);
   }
-  // A packet that is repeated comes by here again, and bears how often that was.
+  // A packet that is repeated comes by here again, and bears how often that was and nothing else in
+  // our bits. What another rule restored from a connection's mark (CONNMARK --restore-mark) may
+  // look like that but for the bit that says it is a generation.
+  if ((options.connection_mark_mask & RepeatBits(options.mark_mask)) != 0) {
+    TableRule(kPrepareChain, "what others restored counts no repeats")
+        .LoadMark(options.mark_mask & ~RepeatBits(options.mark_mask))
+        .IfNotEqual(0)
+        .SetMark(options.mark_mask, 0)
+        .AddTo(transaction);
+  }
   TableRule(kPrepareChain, "the mark bits of the agent are not for others to set")
       .LoadMark(~options.mark_mask | RepeatBits(options.mark_mask))
       .StoreMark()

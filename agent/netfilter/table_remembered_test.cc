@@ -201,6 +201,21 @@ TEST_F(TableRememberedTest, OthersCannotPassWhatTheyRestoreOrSave) {
   Received();
 }
 
+TEST_F(TableRememberedTest, GenerationsThatOthersRestoreCountNoRepeats) {
+  Shell(
+      "nft add table ip theirs && "
+      "nft add chain ip theirs in '{ type filter hook prerouting priority -150; }' && "
+      "nft add rule ip theirs in meta mark set ct mark");
+  Install({});
+  ASSERT_EQ(table_->Forget(GenerationMark(kMask, 56)), absl::OkStatus());
+  SendIpv4(1);
+  AnswerOne(kForConnection);
+  ASSERT_EQ(table_->Forget(kFirst), absl::OkStatus());
+  SendIpv4(1);
+  EXPECT_EQ(Asked().size(), 1u);
+  EXPECT_EQ(Repeats(kMask, mark_), 0u);
+}
+
 TEST_F(TableRememberedTest, RefusedSourcesAreDroppedUnasked) {
   Install({});
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
