@@ -38,10 +38,11 @@ uint32_t LinesPerSecond(const ServerOptions& options) {
   return options.decision_log.empty() ? 50 : 1000;
 }
 
-std::vector<std::string> GatewayReport(const std::vector<v1::GatewayStats>& all) {
+std::vector<std::string> GatewayReport(
+    const std::vector<std::shared_ptr<const v1::GatewayStats>>& all) {
   std::vector<std::string> lines;
-  for (const v1::GatewayStats& stats : all) {
-    lines.push_back(GatewayReportLine(std::chrono::system_clock::now(), stats));
+  for (const auto& stats : all) {
+    lines.push_back(GatewayReportLine(std::chrono::system_clock::now(), *stats));
   }
   return lines;
 }

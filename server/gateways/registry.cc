@@ -172,19 +172,21 @@ void Registry::SetStats(const std::string& gateway, const v1::GatewayStats& stat
   SetMode(gateway, stats.mode());
   // Of 64 queues it takes some 15 KB.
   if (stats.ByteSizeLong() > 65536) return;
-  auto kept = std::make_unique<v1::GatewayStats>(stats);
-  kept->set_gateway(gateway);
+  auto said = std::make_shared<v1::GatewayStats>(stats);
+  said->set_gateway(gateway);
+  // The one before dies with no lock held.
+  std::shared_ptr<const v1::GatewayStats> kept = std::move(said);
   MutexLock lock(mutex_);
   if (const auto found = entries_.find(gateway); found != entries_.end()) {
     found->second.stats.swap(kept);
   }
 }
 
-std::vector<v1::GatewayStats> Registry::Stats() const {
+std::vector<std::shared_ptr<const v1::GatewayStats>> Registry::Stats() const {
   MutexLock lock(mutex_);
-  std::vector<v1::GatewayStats> all;
+  std::vector<std::shared_ptr<const v1::GatewayStats>> all;
   for (const auto& [name, entry] : entries_) {
-    if (entry.stats != nullptr) all.push_back(*entry.stats);
+    if (entry.stats != nullptr) all.push_back(entry.stats);
   }
   return all;
 }

@@ -72,7 +72,7 @@ class Registry final {
   // It has said what it has counted, and its mode with it.
   void SetStats(const std::string& gateway, const v1::GatewayStats& stats);
   // What each has counted, when last heard; by name, those that have said so.
-  std::vector<v1::GatewayStats> Stats() const;
+  std::vector<std::shared_ptr<const v1::GatewayStats>> Stats() const;
 
   // Sends through the gateway's Serve stream; see CommandStream::Send. NOT_FOUND: never heard of.
   grpc::Status Send(const std::string& gateway, v1::Command command,
@@ -95,7 +95,7 @@ class Registry final {
     std::string agent_version;
     std::string address;
     v1::Mode mode = v1::MODE_UNSPECIFIED;
-    std::unique_ptr<v1::GatewayStats> stats;  // Null: not said yet.
+    std::shared_ptr<const v1::GatewayStats> stats;  // Null: not said yet.
     WallTime first_seen;
     WallTime last_seen;
     uint32_t decide_streams = 0;

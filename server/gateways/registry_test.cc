@@ -147,13 +147,13 @@ TEST(RegistryTest, KeepsWhatGatewaysHaveCounted) {
   ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 1), "", At(1)).ok());
   registry.SetStats("gw", stats);
   ASSERT_EQ(registry.Stats().size(), 1u);
-  EXPECT_EQ(registry.Stats().front().gateway(), "gw");
-  EXPECT_EQ(registry.Stats().front().asked(), 7u);
+  EXPECT_EQ(registry.Stats().front()->gateway(), "gw");
+  EXPECT_EQ(registry.Stats().front()->asked(), 7u);
   EXPECT_EQ(registry.List().front().mode(), v1::MODE_ON);
   stats.add_queues()->set_decider(std::string(100'000, 'x'));
   stats.set_asked(8);
   registry.SetStats("gw", stats);
-  EXPECT_EQ(registry.Stats().front().asked(), 7u) << "more than any agent has to say";
+  EXPECT_EQ(registry.Stats().front()->asked(), 7u) << "more than any agent has to say";
 }
 
 TEST(RegistryTest, RefusesNamesUnfitForAGateway) {
