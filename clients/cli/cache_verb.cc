@@ -1,6 +1,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "clients/cli/addresses.h"
@@ -64,11 +65,15 @@ absl::Status List(const Options& options, Context& context, Connection& connecti
   request.set_limit(options.limit);
   ShortCall call;
   const auto reader = connection.control().ListRemembered(&call, request);
+  // All of it before anything is shown: a pager takes longer than the call may.
+  std::vector<v1::ListRememberedResponse> parts;
+  for (v1::ListRememberedResponse part; reader->Read(&part);) parts.push_back(std::move(part));
+  const grpc::Status status = reader->Finish();
+  if (!status.ok()) return connection.Explain(status, options.gateway);
   std::optional<Table> table;
   if (options.output != "json") table.emplace(Columns(), context.out, context.color);
-  v1::ListRememberedResponse response;
-  while (reader->Read(&response)) {
-    for (const v1::RememberedVerdict& verdict : response.verdicts()) {
+  for (const v1::ListRememberedResponse& part : parts) {
+    for (const v1::RememberedVerdict& verdict : part.verdicts()) {
       if (table) {
         table->Row(Row(verdict));
       } else {
@@ -76,8 +81,7 @@ absl::Status List(const Options& options, Context& context, Connection& connecti
       }
     }
   }
-  const grpc::Status status = reader->Finish();
-  return status.ok() ? absl::OkStatus() : connection.Explain(status, options.gateway);
+  return absl::OkStatus();
 }
 
 absl::Status Clear(const Options& options, Context& context, Connection& connection) {

@@ -18,19 +18,19 @@ void RememberedList::Begin() {
   v1::Command command;
   command.mutable_list_remembered()->set_limit(request().limit());
   router_->Send(request().gateway(), std::move(command),
-                [this](const grpc::Status& status, const v1::CommandReply& reply) {
-                  Answered(status, reply);
+                [this](const grpc::Status& status, v1::CommandReply&& reply) {
+                  Answered(status, std::move(reply));
                 });
 }
 
-void RememberedList::Answered(const grpc::Status& status, const v1::CommandReply& reply) {
+void RememberedList::Answered(const grpc::Status& status, v1::CommandReply&& reply) {
   MutexLock lock(mutex_);
   if (!status.ok()) {
     EndLocked(status);
   } else if (!reply.has_remembered()) {
     EndLocked(grpc::Status(grpc::StatusCode::INTERNAL, "the gateway answered another question"));
   } else if (!ended()) {
-    verdicts_ = reply.remembered();
+    verdicts_.Swap(reply.mutable_remembered());
     Written();
   }
   Returned();

@@ -21,7 +21,7 @@ class RememberedList final
  private:
   ~RememberedList() override = default;
 
-  void Answered(const grpc::Status& status, const v1::CommandReply& reply);
+  void Answered(const grpc::Status& status, v1::CommandReply&& reply);
   void Written() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Router* const router_;  // Not owned.

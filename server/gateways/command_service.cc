@@ -126,7 +126,8 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
                                             kMaxReplyBytes >> 20, " MiB: ask for less")),
                   v1::CommandReply());
     }
-    done(whole.has_error() ? ToStatus(whole.error()) : grpc::Status::OK, whole);
+    const grpc::Status status = whole.has_error() ? ToStatus(whole.error()) : grpc::Status::OK;
+    done(status, std::move(whole));
   }
 
   const v1::ServeResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

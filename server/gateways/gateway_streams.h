@@ -24,7 +24,7 @@ class CommandStream : public GatewayStream {
  public:
   // Called exactly once: with the gateway's reply to the command, put together if it came in
   // parts, or an error. Must not block.
-  using Done = std::function<void(const grpc::Status&, const v1::CommandReply&)>;
+  using Done = std::function<void(const grpc::Status&, v1::CommandReply&&)>;
 
   // Sends `command` (its id is set here) and keeps `done` for its reply; UNAVAILABLE and
   // RESOURCE_EXHAUSTED, without calling `done`, if it cannot be sent. If no reply has come by
