@@ -1,5 +1,6 @@
 """Policies that have verdicts remembered, with sluice-server and sluicectl (S20, S21)."""
 
+import re
 import time
 
 import pytest
@@ -118,3 +119,27 @@ def test_sluicectl_lists_thousands(rig):
     code, listed = server.sluicectl("cache", "gw")
     assert code == 0
     assert len(listed.splitlines()) == entries + 1
+
+
+def test_a_long_list_does_not_cost_the_agent_its_stream(rig, tmp_path):
+    """It takes longer to make than the server waits for a heartbeat."""
+    server = rig.server("from any to any udp port 9 accept for connection; default accept;")
+    agent = rig.agent(server, conntrack={"events": False})
+    flow = Flow(rig, port=9)
+    until_remembered(flow, agent)
+    marks = rig.network.gateway.run("conntrack", "-L", "-p", "udp", "--dport", "9")
+    mark = re.search(r"mark=([1-9]\d*)", marks).group(1)
+    count = 200_000
+    flows = tmp_path / "flows"
+    with flows.open("w", encoding="ascii") as file:
+        for i in range(count):
+            client, port = f"10.77.{i // 50_000}.1", 10_000 + i % 50_000
+            file.write(f"-A -t 600 -s {client} -d 10.88.0.1 -r 10.88.0.1 -q {client} -p udp "
+                       f"--sport {port} --dport 9 --reply-port-src 9 --reply-port-dst {port} "
+                       f"--mark {mark}\n")
+    rig.network.gateway.run("conntrack", "--load-file", str(flows))
+    connects = agent.process.output.count("commands: server")
+    code, listed = server.sluicectl("cache", "gw")
+    assert code == 0
+    assert len(listed.splitlines()) > count
+    assert agent.process.output.count("commands: server") == connects == 1
