@@ -114,8 +114,8 @@ void ConntrackWatcher::Wait() {
   int timeout_ms = -1;
   if (until != Clock::time_point::max()) {
     // Rounded up: a moment too early would be a turn for nothing.
-    const auto left = std::chrono::ceil<milliseconds>(until - now);
-    timeout_ms = static_cast<int>(std::max(left, milliseconds(0)).count());
+    const auto left = std::chrono::ceil<milliseconds>(std::max(until, now) - now);
+    timeout_ms = static_cast<int>(left.count());
   }
   poll(fds.data(), count, timeout_ms);
   if (fds[0].revents != 0) wakeup_.Clear();
@@ -153,14 +153,17 @@ void ConntrackWatcher::ReadDump() {
 }
 
 void ConntrackWatcher::ReadEvents() {
+  bool any = false;
   for (int round = 0; round < kRoundsAtMost; ++round) {
     const auto received = events_->Receive(read_);
     events_read_.fetch_add(read_.size(), std::memory_order_relaxed);
+    any |= !read_.empty();
     Stamp(read_);
     resync_.Follow(read_);
     if (received == ConntrackEvents::Received::kDrained) {
       overrun_ = false;
-      next_look_ = Clock::now() + kBetweenLooks;
+      // Where nothing comes, the first that does is seen at once.
+      next_look_ = any ? Clock::now() + kBetweenLooks : Clock::time_point();
       return;
     }
     if (received == ConntrackEvents::Received::kOverrun) {
@@ -171,6 +174,7 @@ void ConntrackWatcher::ReadEvents() {
       events_->Enlarge();
     }
   }
+  next_look_ = {};  // There is more.
 }
 
 void ConntrackWatcher::Complain(const absl::Status& status) {

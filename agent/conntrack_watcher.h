@@ -26,10 +26,11 @@ struct ConntrackWatcherOptions {
 // where events were lost a Gap, the whole table and ResyncDone (event.proto). Subscribes before it
 // dumps, as connections older than the first listener never tell of themselves.
 //
-// It has one thread, which waits for nothing but the kernel, and reads at once what came in two
-// milliseconds. While the sink is congested a dump pauses, and what ConntrackResync holds of the
-// events waits with it. When events come faster than the sink takes them, the sink counts the loss
-// and asks for a resync; when faster than this thread reads, the kernel says so.
+// It has one thread, which waits for nothing but the kernel, and where events come often, reads at
+// once what came in two milliseconds. While the sink is congested a dump pauses, and what
+// ConntrackResync holds of the events waits with it. When events come faster than the sink takes
+// them, the sink counts the loss and asks for a resync; when faster than this thread reads, the
+// kernel says so.
 class ConntrackWatcher final {
  public:
   // Subscribes. Errors: PERMISSION_DENIED, no CAP_NET_ADMIN in this network namespace;
@@ -83,7 +84,7 @@ class ConntrackWatcher final {
   std::unique_ptr<ConntrackDump> dump_;  // while resync_.dumping()
   bool dump_readable_ = false;
   bool overrun_ = false;                             // and the socket was not empty since
-  std::chrono::steady_clock::time_point next_look_;  // at events; no sooner
+  std::chrono::steady_clock::time_point next_look_;  // Until then no event wakes the thread.
   std::vector<v1::Event> read_;
   std::string complaint_;
 };
