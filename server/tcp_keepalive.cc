@@ -32,8 +32,8 @@ bool Set(int fd, int level, int option, int64_t value) {
 }
 
 bool Keep(int fd, const KeepaliveTimes& times) {
-  // Once the user timeout has passed one unanswered question is enough.
-  const std::chrono::milliseconds given_up = times.idle + times.interval;
+  // This decides, and not how often it was asked (TCP_KEEPCNT).
+  const std::chrono::milliseconds given_up = times.idle + times.patience;
   return Set(fd, IPPROTO_TCP, TCP_KEEPIDLE, times.idle.count()) &&
          Set(fd, IPPROTO_TCP, TCP_KEEPINTVL, times.interval.count()) &&
          Set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, given_up.count()) &&
