@@ -155,6 +155,7 @@ void FlowTable::EndUnseen(LiveMap::iterator live, int64_t time_ns, const Tell& t
 
 void FlowTable::AddEnded(const FlowKey& key, std::string flow, int64_t time_ns, bool end_unseen) {
   if (ended_.size() >= limits_.ended) ended_.pop_front();
+  flow.shrink_to_fit();
   ended_.push_back({key, std::move(flow), time_ns, end_unseen});
 }
 
@@ -166,6 +167,7 @@ void FlowTable::Say(const FlowKey& key, int64_t time_ns, v1::EventType type,
   said_.set_gateway(gateway_);
   said_.set_type(type);
   said_.mutable_flow()->ParseFromString(flow);
+  said_.mutable_flow()->DiscardUnknownFields();
   said_.set_end_unseen(end_unseen);
   tell(&key, said_);
 }
@@ -176,7 +178,7 @@ void FlowTable::Merge(const v1::Flow& event, std::string* flow) {
   compacted_.ParseFromString(*flow);
   // They would pile up.
   compacted_.DiscardUnknownFields();
-  compacted_.SerializeToString(flow);
+  *flow = compacted_.SerializeAsString();
 }
 
 void FlowTable::ForEach(const std::function<void(const Remembered&)>& see) const {

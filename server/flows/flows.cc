@@ -27,6 +27,7 @@ std::string Encode(const Found& found) {
   response.set_gateway(*found.gateway);
   response.set_type(found.ended ? v1::EVENT_TYPE_DESTROY : v1::EVENT_TYPE_SNAPSHOT);
   response.mutable_flow()->ParseFromString(found.flow);
+  response.mutable_flow()->DiscardUnknownFields();
   response.set_end_unseen(found.end_unseen);
   return response.SerializeAsString();
 }
