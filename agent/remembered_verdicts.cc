@@ -85,7 +85,7 @@ void RememberedVerdicts::StopLoops() {
 }
 
 void RememberedVerdicts::StartLoops() {
-  if (!remembers_ || !has_policy_) return;
+  if (!remembers_ || !has_policy_ || doubtful_) return;
   for (QueueLoop* queue : queues_) queue->StartRemembering(now_);
 }
 
@@ -106,11 +106,13 @@ absl::Status RememberedVerdicts::Install(TableState state) {
     remembers_ = state.mode == TableMode::kOn;
     if (installed_) ++voided_;
     installed_ = state;
+    Forgotten();
     BeginEpoch();
     StartLoops();
   } else if (remembers_) {
     // If the table is as it was, so is what it remembers; but which slots it has is not known for
     // sure. So nothing is added to that, and it is forgotten as soon as the kernel does it.
+    doubtful_ = true;
     ForgetLater();
   }
   generations_.Prepare();
@@ -153,15 +155,18 @@ absl::Status RememberedVerdicts::Forget() {
     ForgetLater();
     return status;
   }
-  {
-    MutexLock lock(requests_mutex_);
-    retry_ = false;
-  }
+  Forgotten();
   ++voided_;
   BeginEpoch();
   StartLoops();
   generations_.Prepare();
   return status;
+}
+
+void RememberedVerdicts::Forgotten() {
+  doubtful_ = false;
+  MutexLock lock(requests_mutex_);
+  retry_ = false;
 }
 
 void RememberedVerdicts::ForgetAgain() {
@@ -185,7 +190,7 @@ void RememberedVerdicts::SetPolicy(const std::string& version) {
 
 void RememberedVerdicts::AddSlot(uint64_t epoch, const RememberedKind& kind) {
   MutexLock lock(mutex_);
-  if (!remembers_ || epoch != now_.epoch) return;  // Forgotten since.
+  if (!remembers_ || doubtful_ || epoch != now_.epoch) return;  // Forgotten since, or soon.
   if (std::any_of(now_.slots.begin(), now_.slots.end(),
                   [&](const RememberedSlot& slot) { return slot.kind == kind; })) {
     return;  // Another loop was first.

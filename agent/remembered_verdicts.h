@@ -75,6 +75,7 @@ class RememberedVerdicts final : public VerdictMemory {
   absl::Status End(absl::Status (Table::*change)()) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetLater() ABSL_LOCKS_EXCLUDED(requests_mutex_);
+  void Forgotten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetAgain() ABSL_LOCKS_EXCLUDED(mutex_);
   void StopLoops() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartLoops() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -89,6 +90,8 @@ class RememberedVerdicts final : public VerdictMemory {
   Generations generations_ ABSL_GUARDED_BY(mutex_);
   std::optional<TableState> installed_ ABSL_GUARDED_BY(mutex_);
   bool remembers_ ABSL_GUARDED_BY(mutex_) = false;  // The table is in mode on.
+  // A change was refused: which slots the table has is not known for sure.
+  bool doubtful_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_policy_ ABSL_GUARDED_BY(mutex_) = false;
   Rememberable now_ ABSL_GUARDED_BY(mutex_);
   uint64_t voided_ ABSL_GUARDED_BY(mutex_) = 0;
