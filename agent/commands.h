@@ -9,7 +9,7 @@
 namespace sluice::agent {
 
 // Carries out one command of the server (command.proto); its replies, at least one. Runs on
-// CommandServer's thread.
+// the thread that CommandServer has for it.
 std::vector<v1::CommandReply> RunCommand(const v1::Command& command, ModeSwitch& mode,
                                          const StatsSources& stats);
 

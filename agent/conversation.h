@@ -57,7 +57,11 @@ class Conversation final {
       : who_(std::move(who)), listener_(listener), poller_(poller), dialer_(std::move(servers)) {}
   ~Conversation() {
     if (stream_ != nullptr) Drop();
-    while (ForgetClosed(), !closing_.empty()) poller_->Wait({}, INT64_MAX);
+    // For a while each time: gRPC's own threads may end a stream, and do not always wake this one.
+    while (ForgetClosed(), !closing_.empty()) {
+      const auto now = std::chrono::steady_clock::now().time_since_epoch();
+      poller_->Wait({}, std::chrono::nanoseconds(now).count() + 100 * kMillisecond);
+    }
   }
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
