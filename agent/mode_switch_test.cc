@@ -129,6 +129,11 @@ TEST_F(ModeSwitchTest, WhatARefusedChangeLeavesRememberedIsVoidedYet) {
   SetNetAdmin(true);
   AwaitVoided(2);
   EXPECT_EQ(Rules(), TableMode::kOn);
+
+  SetNetAdmin(false);
+  EXPECT_FALSE(remembered_->Clear().ok());
+  SetNetAdmin(true);
+  AwaitVoided(3);
 }
 
 TEST_F(ModeSwitchTest, RevertsWhatNobodyConfirms) {

@@ -147,11 +147,13 @@ void RememberedVerdicts::ForgetLater() {
 absl::Status RememberedVerdicts::Forget() {
   const uint32_t generation = generations_.Next();
   StopLoops();
-  absl::Status status = table_->Forget(generation);
+  absl::Status status = absl::UnknownError("the table is in doubt");
+  if (!doubtful_) status = table_->Forget(generation);
   // Somebody changed the table, for one.
   if (!status.ok() && installed_) status = table_->Install(*installed_, generation);
   if (!status.ok()) {
     spdlog::error("what is remembered cannot be forgotten: {}", std::string(status.message()));
+    doubtful_ = true;
     ForgetLater();
     return status;
   }
@@ -223,7 +225,8 @@ absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::List(size_t lim
     if (!remembers_) return std::vector<RememberedEntry>();
     generation = generations_.current();
   }
-  // It takes a second where there are hundreds of thousands; policies do not wait for that.
+  // Policies do not wait for the connections, though for the sets they do, which have a lock of the
+  // table's. It takes a second where there are hundreds of thousands.
   std::vector<RememberedEntry> entries;
   if (generation != 0) {
     auto connections = ListGeneration(connection_mark_mask_, generation, limit);
