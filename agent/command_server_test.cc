@@ -38,11 +38,13 @@ class FakeServer final : public v1::CommandService::Service {
     response.mutable_command()->set_id(id);
     response.mutable_command()->mutable_get_stats();
     MutexLock lock(mutex_);
+    ASSERT_NE(stream_, nullptr);
     stream_->Write(response);
   }
   // Ends the stream there is; the agent dials again.
   void EndStream() {
     MutexLock lock(mutex_);
+    ASSERT_NE(stream_, nullptr);
     context_->TryCancel();
     stream_ = nullptr;
   }
@@ -99,14 +101,16 @@ class FakeServer final : public v1::CommandService::Service {
       }
       changed_.notify_all();
     }
+    MutexLock lock(mutex_);
+    if (stream_ == stream) stream_ = nullptr;
     return grpc::Status::OK;
   }
 
   const std::string address_;
   Mutex mutex_;
   std::condition_variable changed_;
-  grpc::ServerContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Not owned,
-  Stream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;                // nor this.
+  Stream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;                // Not owned; null: none.
+  grpc::ServerContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Its. Not owned.
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;
   int heartbeats_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<v1::CommandReply> replies_ ABSL_GUARDED_BY(mutex_);

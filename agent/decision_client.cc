@@ -47,7 +47,10 @@ absl::Status DecisionClient::OnMessage(v1::DecideResponse& response) {
   return absl::OkStatus();
 }
 
-void DecisionClient::OnLost() { listener_->OnLost(); }
+void DecisionClient::OnLost() {
+  window_.Reset();
+  listener_->OnLost();
+}
 
 void DecisionClient::OnNobody() { listener_->OnNobody(); }
 

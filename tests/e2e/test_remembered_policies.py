@@ -123,13 +123,16 @@ def test_sluicectl_lists_thousands(rig):
 
 def test_a_long_list_does_not_cost_the_agent_its_stream(rig, tmp_path):
     """It takes longer to make than the server waits for a heartbeat."""
+    count = 200_000
+    with open("/proc/sys/net/netfilter/nf_conntrack_max", encoding="ascii") as file:
+        if int(file.read()) <= count:
+            pytest.skip("this machine tracks fewer connections than it takes")
     server = rig.server("from any to any udp port 9 accept for connection; default accept;")
     agent = rig.agent(server, conntrack={"events": False})
     flow = Flow(rig, port=9)
     until_remembered(flow, agent)
     marks = rig.network.gateway.run("conntrack", "-L", "-p", "udp", "--dport", "9")
     mark = re.search(r"mark=([1-9]\d*)", marks).group(1)
-    count = 200_000
     flows = tmp_path / "flows"
     with flows.open("w", encoding="ascii") as file:
         for i in range(count):
