@@ -194,5 +194,20 @@ TEST(CommandServerTest, WhatAnswersAStreamThatIsLostIsNotSaidOnTheNext) {
   EXPECT_EQ(server.replies()[0].id(), 2u);
 }
 
+TEST(CommandServerTest, LeavesAServerThatSendsMoreThanItReads) {
+  FakeServer server;
+  Gate gate;
+  CommandServer commands({server.address()}, Hello, [&](const v1::Command&) {
+    gate.Pass();
+    return std::vector<v1::CommandReply>(1);
+  });
+  commands.Start();
+  server.Command(0);
+  EXPECT_TRUE(gate.WaitUntilInside());
+  for (uint64_t id = 1; id <= 1025; ++id) server.Command(id);
+  EXPECT_TRUE(server.WaitForStreams(2));
+  gate.Open();
+}
+
 }  // namespace
 }  // namespace sluice::agent

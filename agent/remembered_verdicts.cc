@@ -147,8 +147,8 @@ void RememberedVerdicts::ForgetLater() {
 absl::Status RememberedVerdicts::Forget() {
   const uint32_t generation = generations_.Next();
   StopLoops();
-  absl::Status status = absl::UnknownError("the table is in doubt");
-  if (!doubtful_) status = table_->Forget(generation);
+  absl::Status status =
+      doubtful_ ? absl::UnknownError("the table is in doubt") : table_->Forget(generation);
   // Somebody changed the table, for one.
   if (!status.ok() && installed_) status = table_->Install(*installed_, generation);
   if (!status.ok()) {

@@ -228,6 +228,8 @@ TEST_F(FlowTableTest, UnknownFieldsDoNotPileUp) {
   for (int i = 0; i < 10; ++i) {
     Take(event);
     table_.ForEach([](const FlowTable::Remembered& each) { EXPECT_LE(each.flow->size(), 512u); });
+    const v1::Flow& flow = told_.back().flow();
+    EXPECT_TRUE(flow.GetReflection()->GetUnknownFields(flow).empty());
   }
 }
 
