@@ -42,16 +42,27 @@ int64_t BatchWindow::Opens() const {
   return under_way < cap ? last_sent_ns_ + distance : INT64_MAX;
 }
 
-uint64_t BatchWindow::Send(int64_t now_ns) {
+uint64_t BatchWindow::Send(int64_t now_ns, uint64_t last_id) {
   last_sent_ns_ = now_ns;
   sent_ns_[++sent_ % kMostUnderWay] = now_ns;
+  last_ids_[sent_ % kMostUnderWay] = last_id;
   return sent_;
+}
+
+void BatchWindow::Answered(uint64_t id, int64_t now_ns) {
+  if (id <= acknowledged_id_) return;
+  for (uint64_t batch = acknowledged_ + 1; batch <= sent_; ++batch) {
+    if (id > last_ids_[batch % kMostUnderWay]) continue;
+    Acknowledge(batch, now_ns);
+    return;
+  }
 }
 
 bool BatchWindow::Acknowledge(uint64_t batch, int64_t now_ns) {
   if (batch > sent_) return false;
   if (batch <= acknowledged_) return true;
   acknowledged_ = batch;
+  acknowledged_id_ = last_ids_[batch % kMostUnderWay];
   if (now_ns >= span_ends_ns_) {
     shortest_before_ns_ = shortest_ns_;
     shortest_ns_ = INT64_MAX;

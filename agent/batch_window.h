@@ -22,12 +22,16 @@ class BatchWindow final {
   // From when on a batch may leave, if that can be said; INT64_MAX: not before more is
   // acknowledged.
   int64_t Opens() const;
-  // A batch leaves; its number, from 1.
-  uint64_t Send(int64_t now_ns);
+  // A batch leaves; its number, from 1. `last_id` is the last transaction id in it, and higher than
+  // those of the batches before.
+  uint64_t Send(int64_t now_ns, uint64_t last_id);
   // False: so many were never sent.
   bool Acknowledge(uint64_t batch, int64_t now_ns);
+  // The packet of that transaction id was answered: so its batch has come in.
+  void Answered(uint64_t id, int64_t now_ns);
 
   uint64_t sent() const { return sent_; }
+  uint64_t acknowledged() const { return acknowledged_; }
   uint64_t under_way() const { return sent_ - acknowledged_; }
   // The shortest measured of late, which is that of the way: what waits at the decider would only
   // wait longer if more were sent. 0: none was measured yet.
@@ -39,7 +43,10 @@ class BatchWindow final {
   uint64_t sent_ = 0;
   uint64_t acknowledged_ = 0;
   int64_t last_sent_ns_ = 0;
-  std::array<int64_t, kMostUnderWay> sent_ns_{};  // by number
+  uint64_t acknowledged_id_ = 0;  // The last of what is acknowledged.
+  // Of those under way, by number.
+  std::array<int64_t, kMostUnderWay> sent_ns_{};
+  std::array<uint64_t, kMostUnderWay> last_ids_{};
   // Shortest round trips: since the present span began, and in the span before.
   int64_t shortest_ns_ = INT64_MAX;
   int64_t shortest_before_ns_ = INT64_MAX;

@@ -16,7 +16,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 // A window that has measured a round trip, at time 0.
 BatchWindow Measured(int64_t round_trip_ns) {
   BatchWindow window;
-  window.Send(-round_trip_ns);
+  window.Send(-round_trip_ns, window.sent() + 1);
   EXPECT_TRUE(window.Acknowledge(1, 0));
   return window;
 }
@@ -24,23 +24,41 @@ BatchWindow Measured(int64_t round_trip_ns) {
 // Batches that leave, at the earliest, though none is acknowledged.
 int UnderWay(BatchWindow& window) {
   int sent = 0;
-  for (int64_t opens; (opens = window.Opens()) != INT64_MAX; ++sent) window.Send(opens);
+  for (int64_t opens; (opens = window.Opens()) != INT64_MAX; ++sent)
+    window.Send(opens, window.sent() + 1);
   return sent;
 }
 
 TEST(BatchWindow, NumbersBatchesFromOne) {
   BatchWindow window;
   EXPECT_LE(window.Opens(), 0);
-  EXPECT_EQ(window.Send(0), 1u);
+  EXPECT_EQ(window.Send(0, window.sent() + 1), 1u);
   EXPECT_EQ(window.Opens(), INT64_MAX) << "the round trip is not known yet";
-  EXPECT_EQ(window.Send(0), 2u);
+  EXPECT_EQ(window.Send(0, window.sent() + 1), 2u);
   EXPECT_FALSE(window.Acknowledge(3, 0));
   EXPECT_TRUE(window.Acknowledge(2, 5 * kMs));
   EXPECT_TRUE(window.Acknowledge(1, 6 * kMs)) << "said again";
   EXPECT_EQ(window.round_trip_ns(), 5 * kMs);
   window.Reset();
   EXPECT_EQ(window.round_trip_ns(), 0);
-  EXPECT_EQ(window.Send(0), 1u);
+  EXPECT_EQ(window.Send(0, window.sent() + 1), 1u);
+}
+
+TEST(BatchWindow, AnAnswerAcknowledgesItsBatchAndThoseBefore) {
+  BatchWindow window;
+  window.Send(0, 10);
+  window.Send(0, 11);
+  window.Send(0, 20);
+  window.Answered(21, 5 * kMs);
+  EXPECT_EQ(window.acknowledged(), 0u) << "nobody asked that";
+  window.Answered(11, 5 * kMs);
+  EXPECT_EQ(window.acknowledged(), 2u);
+  window.Answered(11, 5 * kMs);
+  window.Answered(3, 5 * kMs);
+  EXPECT_EQ(window.acknowledged(), 2u);
+  window.Answered(12, 5 * kMs);
+  EXPECT_EQ(window.under_way(), 0u);
+  EXPECT_EQ(window.round_trip_ns(), 5 * kMs);
 }
 
 TEST(BatchWindow, TheRoundTripSaysHowManyAreUnderWayAndHowFarApart) {
@@ -56,7 +74,7 @@ TEST(BatchWindow, TheRoundTripSaysHowManyAreUnderWayAndHowFarApart) {
     BatchWindow window = Measured(expected.round_trip_ns);
     BatchWindow spaced = window;
     EXPECT_EQ(UnderWay(window), expected.under_way) << expected.round_trip_ns;
-    spaced.Send(0);
+    spaced.Send(0, spaced.sent() + 1);
     EXPECT_EQ(spaced.Opens(), expected.under_way == 1 ? INT64_MAX : expected.distance_ns)
         << expected.round_trip_ns;
   }
@@ -64,7 +82,7 @@ TEST(BatchWindow, TheRoundTripSaysHowManyAreUnderWayAndHowFarApart) {
 
 TEST(BatchWindow, AcknowledgementsMakeRoom) {
   BatchWindow window = Measured(100 * kUs);
-  window.Send(0);
+  window.Send(0, window.sent() + 1);
   EXPECT_EQ(window.Opens(), INT64_MAX);
   EXPECT_TRUE(window.Acknowledge(2, 100 * kUs));
   EXPECT_LE(window.Opens(), 100 * kUs);
@@ -86,7 +104,7 @@ TEST(BatchWindow, BatchesKeepTheirDistanceHoweverLongPacketsCome) {
     if (window.Opens() > now) continue;
     longest = std::max(longest, now - last);
     last = now;
-    under_way.emplace_back(window.Send(now), now + kRoundTrip);
+    under_way.emplace_back(window.Send(now, window.sent() + 1), now + kRoundTrip);
   }
   EXPECT_LE(longest, kMs);
   EXPECT_NEAR(static_cast<double>(window.sent()), 1000.0 / 30 * 32, 60);
@@ -95,7 +113,7 @@ TEST(BatchWindow, BatchesKeepTheirDistanceHoweverLongPacketsCome) {
 TEST(BatchWindow, TheShortestRoundTripCountsUntilItIsOld) {
   BatchWindow window = Measured(5 * kMs);
   const auto measure = [&window](int64_t at, int64_t round_trip_ns) {
-    EXPECT_TRUE(window.Acknowledge(window.Send(at - round_trip_ns), at));
+    EXPECT_TRUE(window.Acknowledge(window.Send(at - round_trip_ns, window.sent() + 1), at));
   };
   measure(10 * kMs, 80 * kMs);
   EXPECT_EQ(window.round_trip_ns(), 5 * kMs) << "it waited, the way is no longer";

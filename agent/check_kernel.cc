@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/agent_claim.h"
 #include "agent/netfilter/probe.h"
 #include "agent/netfilter/queue_socket.h"
 #include "agent/netfilter/table.h"
@@ -75,12 +77,27 @@ void CheckReceiveBuffer(const std::string& key, size_t bytes, CheckReport& repor
 void CheckTable(const AgentConfig& config, CheckReport& report) {
   const auto table = Table::Open(TableOptionsOf(config));
   const absl::Status checked = table.ok() ? (*table)->Check() : table.status();
-  const bool native = checked.ok() && (*table)->queue_expression() == QueueExpression::kNative;
+  const auto has = checked.ok() ? (*table)->expressions() : std::nullopt;
+  const bool native = has && has->queue == QueueExpression::kNative;
   Tell(!checked.ok() ? "the agent's rules"
        : native      ? "kernel takes the agent's rules (nftables with queue)"
                      : "kernel takes the agent's rules (nftables with xt NFQUEUE)",
        checked, report);
+  if (checked.ok() && (*table)->hold() == TableHold::kPlain) {
+    report.Note(
+        "this kernel, before Linux 6.9, lets other programs change the agent's rules: what they "
+        "flush or delete is put back within 100 ms, and until then packets may pass undecided");
+  }
+  if (has && !has->fib) {
+    report.Note(
+        "the kernel lacks nftables' fib (CONFIG_NFT_FIB_INET): the first packet of a flow to a "
+        "network's broadcast address over a bridge is lost, and notices that draw no error, or "
+        "find no way back, are counted as told");
+  }
 }
+
+// The agent whose rules the kernel would not let this process replace, not even to try.
+std::optional<std::string> RunningAgent() { return FindClaim().value_or(std::nullopt); }
 
 // Moves this (child) process into a network namespace where nothing runs. As another user than
 // root that takes a user namespace, in which the process has all capabilities.
@@ -116,22 +133,26 @@ void CheckRightsAndKernel(const AgentConfig& config, CheckReport& report) {
       CheckConntrack(inner);
       CheckReceiveBuffer("conntrack.receive_buffer", config.conntrack().receive_buffer(), inner);
     }
-    if (config.hook().manage()) {
-      CheckTable(config, inner);
-    } else {
+    if (!config.hook().manage()) {
       inner.Note("hook.manage is false: the rules are yours and not checked");
+    } else if (const auto agent = RunningAgent()) {
+      inner.Note(absl::StrCat("an agent runs here (", *agent, "), whose rules are left alone"));
+    } else {
+      CheckTable(config, inner);
     }
   });
 }
 
 void CheckQueuesScratch(const AgentConfig& config, CheckReport& report) {
   report.InChild("binding a queue", [&config](CheckReport& inner) {
+    const bool agent_runs = RunningAgent().has_value();
     if (!EnterScratch(config)) {
       inner.Note(absl::StrCat("binding a queue is not tested: that takes a network namespace of ",
                               "its own, and this process may make none; run the check as root"));
       return;
     }
     CheckBinding(config, inner);
+    if (agent_runs && config.hook().manage()) CheckTable(config, inner);
     if (config.conntrack().events()) {
       Tell("conntrack events can be subscribed to", ProbeConntrackEvents(), inner);
     }

@@ -65,6 +65,18 @@ void TellMarkRule(const RuleFinding& rule, const AgentConfig& config, CheckRepor
                            ") to bits that nobody uses"));
 }
 
+void TellConnectionMarkRule(const RuleFinding& rule, const AgentConfig& config,
+                            CheckReport& report) {
+  const uint32_t shared = rule.bits & config.hook().connection_mark_mask();
+  if (shared == 0 || !config.hook().manage()) return;
+  report.Note(absl::StrCat(
+      rule.where, " changes bits ", Hex(shared),
+      " of the connection mark, which are the agent's: accepted connections it sees are forgotten ",
+      "and asked about again (`wiped` in sluicectl stat); give that rule a mask that leaves them ",
+      "alone, or move hook.connection_mark_mask (", Hex(config.hook().connection_mark_mask()),
+      ") to bits that nobody uses"));
+}
+
 void TellProgram(const DatapathFinding& program, CheckReport& report) {
   const char* kind = program.kind == DatapathFinding::Kind::kXdp ? "an XDP program"
                      : program.kind == DatapathFinding::Kind::kTcIngress
@@ -124,6 +136,9 @@ void CheckForeignRules(const AgentConfig& config, CheckReport& report) {
         break;
       case RuleFinding::Kind::kMark:
         TellMarkRule(rule, config, report);
+        break;
+      case RuleFinding::Kind::kConnectionMark:
+        TellConnectionMarkRule(rule, config, report);
         break;
       case RuleFinding::Kind::kFlowtable:
         report.Note(absl::StrCat(rule.where, " forwards established connections past all rules",

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "proto/text/text.h"
 
 namespace sluice::agent {
 namespace {
@@ -40,14 +41,14 @@ std::string ReadAll(int fd) {
 
 }  // namespace
 
-void CheckReport::Ok(std::string_view what) { out_ << "ok   " << what << std::endl; }
+void CheckReport::Ok(std::string_view what) { out_ << "ok   " << OneLine(what) << std::endl; }
 
 void CheckReport::Fail(std::string_view what, std::string_view why_and_what_to_do) {
   passed_ = false;
-  out_ << "FAIL " << what << ": " << why_and_what_to_do << std::endl;
+  out_ << "FAIL " << OneLine(what) << ": " << OneLine(why_and_what_to_do) << std::endl;
 }
 
-void CheckReport::Note(std::string_view text) { out_ << "note " << text << std::endl; }
+void CheckReport::Note(std::string_view text) { out_ << "note " << OneLine(text) << std::endl; }
 
 void CheckReport::InChild(std::string_view what, const std::function<void(CheckReport&)>& part) {
   int ends[2];

@@ -18,7 +18,9 @@
 #include "agent/check_machine.h"
 #include "agent/check_report.h"
 #include "agent/config/config_reader.h"
+#include "agent/netfilter/agent_claim.h"
 #include "agent/netfilter/queue_socket.h"
+#include "agent/netfilter/table.h"
 
 namespace sluice::agent {
 namespace {
@@ -62,6 +64,22 @@ TEST_F(CheckTest, KernelAndRightsAsNobody) {
   Run("test -z \"$(nft list ruleset)\"");
 }
 
+TEST_F(CheckTest, BesideAnAgentItsRulesAreLeftAlone) {
+  const AgentConfig config = Config("user: nobody\n");
+  const auto claim = AgentClaim::Take("process 12");
+  ASSERT_TRUE(claim.ok()) << claim.status();
+  const auto table = Table::Open({});
+  ASSERT_TRUE(table.ok()) << table.status();
+  ASSERT_EQ((*table)->Install(TableMode::kOn), absl::OkStatus());
+  const std::string told = Told(&CheckRightsAndKernel, config);
+  EXPECT_FALSE(absl::StrContains(told, "FAIL")) << told;
+  EXPECT_TRUE(absl::StrContains(told, "note an agent runs here (process 12)")) << told;
+  const std::string scratch = Told(&CheckQueuesScratch, config);
+  EXPECT_FALSE(absl::StrContains(scratch, "FAIL")) << scratch;
+  EXPECT_TRUE(absl::StrContains(scratch, "ok   kernel takes the agent's rules")) << scratch;
+  EXPECT_TRUE((*table)->Intact().value_or(false));
+}
+
 TEST_F(CheckTest, UnknownUserEndsTheRest) {
   const std::string told = Told(&CheckRightsAndKernel, Config("user: no-such-user\n"));
   EXPECT_TRUE(absl::StartsWith(told, "FAIL rights: user: this machine has no user `no-such-user`"))
@@ -103,6 +121,19 @@ TEST_F(CheckTest, ForeignRules) {
   EXPECT_TRUE(absl::StartsWith(Told(&CheckForeignRules, Config("queues: {first: 4}\n")), "note "));
   EXPECT_EQ(Told(&CheckForeignRules, Config("queues: {first: 3}\nhook: {manage: false}\n")),
             "ok   table ip mangle, chain FORWARD hands packets to queue 3\n");
+}
+
+TEST_F(CheckTest, RulesThatWipeWhatConnectionsBear) {
+  Run("iptables-nft -t mangle -A FORWARD -j CONNMARK --set-xmark 0x3000000/0x3000000");
+  Run("nft 'add table inet t; add chain inet t c; add rule inet t c ct mark set ct mark or 0x7'");
+  const std::string told = Told(&CheckForeignRules, Config(""));
+  EXPECT_TRUE(absl::StartsWith(told,
+                               "note table ip mangle, chain FORWARD changes bits 0x3000000 "
+                               "of the connection mark, which are the agent's"))
+      << told;
+  EXPECT_FALSE(absl::StrContains(told, "table inet t")) << told;
+  EXPECT_EQ(Told(&CheckForeignRules, Config("hook: {connection_mark_mask: 0xff0000}\n")), "");
+  EXPECT_EQ(Told(&CheckForeignRules, Config("hook: {manage: false}\n")), "");
 }
 
 TEST_F(CheckTest, LegacyRules) {

@@ -43,10 +43,9 @@ uint16_t Checksum(uint64_t sum) {
 // addresses are summed where they are in the packet: their order does not matter.
 uint64_t PseudoHeader(v1::Family family, std::span<const uint8_t> packet,
                       const PacketLayout& layout, uint8_t protocol, size_t length) {
-  const uint64_t addresses =
-      family == v1::FAMILY_IPV4
-          ? Sum(packet.subspan(12, 8))
-          : Sum(packet.subspan(8, 16)) + Sum(packet.subspan(layout.final_destination, 16));
+  const size_t size = family == v1::FAMILY_IPV4 ? 4 : 16;
+  const uint64_t addresses = Sum(packet.subspan(layout.original_source, size)) +
+                             Sum(packet.subspan(layout.final_destination, size));
   return addresses + protocol + length;
 }
 
@@ -75,7 +74,7 @@ bool RepairChecksums(v1::Family family, std::span<uint8_t> packet) {
     field = kIcmpField;
   }
   const bool pseudo_header = headers.protocol != kIcmp;
-  if (field != 0 && pseudo_header && !ipv4 && layout.final_destination == 0) return false;
+  if (field != 0 && pseudo_header && layout.final_destination == 0) return false;
 
   if (ipv4) {
     SetWord(packet, kIpV4Field, 0);

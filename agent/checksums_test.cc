@@ -170,6 +170,56 @@ TEST(RepairChecksums, CoversTheFinalDestination) {
   EXPECT_FALSE(Repair(v1::FAMILY_IPV6, compressed)) << "its last address cannot be told";
 }
 
+// The UDP packet with IPv4 options, on its way to `hop` with its own destination as the last stop.
+Bytes SourceRouted(uint8_t option, uint8_t pointer) {
+  Bytes packet = Packet(kUdp4);
+  const Bytes hop = FromHex("c0000209");
+  Bytes options{1, option, 11, pointer};
+  options.insert(options.end(), hop.begin(), hop.end());
+  options.insert(options.end(), packet.begin() + 16, packet.begin() + 20);
+  if (pointer <= 11) std::copy(hop.begin(), hop.end(), packet.begin() + 16);
+  packet.insert(packet.begin() + 20, options.begin(), options.end());
+  packet[0] = 0x48;
+  packet[3] = static_cast<uint8_t>(packet.size());
+  return packet;
+}
+
+TEST(RepairChecksums, CoversTheLastStopOfASourceRoute) {
+  for (const uint8_t option : {131, 137}) {
+    for (const uint8_t pointer : {4, 8, 12}) {  // 12: no stops are left
+      SCOPED_TRACE(testing::Message() << int{option} << ", pointer " << int{pointer});
+      const Bytes sent = SourceRouted(option, pointer);
+      Bytes packet = sent;
+      packet[38] ^= 0xff;
+      EXPECT_TRUE(Repair(v1::FAMILY_IPV4, packet));
+      EXPECT_TRUE(std::equal(packet.begin() + 20, packet.end(), sent.begin() + 20))
+          << "UDP's checksum is that of the packet without the route";
+    }
+  }
+  for (const uint8_t pointer : {0, 3, 5}) {
+    Bytes packet = SourceRouted(131, pointer);
+    EXPECT_FALSE(Repair(v1::FAMILY_IPV4, packet)) << int{pointer};
+  }
+  Bytes packet = SourceRouted(131, 4);
+  packet[22] = 200;
+  EXPECT_FALSE(Repair(v1::FAMILY_IPV4, packet)) << "the option ends behind the header";
+}
+
+TEST(RepairChecksums, CoversAHomeAddress) {
+  const Bytes plain = Packet(kUdp6);
+  Bytes sent = plain;
+  Bytes options{17, 2, 1, 2, 0, 0, 201, 16};
+  options.insert(options.end(), plain.begin() + 8, plain.begin() + 24);
+  sent.insert(sent.begin() + 40, options.begin(), options.end());
+  sent[23] = 99;  // the care-of address
+  sent[5] = static_cast<uint8_t>(sent.size() - 40);
+  sent[6] = 60;
+  Bytes packet = sent;
+  packet[70] ^= 0xff;
+  EXPECT_TRUE(Repair(v1::FAMILY_IPV6, packet));
+  EXPECT_EQ(packet, sent);
+}
+
 TEST(RepairChecksums, LeavesFragmentsTransportAlone) {
   for (const uint16_t fragment : {0x2000, 0x2002, 0x0002}) {
     SCOPED_TRACE(fragment);

@@ -74,6 +74,10 @@ class ClientStream final : private StreamPoller::Receiver {
       case StreamPoller::What::kRead:
         if (!ok) {
           ended_ = true;
+          // gRPC tells an end and a message that is none in the same way, but for what it could
+          // read.
+          unreadable_ = !cancelled_ && incoming_.get()->ByteSizeLong() != 0;
+          if (unreadable_) context_.TryCancel();
           call_->Finish(&status_, &finish_);
           return false;
         }
@@ -87,6 +91,11 @@ class ClientStream final : private StreamPoller::Receiver {
         return closed() || (std::exchange(wanted_, false) && ok);
       case StreamPoller::What::kFinished:
         finished_ = true;
+        if (unreadable_) {
+          status_ = grpc::Status(grpc::StatusCode::DATA_LOSS,
+                                 "sent a message that cannot be read: a string in it is not UTF-8, "
+                                 "or it is none of this conversation's");
+        }
         return closed();
     }
     return false;
@@ -107,6 +116,7 @@ class ClientStream final : private StreamPoller::Receiver {
   bool writing_ = false;
   bool wanted_ = false;  // The owner waits for the end of the write.
   bool cancelled_ = false;
+  bool unreadable_ = false;
   bool ended_ = false;     // Nothing more comes,
   bool finished_ = false;  // and gRPC has said why.
   grpc::Status status_;

@@ -1,28 +1,46 @@
 #include "agent/command_server.h"
 
 #include <poll.h>
-#include <time.h>
+#include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
+
+#include "agent/clock.h"
 
 namespace sluice::agent {
 namespace {
 
-// A server that reads no replies while it sends so many commands, or such as make so many, is no
-// server of ours.
+// A server that reads no replies while it sends so many commands, or such as make so many, or so
+// large ones, is no server of ours.
 constexpr size_t kMost = 1024;
+constexpr size_t kMostBytes = 4 << 20;
 
-int64_t Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+// When a command that comes now is of no use any more.
+int64_t Due(const v1::Command& command) {
+  if (!command.has_time_left()) return INT64_MAX;
+  // What is out of range stays out of it.
+  constexpr int64_t kDay = 24 * 3600;
+  const int64_t seconds = std::clamp<int64_t>(command.time_left().seconds(), 0, kDay);
+  return MonotonicNow() + seconds * 1'000'000'000 + command.time_left().nanos();
+}
+
+v1::CommandReply TooLate(const char* what) {
+  v1::CommandReply reply;
+  reply.mutable_error()->set_code(static_cast<int32_t>(absl::StatusCode::kDeadlineExceeded));
+  reply.mutable_error()->set_message(what);
+  return reply;
 }
 
 }  // namespace
 
-CommandServer::CommandServer(std::vector<std::string> servers, Hello hello, Handler handler)
+CommandServer::CommandServer(std::vector<std::string> servers, Hello hello, Handler handler,
+                             std::function<void()> failed)
     : hello_(std::move(hello)),
       handler_(std::move(handler)),
+      failed_(std::move(failed)),
       conversation_("commands", std::move(servers), this, &poller_) {}
 
 CommandServer::~CommandServer() { Stop(); }
@@ -46,46 +64,96 @@ void CommandServer::Stop() {
 void CommandServer::Run() {
   while (!stop_.load()) {
     pollfd fd{wakeup_.fd(), POLLIN, 0};
-    poller_.Wait({&fd, 1}, conversation_.NextTimer());
+    if (!poller_.Wait({&fd, 1}, std::min(conversation_.NextTimer(), ListDue()))) {
+      spdlog::error("commands: poll: {}", std::strerror(errno));
+      return failed_();
+    }
     if (fd.revents != 0) wakeup_.Clear();
-    conversation_.Run(Now());
-    SendReply();
+    conversation_.Run(MonotonicNow());
+    SendReply(MonotonicNow());
     conversation_.EndTurn(/*expecting=*/false);
   }
 }
 
-void CommandServer::SendReply() {
+void CommandServer::SendReply(int64_t now_ns) {
   MutexLock lock(mutex_);
-  if (replies_.empty() || !conversation_.Writable()) return;
-  conversation_.outgoing().mutable_reply()->Swap(&replies_.front());
-  replies_.pop_front();
+  if (!conversation_.welcomed() || (replies_.empty() && !list_)) return;
+  if (!conversation_.Writable()) return;  // The end of the write wakes us.
+  v1::CommandReply reply;
+  if (!NextReply(now_ns, reply)) return;
+  conversation_.outgoing().mutable_reply()->Swap(&reply);
   conversation_.Write();
-  // The end of this write is to wake us for the next.
-  if (!replies_.empty()) conversation_.Writable();
+  // Has the end of this write wake us for the next.
+  if (!replies_.empty() || list_) conversation_.Writable();
+}
+
+bool CommandServer::NextReply(int64_t now_ns, v1::CommandReply& reply) {
+  if (!replies_.empty()) {
+    reply.Swap(&replies_.front());
+    replies_.pop_front();
+    return true;
+  }
+  const bool late = list_->due_ns <= now_ns;
+  if (!late && list_->credit == 0) return false;
+  if (late) {
+    reply = TooLate("the list was not read until nobody waited for it any more");
+  } else {
+    --list_->credit;
+  }
+  reply.set_last(late || list_->answer(reply));
+  reply.set_id(list_->id);
+  if (reply.last()) {
+    list_.reset();
+    commanded_.notify_one();
+  }
+  return true;
+}
+
+int64_t CommandServer::ListDue() {
+  MutexLock lock(mutex_);
+  return list_ ? list_->due_ns : INT64_MAX;
 }
 
 void CommandServer::Work() {
-  while (const auto next = NextCommand()) {
-    const auto& [command, stream] = *next;
-    std::vector<v1::CommandReply> replies = handler_(command);
-    for (v1::CommandReply& reply : replies) reply.set_id(command.id());
-    replies.back().set_last(true);
+  while (auto next = NextCommand()) {
+    const v1::Command& command = next->command;
+    CommandAnswer answer =
+        next->due_ns <= MonotonicNow()
+            ? Answer(
+                  TooLate("the agent was busy until nobody waited for this any more; nothing was "
+                          "done"))
+            : handler_(command);
     {
       MutexLock lock(mutex_);
-      if (stream != stream_) continue;
-      for (v1::CommandReply& reply : replies) replies_.push_back(std::move(reply));
+      if (next->stream != stream_) continue;
+      if (command.has_list_remembered()) {
+        const auto& list = command.list_remembered();
+        list_ = List{.id = command.id(),
+                     .due_ns = next->due_ns,
+                     .credit = list.has_credit() ? list.credit() : UINT64_MAX,
+                     .answer = std::move(answer)};
+      } else {
+        v1::CommandReply& reply = replies_.emplace_back();
+        answer(reply);
+        reply.set_id(command.id());
+        reply.set_last(true);
+      }
     }
     wakeup_.Signal();
   }
 }
 
-std::optional<std::pair<v1::Command, uint64_t>> CommandServer::NextCommand() {
+std::optional<CommandServer::Waiting> CommandServer::NextCommand() {
   MutexLock lock(mutex_);
-  lock.Wait(commanded_,
-            [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || !commands_.empty(); });
+  lock.Wait(commanded_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return stop_ || !commands_.empty() || (!lists_.empty() && !list_);
+  });
   if (stop_) return std::nullopt;
-  std::pair<v1::Command, uint64_t> next(std::move(commands_.front()), stream_);
-  commands_.pop_front();
+  std::deque<Waiting>& waiting = commands_.empty() ? lists_ : commands_;
+  Waiting next = std::move(waiting.front());
+  waiting.pop_front();
+  waiting_bytes_ -= next.command.ByteSizeLong();
+  next.stream = stream_;
   return next;
 }
 
@@ -94,23 +162,43 @@ void CommandServer::FillHello(v1::ServeRequest& request) { *request.mutable_hell
 absl::Status CommandServer::OnWelcome(const v1::ServeResponse&) { return absl::OkStatus(); }
 
 absl::Status CommandServer::OnMessage(v1::ServeResponse& response) {
-  if (!response.has_command()) return absl::OkStatus();  // from a newer server
+  if (response.has_command()) return TakeCommand(*response.mutable_command());
+  if (response.has_credit()) TakeCredit(response.credit());
+  return absl::OkStatus();  // Or it is from a newer server.
+}
+
+absl::Status CommandServer::TakeCommand(v1::Command& command) {
+  command.DiscardUnknownFields();
   {
     MutexLock lock(mutex_);
-    if (commands_.size() + replies_.size() >= kMost) {
+    const size_t bytes = command.ByteSizeLong();
+    if (commands_.size() + lists_.size() + replies_.size() >= kMost ||
+        waiting_bytes_ + bytes > kMostBytes) {
       return absl::ResourceExhaustedError("sent commands without reading the replies");
     }
-    commands_.push_back(response.command());
+    waiting_bytes_ += bytes;
+    auto& waiting = command.has_list_remembered() ? lists_ : commands_;
+    const int64_t due_ns = Due(command);
+    waiting.push_back({std::move(command), due_ns});
   }
   commanded_.notify_one();
   return absl::OkStatus();
+}
+
+void CommandServer::TakeCredit(const v1::Credit& credit) {
+  MutexLock lock(mutex_);
+  if (!list_ || list_->id != credit.id()) return;
+  list_->credit += std::min<uint64_t>(credit.replies(), UINT64_MAX - list_->credit);
 }
 
 void CommandServer::OnLost() {
   MutexLock lock(mutex_);
   ++stream_;
   commands_.clear();
+  lists_.clear();
+  waiting_bytes_ = 0;
   replies_.clear();
+  list_.reset();
 }
 
 }  // namespace sluice::agent

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/command_answer.h"
 #include "agent/conversation.h"
 #include "agent/stream_poller.h"
 #include "agent/wakeup.h"
@@ -33,17 +34,20 @@ struct ServeTraits {
 
 // The agent's end of the Serve conversation (command.proto): the server's commands come down, the
 // replies go up. One thread keeps the conversation, so that its heartbeats go on while on another
-// the commands run, one after the other: to list all that is remembered may take a second. A server
-// that sends more than it reads replies of has its stream ended.
+// the commands run, one after the other: to list all that is remembered may take a second. Lists
+// come behind the other commands, one at a time, each as far as the server has given it credit. A
+// server that sends more than it reads replies of has its stream ended. A command whose time is
+// over before its turn comes does nothing (Command.time_left).
 class CommandServer final : private Conversation<ServeTraits>::Listener {
  public:
-  // Runs one command and returns its replies, one or several; `id` and `last` are set by the
-  // caller. Called on a thread of its own.
-  using Handler = std::function<std::vector<v1::CommandReply>(const v1::Command&)>;
+  // Runs one command. Called on a thread of its own; the answer is asked on another.
+  using Handler = std::function<CommandAnswer(const v1::Command&)>;
   // What the agent says of itself each time it connects.
   using Hello = std::function<v1::ServeHello()>;
 
-  CommandServer(std::vector<std::string> servers, Hello hello, Handler handler);
+  // `failed`, called once on a thread of its own: it cannot go on (StreamPoller::Wait).
+  CommandServer(std::vector<std::string> servers, Hello hello, Handler handler,
+                std::function<void()> failed);
   ~CommandServer() override;
 
   void Start();
@@ -51,11 +55,30 @@ class CommandServer final : private Conversation<ServeTraits>::Listener {
   void Stop();
 
  private:
+  // A command that has come, and then its answer.
+  struct Waiting {
+    v1::Command command;
+    int64_t due_ns;       // When nobody waits for it any more.
+    uint64_t stream = 0;  // It came by.
+  };
+  // A list that is being sent.
+  struct List {
+    uint64_t id;
+    int64_t due_ns;
+    uint64_t credit;  // Replies it may still send.
+    CommandAnswer answer;
+  };
+
   void Run();
-  void SendReply() ABSL_LOCKS_EXCLUDED(mutex_);
+  void SendReply(int64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The next reply, if there is one to send.
+  bool NextReply(int64_t now_ns, v1::CommandReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t ListDue() ABSL_LOCKS_EXCLUDED(mutex_);
   void Work();
-  // The next command, and of which stream it is; absent when it is time to stop.
-  std::optional<std::pair<v1::Command, uint64_t>> NextCommand() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The next command; absent when it is time to stop.
+  std::optional<Waiting> NextCommand() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TakeCommand(v1::Command& command) ABSL_LOCKS_EXCLUDED(mutex_);
+  void TakeCredit(const v1::Credit& credit) ABSL_LOCKS_EXCLUDED(mutex_);
   void FillHello(v1::ServeRequest& request) override;
   absl::Status OnWelcome(const v1::ServeResponse& response) override;
   absl::Status OnMessage(v1::ServeResponse& response) override;
@@ -63,6 +86,7 @@ class CommandServer final : private Conversation<ServeTraits>::Listener {
 
   const Hello hello_;
   const Handler handler_;
+  const std::function<void()> failed_;
 
   Wakeup wakeup_;
   std::atomic<bool> stop_ = false;
@@ -75,8 +99,11 @@ class CommandServer final : private Conversation<ServeTraits>::Listener {
   std::condition_variable commanded_;
   // Counts up when a stream is lost: what answers its commands is no answer on the next.
   uint64_t stream_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::deque<v1::Command> commands_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Waiting> commands_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Waiting> lists_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of both.
   std::deque<v1::CommandReply> replies_ ABSL_GUARDED_BY(mutex_);
+  std::optional<List> list_ ABSL_GUARDED_BY(mutex_);
 
   std::thread thread_;
   std::thread worker_;

@@ -1,12 +1,15 @@
 #include "agent/command_server.h"
 
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,12 +34,33 @@ class FakeServer final : public v1::CommandService::Service {
 
   const std::string& address() const { return address_; }
 
-  // Waits for it.
-  void Command(uint64_t id) {
-    ASSERT_TRUE(WaitFor([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stream_ != nullptr; }));
+  void Command(uint64_t id, std::optional<std::chrono::nanoseconds> time_left = std::nullopt) {
     v1::ServeResponse response;
     response.mutable_command()->set_id(id);
     response.mutable_command()->mutable_get_stats();
+    if (time_left) {
+      response.mutable_command()->mutable_time_left()->set_nanos(
+          static_cast<int32_t>(time_left->count()));
+    }
+    Say(response);
+  }
+  void AskForList(uint64_t id, uint32_t credit, std::chrono::milliseconds time_left = kPatience) {
+    v1::ServeResponse response;
+    response.mutable_command()->set_id(id);
+    response.mutable_command()->mutable_list_remembered()->set_credit(credit);
+    *response.mutable_command()->mutable_time_left() =
+        google::protobuf::util::TimeUtil::MillisecondsToDuration(time_left.count());
+    Say(response);
+  }
+  void Credit(uint64_t id, uint32_t replies) {
+    v1::ServeResponse response;
+    response.mutable_credit()->set_id(id);
+    response.mutable_credit()->set_replies(replies);
+    Say(response);
+  }
+  // Waits for the stream.
+  void Say(const v1::ServeResponse& response) {
+    ASSERT_TRUE(WaitFor([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stream_ != nullptr; }));
     MutexLock lock(mutex_);
     ASSERT_NE(stream_, nullptr);
     stream_->Write(response);
@@ -146,27 +170,100 @@ class Gate final {
 
 v1::ServeHello Hello() { return {}; }
 
+void Failed() { ADD_FAILURE() << "it cannot go on"; }
+
+CommandAnswer Done() { return Answer({}); }
+
+// Of as many replies; each says how many come behind it.
+CommandAnswer ListOf(int replies) {
+  return [replies](v1::CommandReply& reply) mutable {
+    reply.mutable_clear_remembered()->set_cleared(static_cast<uint64_t>(--replies));
+    return replies == 0;
+  };
+}
+
+// Commands in whose order they were answered, each with how many replies are still to come.
+using Replies = std::vector<std::pair<uint64_t, uint64_t>>;
+Replies Shown(const std::vector<v1::CommandReply>& replies) {
+  Replies shown;
+  for (const auto& reply : replies) {
+    shown.emplace_back(reply.id(), reply.clear_remembered().cleared());
+    EXPECT_EQ(reply.last(), shown.back().second == 0);
+  }
+  return shown;
+}
+
 TEST(CommandServerTest, AnswersEachCommandWithItsId) {
   FakeServer server;
-  CommandServer commands({server.address()}, Hello,
-                         [](const v1::Command&) { return std::vector<v1::CommandReply>(2); });
+  CommandServer commands(
+      {server.address()}, Hello,
+      [](const v1::Command& command) { return command.id() == 8 ? ListOf(2) : Done(); }, Failed);
   commands.Start();
   server.Command(7);
-  server.Command(8);
+  v1::ServeResponse list;
+  list.mutable_command()->set_id(8);
+  list.mutable_command()->mutable_list_remembered();  // By an older server: no credit is spoken of.
+  server.Say(list);
+  ASSERT_TRUE(server.WaitForReplies(3));
+  EXPECT_EQ(Shown(server.replies()), (Replies{{7, 0}, {8, 1}, {8, 0}}));
+}
+
+TEST(CommandServerTest, AListThatIsNotReadDelaysNoOtherCommand) {
+  FakeServer server;
+  std::atomic<int> made = 0;
+  CommandServer commands(
+      {server.address()}, Hello,
+      [&](const v1::Command& command) {
+        if (!command.has_list_remembered()) return Done();
+        ++made;
+        return ListOf(command.id() == 1 ? 4 : 1);
+      },
+      Failed);
+  commands.Start();
+  server.AskForList(1, /*credit=*/2);
+  ASSERT_TRUE(server.WaitForReplies(2));
+  for (uint64_t id = 2; id < 900; ++id) server.AskForList(id, /*credit=*/2);
+  server.Command(1000);
+  ASSERT_TRUE(server.WaitForReplies(3));
+  EXPECT_EQ(Shown(server.replies()), (Replies{{1, 3}, {1, 2}, {1000, 0}}));
+  EXPECT_EQ(made, 1) << "lists wait for their turn";
+  server.Credit(2, 100);  // Not the one.
+  server.Credit(1, 1);
   ASSERT_TRUE(server.WaitForReplies(4));
-  std::vector<std::pair<uint64_t, bool>> answered;
-  for (const auto& reply : server.replies()) answered.emplace_back(reply.id(), reply.last());
-  EXPECT_EQ(answered,
-            (std::vector<std::pair<uint64_t, bool>>{{7, false}, {7, true}, {8, false}, {8, true}}));
+  server.Command(1001);
+  ASSERT_TRUE(server.WaitForReplies(5));
+  server.Credit(1, 1);
+  ASSERT_TRUE(server.WaitForReplies(6 + 898));
+  Replies replies = Shown(server.replies());
+  replies.resize(7);
+  EXPECT_EQ(replies, (Replies{{1, 3}, {1, 2}, {1000, 0}, {1, 1}, {1001, 0}, {1, 0}, {2, 0}}));
+}
+
+TEST(CommandServerTest, AListThatNobodyWaitsForAnyMoreIsGivenUp) {
+  FakeServer server;
+  CommandServer commands(
+      {server.address()}, Hello, [](const v1::Command&) { return ListOf(1000); }, Failed);
+  commands.Start();
+  server.AskForList(1, /*credit=*/1, std::chrono::milliseconds(50));
+  server.AskForList(2, /*credit=*/1);
+  ASSERT_TRUE(server.WaitForReplies(3));
+  const auto replies = server.replies();
+  EXPECT_EQ(replies[1].id(), 1u);
+  EXPECT_TRUE(replies[1].last());
+  EXPECT_EQ(replies[1].error().code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(replies[2].id(), 2u);
 }
 
 TEST(CommandServerTest, HeartbeatsGoOnWhileACommandRuns) {
   FakeServer server;
   Gate gate;
-  CommandServer commands({server.address()}, Hello, [&](const v1::Command&) {
-    gate.Pass();
-    return std::vector<v1::CommandReply>(1);
-  });
+  CommandServer commands(
+      {server.address()}, Hello,
+      [&](const v1::Command&) {
+        gate.Pass();
+        return Done();
+      },
+      Failed);
   commands.Start();
   server.Command(1);
   EXPECT_TRUE(gate.WaitUntilInside());
@@ -179,10 +276,13 @@ TEST(CommandServerTest, HeartbeatsGoOnWhileACommandRuns) {
 TEST(CommandServerTest, WhatAnswersAStreamThatIsLostIsNotSaidOnTheNext) {
   FakeServer server;
   Gate gate;
-  CommandServer commands({server.address()}, Hello, [&](const v1::Command& command) {
-    if (command.id() == 1) gate.Pass();
-    return std::vector<v1::CommandReply>(1);
-  });
+  CommandServer commands(
+      {server.address()}, Hello,
+      [&](const v1::Command& command) {
+        if (command.id() == 1) gate.Pass();
+        return Done();
+      },
+      Failed);
   commands.Start();
   server.Command(1);
   EXPECT_TRUE(gate.WaitUntilInside());
@@ -194,18 +294,74 @@ TEST(CommandServerTest, WhatAnswersAStreamThatIsLostIsNotSaidOnTheNext) {
   EXPECT_EQ(server.replies()[0].id(), 2u);
 }
 
+TEST(CommandServerTest, DoesNothingThatNobodyWaitsForAnyMore) {
+  FakeServer server;
+  Gate gate;
+  std::vector<uint64_t> done;
+  {
+    CommandServer commands(
+        {server.address()}, Hello,
+        [&](const v1::Command& command) {
+          if (command.id() == 1) gate.Pass();
+          done.push_back(command.id());
+          return Done();
+        },
+        Failed);
+    commands.Start();
+    server.Command(1);
+    EXPECT_TRUE(gate.WaitUntilInside());
+    server.Command(2, std::chrono::nanoseconds(1));
+    server.Command(3);
+    server.Command(4);
+    // Behind them on the same stream: it has them all.
+    EXPECT_TRUE(server.WaitForHeartbeats(3));
+    gate.Open();
+    ASSERT_TRUE(server.WaitForReplies(4));
+  }
+  const std::vector<v1::CommandReply> replies = server.replies();
+  EXPECT_EQ(replies[1].id(), 2u);
+  EXPECT_EQ(replies[1].error().code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(done, (std::vector<uint64_t>{1, 3, 4}));
+}
+
 TEST(CommandServerTest, LeavesAServerThatSendsMoreThanItReads) {
   FakeServer server;
   Gate gate;
-  CommandServer commands({server.address()}, Hello, [&](const v1::Command&) {
-    gate.Pass();
-    return std::vector<v1::CommandReply>(1);
-  });
+  CommandServer commands(
+      {server.address()}, Hello,
+      [&](const v1::Command&) {
+        gate.Pass();
+        return Done();
+      },
+      Failed);
   commands.Start();
   server.Command(0);
   EXPECT_TRUE(gate.WaitUntilInside());
   for (uint64_t id = 1; id <= 1025; ++id) server.Command(id);
   EXPECT_TRUE(server.WaitForStreams(2));
+  gate.Open();
+}
+
+TEST(CommandServerTest, KeepsNothingOfACommandThatItDoesNotKnow) {
+  FakeServer server;
+  Gate gate;
+  CommandServer commands(
+      {server.address()}, Hello,
+      [&](const v1::Command&) {
+        gate.Pass();
+        return Done();
+      },
+      Failed);
+  commands.Start();
+  v1::ServeResponse long_one;
+  long_one.mutable_command()->mutable_get_stats();
+  auto* const unknown =
+      long_one.mutable_command()->GetReflection()->MutableUnknownFields(long_one.mutable_command());
+  unknown->AddLengthDelimited(1000, std::string(3 << 20, 'x'));
+  for (int i = 0; i < 10; ++i) server.Say(long_one);
+  EXPECT_TRUE(gate.WaitUntilInside());
+  EXPECT_TRUE(server.WaitForHeartbeats(2)) << "what is unknown is not kept";
+  EXPECT_EQ(server.streams(), 1);
   gate.Open();
 }
 

@@ -6,12 +6,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
+#include "agent/netfilter/port_protocols.h"
 #include "agent/notifications.h"
+#include "proto/text/text.h"
 
 namespace sluice::agent {
 namespace {
@@ -20,7 +25,7 @@ v1::CommandReply Failed(const absl::Status& status) {
   v1::CommandReply reply;
   v1::CommandError& error = *reply.mutable_error();
   error.set_code(status.raw_code());
-  error.set_message(status.message().data(), status.message().size());
+  error.set_message(ToUtf8(std::string(status.message())));
   int number = 0;
   if (const auto payload = status.GetPayload(kErrnoPayload);
       payload && absl::SimpleAtoi(std::string(*payload), &number)) {
@@ -54,8 +59,8 @@ v1::CommandReply SetMode(const v1::SetModeCommand& command, ModeSwitch& mode) {
   return reply;
 }
 
-// Of a hundred bytes each; gRPC takes messages of up to 4 MiB.
-constexpr int kVerdictsAReply = 4096;
+// Of two hundred bytes each at most; gRPC takes messages of up to 4 MiB.
+constexpr size_t kVerdictsAReply = 4096;
 
 v1::Scope ScopeOf(RememberedScope scope) {
   switch (scope) {
@@ -69,31 +74,40 @@ v1::Scope ScopeOf(RememberedScope scope) {
   return v1::SCOPE_UNSPECIFIED;
 }
 
-bool HasPorts(uint8_t protocol) {
-  switch (protocol) {
-    case IPPROTO_TCP:
-    case IPPROTO_UDP:
-    case IPPROTO_SCTP:
-    case IPPROTO_DCCP:
-    case IPPROTO_UDPLITE:
-      return true;
-    default:
-      return false;
+bool IsIcmp(const RememberedEntry& entry) {
+  return entry.protocol == (entry.source.size() == 16 ? int{IPPROTO_ICMPV6} : int{IPPROTO_ICMP});
+}
+
+void FillTransport(const RememberedEntry& entry, v1::RememberedVerdict& verdict) {
+  verdict.set_protocol(entry.protocol);
+  if (HasPorts(entry.protocol)) {
+    verdict.set_destination_port(entry.destination_port);
+    if (entry.scope == RememberedScope::kConnection) verdict.set_source_port(entry.source_port);
+  } else if (IsIcmp(entry)) {
+    verdict.set_icmp_type(entry.destination_port >> 8);
+    verdict.set_icmp_code(entry.destination_port & 0xff);
   }
 }
 
-void Fill(const RememberedEntry& entry, v1::RememberedVerdict& verdict) {
+std::string NameOf(uint32_t ifindex, const LinkMap& links) {
+  const auto found = links.find(ifindex);
+  return found == links.end() ? "" : found->second.name;
+}
+
+void Fill(const RememberedEntry& entry, const LinkMap& links, v1::RememberedVerdict& verdict) {
   verdict.set_action(entry.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP);
   verdict.set_notify(NotifyOf(entry.notification));
   verdict.set_scope(ScopeOf(entry.scope));
   verdict.set_source(entry.source);
   verdict.set_destination(entry.destination);
-  verdict.set_protocol(entry.protocol);
-  if (HasPorts(entry.protocol)) {
-    verdict.set_destination_port(entry.destination_port);
-    if (entry.scope == RememberedScope::kConnection) verdict.set_source_port(entry.source_port);
-  }
-  if (entry.accept && entry.scope == RememberedScope::kConnection) return;
+  if (entry.scope != RememberedScope::kSource) FillTransport(entry, verdict);
+  verdict.set_input_ifindex(entry.input_ifindex);
+  verdict.set_input_interface(NameOf(entry.input_ifindex, links));
+  verdict.set_output_ifindex(entry.output_ifindex);
+  verdict.set_output_interface(NameOf(entry.output_ifindex, links));
+  verdict.set_zone(entry.zone);
+  // Accepted connections that are tracked, which have no interface, are remembered while they are.
+  if (entry.input_ifindex == 0) return;
   *verdict.mutable_expires_in() = google::protobuf::util::TimeUtil::MillisecondsToDuration(
       static_cast<int64_t>(entry.expires_in_ms));
 }
@@ -103,18 +117,19 @@ absl::Status NothingRemembered() {
       "hook.manage is false: nothing is remembered, as the rules are the operator's");
 }
 
-std::vector<v1::CommandReply> List(const v1::ListRememberedCommand& command,
-                                   RememberedVerdicts* remembered) {
-  if (remembered == nullptr) return {Failed(NothingRemembered())};
-  const auto entries = remembered->List(command.limit());
-  if (!entries.ok()) return {Failed(entries.status())};
-  std::vector<v1::CommandReply> replies(1);
-  replies.back().mutable_remembered();
-  for (const RememberedEntry& entry : *entries) {
-    if (replies.back().remembered().verdicts_size() == kVerdictsAReply) replies.emplace_back();
-    Fill(entry, *replies.back().mutable_remembered()->add_verdicts());
-  }
-  return replies;
+CommandAnswer List(const v1::ListRememberedCommand& command, const StatsSources& sources) {
+  if (sources.remembered == nullptr) return Answer(Failed(NothingRemembered()));
+  auto entries = sources.remembered->List(command.limit());
+  if (!entries.ok()) return Answer(Failed(entries.status()));
+  auto links =
+      sources.links == nullptr ? std::make_shared<const LinkMap>() : sources.links->Snapshot();
+  return [entries = *std::move(entries), links = std::move(links),
+          next = size_t{0}](v1::CommandReply& reply) mutable {
+    v1::RememberedVerdicts& part = *reply.mutable_remembered();
+    const size_t end = std::min(entries.size(), next + kVerdictsAReply);
+    for (; next < end; ++next) Fill(entries[next], *links, *part.add_verdicts());
+    return next == entries.size();
+  };
 }
 
 v1::CommandReply Clear(RememberedVerdicts* remembered) {
@@ -128,24 +143,24 @@ v1::CommandReply Clear(RememberedVerdicts* remembered) {
 
 }  // namespace
 
-std::vector<v1::CommandReply> RunCommand(const v1::Command& command, ModeSwitch& mode,
-                                         const StatsSources& stats) {
+CommandAnswer RunCommand(const v1::Command& command, ModeSwitch& mode, const StatsSources& stats) {
   switch (command.command_case()) {
     case v1::Command::kSetMode:
-      return {SetMode(command.set_mode(), mode)};
+      return Answer(SetMode(command.set_mode(), mode));
     case v1::Command::kGetStats: {
       v1::CommandReply reply;
       *reply.mutable_stats() = ReadStats(stats);
-      return {reply};
+      return Answer(std::move(reply));
     }
     case v1::Command::kListRemembered:
-      return List(command.list_remembered(), stats.remembered);
+      return List(command.list_remembered(), stats);
     case v1::Command::kClearRemembered:
-      return {Clear(stats.remembered)};
+      return Answer(Clear(stats.remembered));
     case v1::Command::COMMAND_NOT_SET:
       break;
   }
-  return {Failed(absl::UnimplementedError("this agent is older than the command; upgrade it"))};
+  return Answer(
+      Failed(absl::UnimplementedError("this agent is older than the command; upgrade it")));
 }
 
 }  // namespace sluice::agent

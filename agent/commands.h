@@ -1,16 +1,14 @@
 #pragma once
 
-#include <vector>
-
+#include "agent/command_answer.h"
 #include "agent/gateway_stats.h"
 #include "agent/mode_switch.h"
 #include "sluice/v1/command.pb.h"
 
 namespace sluice::agent {
 
-// Carries out one command of the server (command.proto); its replies, at least one. Runs on
-// the thread that CommandServer has for it.
-std::vector<v1::CommandReply> RunCommand(const v1::Command& command, ModeSwitch& mode,
-                                         const StatsSources& stats);
+// Carries out one command of the server (command.proto). Runs on the thread that CommandServer has
+// for it.
+CommandAnswer RunCommand(const v1::Command& command, ModeSwitch& mode, const StatsSources& stats);
 
 }  // namespace sluice::agent

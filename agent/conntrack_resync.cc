@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/hash/hash.h"
+#include "agent/flow_key.h"
 
 namespace sluice::agent {
 namespace {
@@ -11,11 +11,6 @@ namespace {
 // IPS_DYING (nf_conntrack_common.h): the entry is on its way out of the table, its DESTROY event
 // is sent already.
 constexpr uint32_t kDying = 1 << 9;
-
-// Tells connections apart. The kernel's id alone has 32 bits, too few for a table of a million.
-uint64_t KeyOf(const v1::Flow& flow) {
-  return absl::HashOf(flow.id(), flow.zone(), flow.original().SerializeAsString());
-}
 
 }  // namespace
 
@@ -37,8 +32,8 @@ void ConntrackResync::Follow(std::vector<v1::Event>& events) {
     }
     if (event.has_conntrack()) {
       const v1::ConntrackEvent& conntrack = event.conntrack();
-      if (conntrack.type() == v1::EVENT_TYPE_DESTROY) tombstones_.insert(KeyOf(conntrack.flow()));
-      if (conntrack.type() == v1::EVENT_TYPE_NEW) tombstones_.erase(KeyOf(conntrack.flow()));
+      if (conntrack.type() == v1::EVENT_TYPE_DESTROY) tombstones_.insert(FlowKey(conntrack.flow()));
+      if (conntrack.type() == v1::EVENT_TYPE_NEW) tombstones_.erase(FlowKey(conntrack.flow()));
     }
     held_.push_back(std::move(event));
     if (held_.size() >= kHeldAtMost) PostHeld();
@@ -75,7 +70,7 @@ void ConntrackResync::Snapshot(std::vector<v1::Event>& entries) {
   for (v1::Event& entry : entries) {
     const v1::Flow& flow = entry.conntrack().flow();
     if (flow.status() & kDying) continue;
-    if (!tombstones_.empty() && tombstones_.contains(KeyOf(flow))) continue;
+    if (!tombstones_.empty() && tombstones_.contains(FlowKey(flow))) continue;
     ++connections_;
     Post(std::move(entry));
   }

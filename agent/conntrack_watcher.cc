@@ -84,11 +84,16 @@ void ConntrackWatcher::Run() {
       if ((requests & 1u << cause) == 0) continue;
       resync_.MarkGap(static_cast<v1::GapCause>(cause), 0, WallClock());
     }
-    if (dump_readable_ && resync_.dumping()) ReadDump();
+    // A gap has ended the dump that it is of no use to any more.
+    if (for_resync_ && !resync_.dumping()) EndDump();
+    if (dump_readable_ && dump_ != nullptr) ReadDump();
     ReadEvents();
-    if (!resync_.dumping()) dump_ = nullptr;
-    if (overrun_) continue;
-    if (const auto due = resync_.due(); due && *due <= Clock::now()) StartDump();
+    if (for_resync_ && !resync_.dumping()) EndDump();
+    if (overrun_ || dump_ != nullptr) continue;
+    const Clock::time_point now = Clock::now();
+    const auto due = [now](std::optional<Clock::time_point> when) { return when && *when <= now; };
+    for_resync_ = due(resync_.due());
+    if (for_resync_ || due(silent_.due())) StartDump(now);
   }
 }
 
@@ -108,8 +113,10 @@ void ConntrackWatcher::Wait() {
     } else {
       fds[count++] = {dump_->fd(), POLLIN, 0};
     }
-  } else if (const auto due = resync_.due()) {
-    until = std::min(until, *due);
+  } else {
+    for (const auto due : {resync_.due(), silent_.due()}) {
+      if (due) until = std::min(until, *due);
+    }
   }
   int timeout_ms = -1;
   if (until != Clock::time_point::max()) {
@@ -122,34 +129,52 @@ void ConntrackWatcher::Wait() {
   dump_readable_ = fds[2].revents != 0;
 }
 
-void ConntrackWatcher::StartDump() {
-  resync_.DumpStarted(Clock::now());
+void ConntrackWatcher::StartDump(Clock::time_point now) {
+  if (for_resync_) resync_.DumpStarted(now);
+  silent_.DumpStarted(now);
   auto dump = ConntrackDump::Start();
-  if (dump.ok()) {
-    dump_ = *std::move(dump);
-    return;
-  }
-  Complain(dump.status());
-  resync_.DumpBroken();
+  if (!dump.ok()) return BreakDump(dump.status());
+  dump_ = *std::move(dump);
 }
 
 void ConntrackWatcher::ReadDump() {
   const auto received = dump_->Receive(read_);
   Stamp(read_);
-  resync_.Snapshot(read_);
+  for (const v1::Event& entry : read_) silent_.Seen(entry);
+  if (for_resync_) resync_.Snapshot(read_);
+  read_.clear();
   switch (received) {
     case ConntrackDump::Received::kSome:
     case ConntrackDump::Received::kDrained:
       break;
-    case ConntrackDump::Received::kDone:
-      resync_.DumpDone(WallClock());
+    case ConntrackDump::Received::kDone: {
+      const google::protobuf::Timestamp time = WallClock();
+      std::vector<v1::Event> ends = silent_.DumpDone(Clock::now(), time);
+      // Of a snapshot they are missing, which says the same.
+      if (for_resync_) {
+        resync_.DumpDone(time);
+      } else {
+        resync_.Follow(ends);
+      }
       complaint_.clear();
+      EndDump();
       break;
+    }
     case ConntrackDump::Received::kBroken:
-      Complain(dump_->error());
-      resync_.DumpBroken();
+      BreakDump(dump_->error());
       break;
   }
+}
+
+void ConntrackWatcher::BreakDump(const absl::Status& status) {
+  Complain(status);
+  if (for_resync_) resync_.DumpBroken();
+  EndDump();
+}
+
+void ConntrackWatcher::EndDump() {
+  for_resync_ = false;
+  dump_ = nullptr;
 }
 
 void ConntrackWatcher::ReadEvents() {
@@ -159,6 +184,7 @@ void ConntrackWatcher::ReadEvents() {
     events_read_.fetch_add(read_.size(), std::memory_order_relaxed);
     any |= !read_.empty();
     Stamp(read_);
+    for (const v1::Event& event : read_) silent_.Heard(event);
     resync_.Follow(read_);
     if (received == ConntrackEvents::Received::kDrained) {
       overrun_ = false;

@@ -13,6 +13,7 @@
 #include "agent/conntrack_resync.h"
 #include "agent/event_sink.h"
 #include "agent/netfilter/conntrack_socket.h"
+#include "agent/silent_flows.h"
 #include "agent/wakeup.h"
 
 namespace sluice::agent {
@@ -24,7 +25,8 @@ struct ConntrackWatcherOptions {
 
 // Follows the kernel's connection table in this network namespace: every event, in order, and
 // where events were lost a Gap, the whole table and ResyncDone (event.proto). Subscribes before it
-// dumps, as connections older than the first listener never tell of themselves.
+// dumps, as connections older than the first listener never tell of themselves. Of those it finds
+// out itself when they have ended (SilentFlows).
 //
 // It has one thread, which waits for nothing but the kernel, and where events come often, reads at
 // once what came in two milliseconds. While the sink is congested a dump pauses, and what
@@ -65,7 +67,9 @@ class ConntrackWatcher final {
   void Wait();
   void ReadDump();
   void ReadEvents();
-  void StartDump();
+  void StartDump(std::chrono::steady_clock::time_point now);
+  void BreakDump(const absl::Status& status);
+  void EndDump();
   void Complain(const absl::Status& status);
 
   const std::unique_ptr<ConntrackEvents> events_;
@@ -81,7 +85,9 @@ class ConntrackWatcher final {
 
   // The thread's own.
   ConntrackResync resync_;
-  std::unique_ptr<ConntrackDump> dump_;  // while resync_.dumping()
+  SilentFlows silent_;
+  std::unique_ptr<ConntrackDump> dump_;
+  bool for_resync_ = false;  // What dump_ is for, beside silent_.
   bool dump_readable_ = false;
   bool overrun_ = false;                             // and the socket was not empty since
   std::chrono::steady_clock::time_point next_look_;  // Until then no event wakes the thread.

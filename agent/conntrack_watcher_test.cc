@@ -234,6 +234,32 @@ TEST_F(ConntrackWatcherTest, FlowsOlderThanTheListenerAreSnapshots) {
   EXPECT_EQ(watcher_->counters().events, 0u);
 }
 
+TEST_F(ConntrackWatcherTest, FlowsOlderThanTheListenerEndUnseen) {
+  // As is without any listener; but others on this machine may listen.
+  Command("sysctl -w net.netfilter.nf_conntrack_events=0");
+  Command("sysctl -w net.netfilter.nf_conntrack_udp_timeout=3");
+  SendUdp(AF_INET, 10000);
+  SendUdp(AF_INET6, 20000);
+  Command("sysctl -w net.netfilter.nf_conntrack_udp_timeout=30");
+  SendUdp(AF_INET, 11000);
+  Command("sysctl -w net.netfilter.nf_conntrack_events=2");
+  Follow(kPlenty);
+  std::set<uint32_t> ended;
+  while (ended.size() < 2) {
+    const v1::Event end = sink_
+                              .Sent([](const v1::Event& event) {
+                                return event.conntrack().type() == v1::EVENT_TYPE_DESTROY;
+                              })
+                              .back();
+    EXPECT_TRUE(end.conntrack().unseen());
+    EXPECT_TRUE(end.conntrack().flow().has_id());
+    EXPECT_GT(end.time().seconds(), 1'700'000'000);
+    ended.insert(end.conntrack().flow().original().destination_port());
+  }
+  EXPECT_EQ(ended, (std::set<uint32_t>{10000, 20000}));
+  EXPECT_EQ(watcher_->counters().events, 0u);
+}
+
 TEST_F(ConntrackWatcherTest, OverrunIsAGapAndResyncs) {
   constexpr int kFlows = 500;
   Open(kTiny);

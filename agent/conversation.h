@@ -16,8 +16,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "agent/client_stream.h"
+#include "agent/clock.h"
 #include "agent/dialer.h"
 #include "agent/stream_poller.h"
+#include "proto/text/text.h"
+#include "third_party/daemon/log_limit.h"
 
 namespace sluice::agent {
 
@@ -59,8 +62,10 @@ class Conversation final {
     if (stream_ != nullptr) Drop();
     // For a while each time: gRPC's own threads may end a stream, and do not always wake this one.
     while (ForgetClosed(), !closing_.empty()) {
-      const auto now = std::chrono::steady_clock::now().time_since_epoch();
-      poller_->Wait({}, std::chrono::nanoseconds(now).count() + 100 * kMillisecond);
+      if (poller_->Wait({}, MonotonicNow() + 100 * kMillisecond)) continue;
+      // They will never be told, and gRPC has pointers to them for as long as the program runs on.
+      for (auto& stream : closing_) static_cast<void>(stream.release());
+      return;
     }
   }
   Conversation(const Conversation&) = delete;
@@ -95,6 +100,18 @@ class Conversation final {
     }
   }
 
+  // Once a turn: how many messages were sent of a kind that the server acknowledges, and how many
+  // of them it has. One that does not, though it hears us, is left: it would never be sent more.
+  void Acknowledged(int64_t now_ns, uint64_t sent, uint64_t acknowledged) {
+    if (sent == acknowledged || acknowledged != acknowledged_) {
+      acknowledged_ = acknowledged;
+      mute_echoes_ = 0;
+    } else if (welcomed() && mute_echoes_ >= kMuteEchoes) {
+      Leave(now_ns, absl::StrCat("acknowledges nothing: message ", acknowledged + 1, " of ", sent,
+                                 " was sent two seconds ago"));
+    }
+  }
+
   // Ends a turn. `expecting`: something is awaited, so that what comes is wanted at once; else it
   // may come a millisecond late, which spares the server a wake-up (ClientStream::ReadOn).
   void EndTurn(bool expecting) {
@@ -117,9 +134,19 @@ class Conversation final {
     if (read_due_ns_.has_value()) ReadOn();
   }
 
-  // Ends a stream that was welcomed, and dials the next server.
+  // Ends a stream that was welcomed, and dials the next server, or this one if there is no other.
   void Leave(int64_t now_ns, const std::string& reason) {
     Lose(now_ns, absl::StrCat("server ", server_, " ", reason));
+  }
+
+  // Says in the log what the server does wrong, once a stream.
+  void Complain(const std::string& reason) {
+    if (std::string& complaint = complaints_[server_]; complaint != reason) {
+      if (const auto left_out = lines_.Allow(At(last_run_ns_))) {
+        spdlog::warn("{}: {}{}", who_, reason, *left_out);
+      }
+      complaint = reason;
+    }
   }
 
   bool welcomed() const { return state_ == State::kWelcomed; }
@@ -145,8 +172,15 @@ class Conversation final {
   static constexpr int64_t kBetweenJumps = 1000 * kMillisecond;
   // What a server says unasked, another policy for instance, waits no longer than this.
   static constexpr int64_t kReadPutOff = kMillisecond;
+  // Heartbeats of a server that acknowledges nothing. They count, not the time: that passes too
+  // while this process is stopped.
+  static constexpr int kMuteEchoes = 10;
   // A server without the service will not have it a moment later.
   static constexpr int64_t kUnimplementedDelay = 30'000 * kMillisecond;
+
+  static LogLimit::Time At(int64_t now_ns) {
+    return LogLimit::Time(std::chrono::nanoseconds(now_ns));
+  }
 
   int64_t NextStep() const {
     switch (state_) {
@@ -217,6 +251,7 @@ class Conversation final {
       const int64_t measured_ns = std::max<int64_t>(now_ns - echo_sent_ns_, 1);
       round_trip_ns_ += (measured_ns - round_trip_ns_) / (round_trip_ns_ == 0 ? 1 : 4);
       echo_sent_ns_ = 0;
+      ++mute_echoes_;
     } else if (const absl::Status status = listener_->OnMessage(response); !status.ok()) {
       Lose(now_ns, absl::StrCat("server ", server_, " ", status.message()));
     }
@@ -228,6 +263,8 @@ class Conversation final {
       return;
     }
     state_ = State::kWelcomed;
+    acknowledged_ = 0;
+    mute_echoes_ = 0;
     // Not known yet. That of the welcome would include connecting, and might take all of a
     // packet's time off.
     round_trip_ns_ = 0;
@@ -235,7 +272,9 @@ class Conversation final {
     ++connects_;
     dialer_.Welcomed();
     complaints_.clear();
-    spdlog::info("{}: server {} connected", who_, server_);
+    if (const auto left_out = lines_.Allow(At(now_ns))) {
+      spdlog::info("{}: server {} connected{}", who_, server_, *left_out);
+    }
   }
 
   void SendHeartbeat(int64_t now_ns) {
@@ -255,10 +294,7 @@ class Conversation final {
   void Lose(int64_t now_ns, const std::string& reason,
             grpc::StatusCode code = grpc::StatusCode::UNKNOWN) {
     // Once for each server, until one is reached or says something else.
-    if (std::string& complaint = complaints_[server_]; complaint != reason) {
-      spdlog::warn("{}: {}; trying again", who_, reason);
-      complaint = reason;
-    }
+    Complain(absl::StrCat(reason, "; trying again"));
     Drop();
     const bool was_welcomed = welcomed();
     state_ = State::kWaiting;
@@ -289,7 +325,7 @@ class Conversation final {
         return absl::StrCat("server ", server_, " offers no ", Traits::kService,
                             " (is another program listening there?)");
       default:
-        return absl::StrCat("server ", server_, ": ", status.error_message());
+        return absl::StrCat("server ", server_, ": ", OneLine(status.error_message(), 256));
     }
   }
 
@@ -307,6 +343,8 @@ class Conversation final {
   uint32_t stream_id_ = 0;
   std::string server_;
   std::map<std::string, std::string> complaints_;  // by server
+  // A server that comes and goes must not fill the log.
+  LogLimit lines_{20, std::chrono::seconds(10)};
   Request outgoing_;
 
   int64_t last_run_ns_ = 0;
@@ -318,6 +356,8 @@ class Conversation final {
   uint64_t heartbeat_sequence_ = 0;
   int64_t round_trip_ns_ = 0;
   uint64_t connects_ = 0;
+  uint64_t acknowledged_ = 0;
+  int mute_echoes_ = 0;                 // since something was acknowledged, or nothing had to be
   size_t unimplemented_ = 0;            // attempts in a row that ended so
   size_t failed_ = 0;                   // attempts in a row that were not welcomed
   int64_t jumped_ns_ = -kBetweenJumps;  // when a lost stream was last replaced at once

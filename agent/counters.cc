@@ -29,6 +29,7 @@ void Counters::Fill(v1::QueueStats& stats) const {
   stats.set_held(held);
   stats.set_asked_again(asked_again);
   stats.set_shadow_refused(shadow_refused);
+  stats.set_unnotified(unnotified);
 }
 
 }  // namespace sluice::agent

@@ -33,6 +33,7 @@ class Counters final {
   uint64_t held = 0;
   uint64_t asked_again = 0;
   uint64_t shadow_refused = 0;
+  uint64_t unnotified = 0;
 
   uint64_t received() const { return received_; }
   void Fill(v1::QueueStats& stats) const;

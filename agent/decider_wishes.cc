@@ -1,6 +1,9 @@
 #include "agent/decider_wishes.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "proto/headers/packet_headers.h"
 
 namespace sluice::agent {
 
@@ -8,7 +11,13 @@ DeciderWishes::DeciderWishes(const Options& options, PacketQueue* queue)
     : options_(options),
       queue_(queue),
       copy_range_(options.copy_range),
-      flags_{.gso = options.gso, .fail_open = options.fail_open} {}
+      flags_{.gso = options.gso, .fail_open = options.fail_open},
+      segmented_(!options.gso) {}
+
+CopyRange DeciderWishes::OfKernel(CopyRange range) {
+  if (!range.meta) range.bytes = std::max<uint32_t>(range.bytes, kHeaderBytes);
+  return range;
+}
 
 absl::Status DeciderWishes::Set(const v1::Wishes& wishes) {
   if (wishes.copy_range() > kLargestCopyRange) {
@@ -36,11 +45,16 @@ absl::Status DeciderWishes::Set(const v1::Wishes& wishes) {
   for (const int family : wishes.families()) {
     ipv4 |= family == v1::FAMILY_IPV4 || family == v1::FAMILY_UNSPECIFIED;
     ipv6 |= family == v1::FAMILY_IPV6 || family == v1::FAMILY_UNSPECIFIED;
+    // Nobody would be asked about what it means.
+    if (!v1::Family_IsValid(family)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("families: ", family, " is none; 1 is IPv4, 2 is IPv6"));
+    }
   }
-  if (range != copy_range_) {
-    if (absl::Status status = queue_->SetCopyRange(range); !status.ok()) return status;
-    copy_range_ = range;
+  if (const CopyRange wanted = OfKernel(range); wanted != OfKernel(copy_range_)) {
+    if (absl::Status status = queue_->SetCopyRange(wanted); !status.ok()) return status;
   }
+  copy_range_ = range;
   if (absl::Status status = SetFlags(wishes.rewrite()); !status.ok()) return status;
   rewrite_ = wishes.rewrite();
   ipv4_ = ipv4;
@@ -60,6 +74,7 @@ absl::Status DeciderWishes::SetFlags(bool rewrite) {
   if (flags == flags_) return absl::OkStatus();
   if (absl::Status status = queue_->SetFlags(flags); !status.ok()) return status;
   flags_ = flags;
+  segmented_ |= !flags.gso;
   return absl::OkStatus();
 }
 

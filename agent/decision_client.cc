@@ -43,6 +43,11 @@ absl::Status DecisionClient::OnMessage(v1::DecideResponse& response) {
     return absl::InvalidArgumentError(
         absl::StrCat("acknowledged batch ", received, ", but only ", window_.sent(), " were sent"));
   }
+  if (window_.under_way() > 0) {
+    for (const v1::Verdict& verdict : response.verdicts().verdicts()) {
+      window_.Answered(verdict.transaction_id(), now_ns_);
+    }
+  }
   listener_->OnVerdicts(conversation_.stream(), response.verdicts());
   return absl::OkStatus();
 }
@@ -55,13 +60,16 @@ void DecisionClient::OnLost() {
 void DecisionClient::OnNobody() { listener_->OnNobody(); }
 
 void DecisionClient::Leave(int64_t now_ns, const std::string& reason) {
-  if (connected() && conversation_.servers() > 1) conversation_.Leave(now_ns, reason);
+  if (!connected()) return;
+  if (conversation_.servers() > 1) return conversation_.Leave(now_ns, reason);
+  conversation_.Complain(absl::StrCat("server ", server(), " ", reason, "; there is no other"));
 }
 
 void DecisionClient::Run(int64_t now_ns) {
   now_ns_ = now_ns;
   opens_ns_ = INT64_MAX;
   conversation_.Run(now_ns);
+  conversation_.Acknowledged(now_ns, window_.sent(), window_.acknowledged());
   // If a heartbeat is on its way, at its end: both come every 200 ms.
   if (now_ns < errors_due_ns_ || !conversation_.Writable()) return;
   errors_due_ns_ = now_ns + kErrorsInterval;
@@ -79,7 +87,8 @@ bool DecisionClient::CanSend() {
 }
 
 void DecisionClient::Send(v1::PacketBatch& batch) {
-  batch.set_batch(window_.Send(now_ns_));
+  const uint64_t last_id = batch.packets(batch.packets_size() - 1).transaction_id();
+  batch.set_batch(window_.Send(now_ns_, last_id));
   v1::PacketBatch& outgoing = *conversation_.outgoing().mutable_packets();
   outgoing.Swap(&batch);
   conversation_.Write();

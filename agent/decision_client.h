@@ -51,7 +51,8 @@ class DecisionClient final : private Conversation<DecideTraits>::Listener {
   // Ends a turn of Run, CanSend and Send. `pending`: packets wait for their verdicts.
   void EndTurn(bool pending) { conversation_.EndTurn(pending || window_.under_way() > 0); }
 
-  // Leaves a decider that is of no use, if there is another server to go to. `reason` is logged.
+  // Leaves a decider that is of no use, if there is another server to go to. `reason` is logged in
+  // any case, once a stream.
   void Leave(int64_t now_ns, const std::string& reason);
 
   bool connected() const { return conversation_.welcomed(); }

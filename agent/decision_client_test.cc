@@ -3,7 +3,6 @@
 #include "agent/decision_client.h"
 
 #include <gtest/gtest.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +13,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "agent/clock.h"
 
 namespace sluice::agent {
 namespace {
@@ -125,20 +126,21 @@ class DecisionClientTest : public testing::Test {
     }
     return *client_;
   }
-  static int64_t Now() {
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
-  }
   // Does the loop's part until `done`; false if that takes more than ten seconds.
   bool RunUntil(const std::function<bool()>& done) {
-    for (const int64_t end = Now() + 10'000'000'000; Now() < end;) {
-      Client().Run(Now());
+    for (const int64_t end = MonotonicNow() + 10'000'000'000; MonotonicNow() < end;) {
+      Client().Run(MonotonicNow());
       if (done()) return true;
       Client().EndTurn(/*pending=*/true);
       EXPECT_TRUE(poller_.Wait({}, Client().NextTimer()));
     }
     return false;
+  }
+  // A batch of one packet.
+  void Send(uint64_t id) {
+    v1::PacketBatch batch;
+    batch.add_packets()->set_transaction_id(id);
+    Client().Send(batch);
   }
   void TearDown() override {
     client_.reset();
@@ -158,9 +160,7 @@ TEST_F(DecisionClientTest, AsksAndIsAnswered) {
   ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
   for (uint64_t id = 1; id <= 5; ++id) {
     ASSERT_TRUE(RunUntil([&] { return Client().CanSend(); }));
-    v1::PacketBatch batch;
-    batch.add_packets()->set_transaction_id(id);
-    Client().Send(batch);
+    Send(id);
   }
   ASSERT_TRUE(RunUntil([&] { return recorder_.answered.size() == 5; }));
   EXPECT_EQ(recorder_.answered, (std::vector<uint64_t>{1, 2, 3, 4, 5}));
@@ -185,8 +185,7 @@ TEST_F(DecisionClientTest, KeepsNoMoreBatchesUnderWayThanTheCap) {
   });
   ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
   ASSERT_TRUE(RunUntil([&] { return Client().CanSend(); }));
-  v1::PacketBatch batch;
-  Client().Send(batch);
+  Send(1);
   // What would let a second go, the end of the write and time, comes and does not.
   ASSERT_TRUE(RunUntil([&] { return Client().round_trip_ns() > 0; }));
   EXPECT_FALSE(Client().CanSend()) << "no round trip of a batch was measured";
@@ -208,29 +207,79 @@ TEST_F(DecisionClientTest, IsDueWhenTheWindowOpens) {
     return grpc::Status::OK;
   });
   ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
-  int64_t now = Now();
+  int64_t now = MonotonicNow();
   const auto run_until = [&](const std::function<bool()>& done) {
     for (int i = 0; i < 100; ++i) {
       Client().Run(now);
       if (done()) return true;
       Client().EndTurn(/*pending=*/true);
-      EXPECT_TRUE(poller_.Wait({}, Now() + 100'000'000));
+      EXPECT_TRUE(poller_.Wait({}, MonotonicNow() + 100'000'000));
     }
     return false;
   };
   const auto can_send = [&] { return Client().CanSend(); };
-  v1::PacketBatch batch;
   ASSERT_TRUE(run_until(can_send));
-  Client().Send(batch);
+  Send(1);
   EXPECT_EQ(Client().NextTimer(), now + 5'000'000) << "an answer may come and wake nobody";
   now += 128'000'000;
   ASSERT_TRUE(run_until([&] { return !recorder_.answered.empty(); }));
   ASSERT_TRUE(run_until(can_send));
-  Client().Send(batch);
+  Send(2);
   EXPECT_FALSE(Client().CanSend());
   now += 4'000'000;  // a 32nd of the round trip
   EXPECT_EQ(Client().NextTimer(), now);
   ASSERT_TRUE(run_until(can_send));
+}
+
+// Welcomes, echoes heartbeats and answers packets, but acknowledges no batch; in the first so many
+// streams it does not answer either.
+Decider::Play AcknowledgeNothing(std::atomic<int>& mute) {
+  return [&mute](ServerStream& stream) {
+    v1::DecideRequest request;
+    stream.Read(&request);
+    stream.Write(Welcome());
+    const bool answer = --mute < 0;
+    while (stream.Read(&request)) {
+      v1::DecideResponse response;
+      if (request.has_heartbeat()) *response.mutable_heartbeat() = request.heartbeat();
+      if (request.has_packets()) {
+        if (!answer) continue;
+        for (const v1::Packet& packet : request.packets().packets()) {
+          response.mutable_verdicts()->add_verdicts()->set_transaction_id(packet.transaction_id());
+        }
+      }
+      stream.Write(response);
+    }
+    return grpc::Status::OK;
+  };
+}
+
+TEST_F(DecisionClientTest, ABatchThatIsAnsweredIsAcknowledged) {
+  std::atomic<int> mute = 0;
+  Serve(AcknowledgeNothing(mute));
+  ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
+  for (uint64_t id = 1; id <= 200; ++id) {
+    ASSERT_TRUE(RunUntil([&] { return Client().CanSend(); }));
+    Send(id);
+  }
+  ASSERT_TRUE(RunUntil([&] { return recorder_.answered.size() == 200; }));
+  EXPECT_EQ(recorder_.lost, 0);
+}
+
+TEST_F(DecisionClientTest, ADeciderThatAcknowledgesNothingIsDialledAnew) {
+  std::atomic<int> mute = 1;
+  Serve(AcknowledgeNothing(mute));
+  ASSERT_TRUE(RunUntil([&] { return Client().CanSend(); }));
+  Send(1);
+  ASSERT_TRUE(RunUntil([&] { return recorder_.lost == 1; }));
+  ASSERT_TRUE(RunUntil([&] { return Client().CanSend(); }));
+  Send(1);
+  ASSERT_TRUE(RunUntil([&] { return recorder_.answered.size() == 1; }));
+  // With nothing under way, nothing need be acknowledged, for longer than it took.
+  const uint64_t connects = Client().connects();
+  const int64_t end = MonotonicNow() + 2'500'000'000;
+  ASSERT_TRUE(RunUntil([&] { return MonotonicNow() > end; }));
+  EXPECT_EQ(Client().connects(), connects);
 }
 
 TEST_F(DecisionClientTest, TakesASilentDeciderForDead) {
@@ -249,7 +298,7 @@ TEST_F(DecisionClientTest, TakesASilentDeciderForDead) {
 
 TEST_F(DecisionClientTest, FindsADeciderThatComesLate) {
   ASSERT_FALSE(Client().connected());
-  Client().Run(Now());
+  Client().Run(MonotonicNow());
   Serve(PlayWell);
   ASSERT_TRUE(RunUntil([&] { return Client().connected(); }));
   StopServer();

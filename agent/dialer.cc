@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "third_party/grpc_target/grpc_target.h"
+
 namespace sluice::agent {
 namespace {
 
@@ -28,6 +30,10 @@ Dialer::Dialed Dialer::Dial() {
   // attempts is ours, as every attempt is a new channel.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  // Of a name with several addresses all are tried at once, and the first that answers is used: by
+  // itself gRPC 1.51 tries one after the other, each for as long as it may take to connect. There
+  // is one call on the channel, so nothing goes round.
+  arguments.SetLoadBalancingPolicyName("round_robin");
   // Replies that carry rewritten packets: several batches of 1 MiB may be answered at once. The
   // default is 4 MiB.
   arguments.SetMaxReceiveMessageSize(16 << 20);
@@ -36,12 +42,18 @@ Dialer::Dialed Dialer::Dial() {
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+  // The largest message is measured as it comes: a compressed one would unfold to a thousand times
+  // as much. Servers are told not to compress; one that does all the same has its stream ended.
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
   // The agent's heartbeats tell sooner that a connection is gone. (Unasked, gRPC 1.51 waits for 24
   // days, anew from each message on, which costs as well.)
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max());
   // A proxy named in the environment must not stand between a gateway and its decider.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return {grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments), server};
+  return {
+      grpc::CreateCustomChannel(GrpcTarget(server), grpc::InsecureChannelCredentials(), arguments),
+      server};
 }
 
 std::chrono::milliseconds Dialer::Delay() {

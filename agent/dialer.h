@@ -15,7 +15,8 @@ namespace sluice::agent {
 // thread.
 class Dialer final {
  public:
-  // `servers` are gRPC targets, "192.0.2.1:7654" or "unix:/run/sluice.sock"; at least one.
+  // `servers` are "192.0.2.1:7654", "[fe80::1%eth0]:7654", "gw.example:7654" or
+  // "unix:/run/sluice.sock"; at least one.
   explicit Dialer(std::vector<std::string> servers);
 
   struct Dialed {
@@ -23,8 +24,9 @@ class Dialer final {
     std::string server;
   };
 
-  // A fresh channel to the next server of the list, in turn. Does not block; a call started on
-  // it fails with the reason if the server cannot be reached within half a second.
+  // A fresh channel to the next server of the list, in turn: of a name with several addresses, to
+  // the first of them that answers. Does not block; a call started on it fails with the reason if
+  // the server cannot be reached within half a second.
   Dialed Dial();
 
   size_t servers() const { return servers_.size(); }

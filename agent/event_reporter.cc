@@ -1,12 +1,16 @@
 #include "agent/event_reporter.h"
 
 #include <poll.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/clock.h"
 
 namespace sluice::agent {
 namespace {
@@ -16,16 +20,15 @@ constexpr size_t kBatchSize = 256;
 constexpr uint64_t kUnacknowledged = 8;
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-int64_t MonotonicNow() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
-EventReporter::EventReporter(EventReporterOptions options, std::function<v1::GatewayStats()> stats)
-    : options_(std::move(options)), stats_(std::move(stats)), backlog_(options_.backlog) {}
+EventReporter::EventReporter(EventReporterOptions options, std::function<v1::GatewayStats()> stats,
+                             std::function<void()> failed)
+    : options_(std::move(options)),
+      stats_(std::move(stats)),
+      failed_(std::move(failed)),
+      backlog_(options_.backlog) {}
 
 EventReporter::~EventReporter() { Stop(); }
 
@@ -94,10 +97,15 @@ void EventReporter::Run() {
   Conversation<ReportTraits> conversation("events", options_.servers, this, &poller_);
   while (!stopping_) {
     conversation.Run(MonotonicNow());
+    conversation.Acknowledged(MonotonicNow(), sent_batch_, acknowledged_batch_);
     const int64_t stats_due_ns = Send(conversation, MonotonicNow());
     conversation.EndTurn(/*expecting=*/sent_batch_ > acknowledged_batch_);
     pollfd fd{wakeup_.fd(), POLLIN, 0};
-    poller_.Wait({&fd, 1}, std::min(conversation.NextTimer(), stats_due_ns));
+    if (!poller_.Wait({&fd, 1}, std::min(conversation.NextTimer(), stats_due_ns))) {
+      spdlog::error("events: poll: {}", std::strerror(errno));
+      failed_();
+      break;
+    }
     if (fd.revents != 0) wakeup_.Clear();
   }
   MutexLock lock(mutex_);

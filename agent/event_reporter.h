@@ -46,7 +46,9 @@ struct ReportTraits {
 class EventReporter final : public EventSink, private Conversation<ReportTraits>::Listener {
  public:
   // `stats` reads the gateway's counters; called on the reporter's thread, from Start to Stop.
-  EventReporter(EventReporterOptions options, std::function<v1::GatewayStats()> stats);
+  // `failed`, called once on that thread too: it cannot go on (StreamPoller::Wait).
+  EventReporter(EventReporterOptions options, std::function<v1::GatewayStats()> stats,
+                std::function<void()> failed);
   // Stops.
   ~EventReporter() override;
   EventReporter(const EventReporter&) = delete;
@@ -83,6 +85,7 @@ class EventReporter final : public EventSink, private Conversation<ReportTraits>
 
   const EventReporterOptions options_;
   const std::function<v1::GatewayStats()> stats_;
+  const std::function<void()> failed_;
   std::function<void(v1::GapCause)> resync_;
   Wakeup wakeup_;
   StreamPoller poller_;

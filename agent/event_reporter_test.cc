@@ -146,12 +146,15 @@ v1::Event Update(uint32_t id) {
 class Agent final {
  public:
   explicit Agent(const std::string& address, std::chrono::milliseconds stats_interval = seconds(1))
-      : reporter_(Options(address, stats_interval), [this] {
-          v1::GatewayStats stats;
-          stats.set_gateway("gw1");
-          stats.set_asked(++stats_read_);
-          return stats;
-        }) {
+      : reporter_(
+            Options(address, stats_interval),
+            [this] {
+              v1::GatewayStats stats;
+              stats.set_gateway("gw1");
+              stats.set_asked(++stats_read_);
+              return stats;
+            },
+            [] { ADD_FAILURE() << "it cannot go on"; }) {
     reporter_.Start([this](v1::GapCause cause) {
       v1::Event event;
       event.mutable_gap()->set_cause(cause);
@@ -272,6 +275,16 @@ TEST(EventReporterTest, WithheldAcknowledgementsFillTheBacklogAndTheLossIsTold) 
 TEST(EventReporterTest, SilentServerIsLeftAndDialledAgain) {
   const std::string address = FreshAddress();
   FakeServer server(address, {.echo = false, .acknowledge = false});
+  Agent agent(address);
+  for (int stream = 0; stream < 2; ++stream) {
+    server.Sent(v1::ReportRequest::kHello);
+    ExpectGap(server, v1::GAP_CAUSE_STREAM_START);
+  }
+}
+
+TEST(EventReporterTest, ServerThatAcknowledgesNothingIsLeftAndDialledAgain) {
+  const std::string address = FreshAddress();
+  FakeServer server(address, {.acknowledge = false});
   Agent agent(address);
   for (int stream = 0; stream < 2; ++stream) {
     server.Sent(v1::ReportRequest::kHello);

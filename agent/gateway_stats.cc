@@ -3,6 +3,18 @@
 #include <google/protobuf/util/time_util.h>
 
 namespace sluice::agent {
+namespace {
+
+void FillNotices(const TableCounters& counters, const IcmpLimits* limits,
+                 v1::NoticeStats& notices) {
+  notices.set_told(counters.told);
+  notices.set_none_due(counters.none_due);
+  notices.set_no_way_back(counters.no_way_back);
+  if (limits == nullptr) return;
+  if (const auto kept_back = limits->Read(); kept_back) notices.set_rate_limited(*kept_back);
+}
+
+}  // namespace
 
 v1::GatewayStats ReadStats(const StatsSources& sources) {
   v1::GatewayStats stats;
@@ -15,17 +27,26 @@ v1::GatewayStats ReadStats(const StatsSources& sources) {
     *stats.mutable_mode_reverts_in() =
         google::protobuf::util::TimeUtil::NanosecondsToDuration(*mode.reverts_in_ns);
   }
-  for (QueueLoop* queue : sources.queues) *stats.add_queues() = queue->Stats();
+  // Before the queues: what comes in between must not look as if it was lost.
   if (sources.table != nullptr) {
     if (const auto counters = sources.table->ReadCounters(); counters.ok()) {
+      const TableCounters before = sources.table->counters_before();
       stats.set_asked(counters->asked);
+      stats.set_asked_before(before.asked);
+      stats.mutable_unheard()->set_dropped(counters->unheard_dropped);
+      stats.mutable_unheard()->set_accepted(counters->unheard_accepted);
+      stats.mutable_unheard_before()->set_dropped(before.unheard_dropped);
+      stats.mutable_unheard_before()->set_accepted(before.unheard_accepted);
       stats.set_guard_dropped(counters->guard_dropped);
       stats.set_exempted(counters->exempted);
+      stats.set_untracked(counters->untracked);
+      FillNotices(*counters, sources.icmp_limits, *stats.mutable_notices());
       if (sources.remembered != nullptr) {
         *stats.mutable_remembered() = sources.remembered->Stats(*counters);
       }
     }
   }
+  for (QueueLoop* queue : sources.queues) *stats.add_queues() = queue->Stats();
   if (sources.hook_guard != nullptr) stats.set_hook_lost(sources.hook_guard->lost());
   if (sources.conntrack != nullptr) {
     const ConntrackWatcher::Counters conntrack = sources.conntrack->counters();

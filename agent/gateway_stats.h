@@ -7,7 +7,9 @@
 #include "agent/conntrack_watcher.h"
 #include "agent/event_reporter.h"
 #include "agent/hook_guard.h"
+#include "agent/icmp_limits.h"
 #include "agent/mode_switch.h"
+#include "agent/netfilter/links.h"
 #include "agent/netfilter/table.h"
 #include "agent/queue_loop.h"
 #include "agent/remembered_verdicts.h"
@@ -23,6 +25,8 @@ struct StatsSources {
   const ModeSwitch* mode = nullptr;
   Table* table = nullptr;
   RememberedVerdicts* remembered = nullptr;
+  const Links* links = nullptr;
+  const IcmpLimits* icmp_limits = nullptr;
   const HookGuard* hook_guard = nullptr;
   const ConntrackWatcher* conntrack = nullptr;
   const EventReporter* reporter = nullptr;

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 namespace sluice::agent {
 namespace {
@@ -13,47 +15,77 @@ TEST(GenerationsTest, NoneIsUsedAgainBeforeItWasSwept) {
   // Every connection ever accepted is still there.
   std::set<uint32_t> borne = {GenerationMark(kMask, 0), GenerationMark(kMask, 40)};
   int sweeps = 0;
-  Generations generations(kMask, [&](uint32_t mask, uint32_t keep) -> absl::StatusOr<uint64_t> {
-    EXPECT_EQ(mask, kMask);
-    ++sweeps;
-    std::erase_if(borne, [keep](uint32_t mark) { return mark != keep; });
-    return 1;
-  });
+  Generations generations(
+      kMask, [&](uint32_t mask, const std::vector<uint32_t>& keep) -> absl::StatusOr<uint64_t> {
+        EXPECT_EQ(mask, kMask);
+        ++sweeps;
+        std::erase_if(borne, [&keep](uint32_t mark) {
+          return std::find(keep.begin(), keep.end(), mark) == keep.end();
+        });
+        return 1;
+      });
   for (int i = 0; i < 1000; ++i) {
-    const uint32_t next = generations.Next();
-    EXPECT_NE(next, 0u);
-    EXPECT_EQ(generations.current(), next);
-    EXPECT_TRUE(borne.insert(next).second) << "generation " << i;
+    generations.Begin();
+    EXPECT_TRUE(generations.given().empty());
+    std::vector<uint32_t> given;
+    for (int marks = 0; marks < i % 4; ++marks) {
+      given.push_back(generations.Give());
+      EXPECT_NE(given.back(), 0u);
+      EXPECT_TRUE(borne.insert(given.back()).second) << "generation " << i;
+    }
+    std::sort(given.begin(), given.end());
+    EXPECT_EQ(generations.given(), given);
     if (i % 3 == 0) generations.Prepare();
   }
-  EXPECT_GT(sweeps, 10);
-  EXPECT_LT(sweeps, 30) << "not at every change";
+  EXPECT_GT(sweeps, 15);
+  EXPECT_LT(sweeps, 50) << "not at every change";
+}
+
+TEST(GenerationsTest, OneGenerationHasNoMoreThanThereAre) {
+  int sweeps = 0;
+  Generations generations(kMask,
+                          [&](uint32_t, const std::vector<uint32_t>&) -> absl::StatusOr<uint64_t> {
+                            ++sweeps;
+                            return 0;
+                          });
+  generations.Begin();
+  std::set<uint32_t> given;
+  while (const uint32_t mark = generations.Give()) EXPECT_TRUE(given.insert(mark).second);
+  EXPECT_EQ(given.size(), kGenerations);
+  EXPECT_EQ(generations.Give(), 0u);
+  generations.Prepare();
+  EXPECT_EQ(sweeps, 1) << "there is nothing to sweep";
+  generations.Begin();
+  EXPECT_NE(generations.Give(), 0u);
+  EXPECT_EQ(sweeps, 2);
 }
 
 TEST(GenerationsTest, WithoutASweepThereIsNone) {
   bool broken = true;
-  int sweeps = 0;
-  Generations generations(kMask, [&](uint32_t, uint32_t) -> absl::StatusOr<uint64_t> {
-    ++sweeps;
-    if (broken) return absl::UnavailableError("no conntrack");
-    return 0;
-  });
-  EXPECT_EQ(generations.Next(), 0u);
-  EXPECT_EQ(generations.current(), 0u);
+  Generations generations(kMask,
+                          [&](uint32_t, const std::vector<uint32_t>&) -> absl::StatusOr<uint64_t> {
+                            if (broken) return absl::UnavailableError("no conntrack");
+                            return 0;
+                          });
+  generations.Begin();
+  EXPECT_EQ(generations.Give(), 0u);
+  EXPECT_TRUE(generations.given().empty());
   broken = false;
-  EXPECT_NE(generations.Next(), 0u);
+  EXPECT_NE(generations.Give(), 0u);
   broken = true;
   uint32_t had = 1;
-  while (generations.Next() != 0) ++had;
+  for (generations.Begin(); generations.Give() != 0; generations.Begin()) ++had;
   EXPECT_EQ(had, kGenerations);
 }
 
 TEST(GenerationsTest, WithoutBitsThereIsNone) {
-  Generations generations(0, [](uint32_t, uint32_t) -> absl::StatusOr<uint64_t> {
-    ADD_FAILURE() << "nothing to sweep";
-    return 0;
-  });
-  EXPECT_EQ(generations.Next(), 0u);
+  Generations generations(0,
+                          [](uint32_t, const std::vector<uint32_t>&) -> absl::StatusOr<uint64_t> {
+                            ADD_FAILURE() << "nothing to sweep";
+                            return 0;
+                          });
+  generations.Begin();
+  EXPECT_EQ(generations.Give(), 0u);
   generations.Prepare();
 }
 

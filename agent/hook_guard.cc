@@ -4,8 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/clock.h"
 
 namespace sluice::agent {
 namespace {
@@ -28,25 +32,53 @@ HookGuard::~HookGuard() {
 }
 
 void HookGuard::Run() {
-  bool unrestored = false;
+  bool changed = false;
+  std::string by;
+  int wait_ms = -1;
   while (!stop_.load()) {
     std::array<pollfd, 2> fds{pollfd{monitor_->fd(), POLLIN, 0}, pollfd{wakeup_.fd(), POLLIN, 0}};
-    poll(fds.data(), fds.size(), unrestored ? kRetryMs : -1);
-    if (!monitor_->ChangedByOthers(our_port_id_) && !unrestored) continue;
-    const absl::StatusOr<bool> restored = mode_->Restore();
-    if (!restored.ok()) {
-      if (!unrestored) {
-        spdlog::error("rules were changed by another program and cannot be restored: {}",
-                      std::string(restored.status().message()));
-      }
-      unrestored = true;
+    poll(fds.data(), fds.size(), wait_ms);
+    if (std::optional<std::string> who = monitor_->ChangedByOthers(our_port_id_)) {
+      changed = true;
+      by = *std::move(who);
+    }
+    wait_ms = -1;
+    if (!changed) continue;
+    if (const int64_t wait = pace_.WaitNs(MonotonicNow()); wait > 0) {
+      wait_ms = static_cast<int>(wait / 1'000'000) + 1;
       continue;
     }
-    unrestored = false;
-    if (!*restored) continue;
-    ++lost_;
-    spdlog::warn("table inet sluice was changed by another program; restored");
+    changed = !Restore(by);
+    if (changed) wait_ms = kRetryMs;
   }
+}
+
+bool HookGuard::Restore(const std::string& by) {
+  const absl::StatusOr<bool> restored = mode_->Restore();
+  if (!restored.ok()) {
+    if (!refused_) {
+      spdlog::error("rules were changed by another program and cannot be restored: {}",
+                    std::string(restored.status().message()));
+    }
+    refused_ = true;
+    return false;
+  }
+  refused_ = false;
+  if (!*restored) return true;
+  ++lost_;
+  const RestorePace::Line line = pace_.Restored(MonotonicNow());
+  const std::string who = by.empty() ? "" : absl::StrCat(" (it was ", by, ")");
+  if (line.often && line.times > 0) {
+    spdlog::error(
+        "table inet sluice is changed by another program again and again{}; restored {} times "
+        "since "
+        "the last line, and at most 10 times a second: in between packets may pass undecided; end "
+        "that program",
+        who, line.times);
+  } else if (line.times > 0) {
+    spdlog::warn("table inet sluice was changed by another program; restored{}", who);
+  }
+  return true;
 }
 
 }  // namespace sluice::agent

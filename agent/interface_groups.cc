@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proto/text/text.h"
+
 namespace sluice::agent {
 namespace {
 
@@ -13,16 +15,17 @@ InterfaceGroups::InterfaceGroups(const std::vector<Group>& groups) {
   for (const Group& group : groups) {
     for (const std::string& interface : group.interfaces) {
       const bool prefix = interface.ends_with('*');
-      patterns_.push_back(
-          {interface.substr(0, interface.size() - (prefix ? 1 : 0)), prefix, group.name});
+      patterns_.push_back({UnescapeName(interface.substr(0, interface.size() - (prefix ? 1 : 0))),
+                           prefix, group.name});
     }
   }
 }
 
 std::string_view InterfaceGroups::GroupOf(std::string_view interface) const {
   if (interface.empty()) return "";
+  const std::string name = UnescapeName(interface);
   for (const Pattern& pattern : patterns_) {
-    if (pattern.prefix ? interface.starts_with(pattern.text) : interface == pattern.text) {
+    if (pattern.prefix ? name.starts_with(pattern.text) : name == pattern.text) {
       return pattern.group;
     }
   }
@@ -36,9 +39,10 @@ bool IsInterfacePattern(std::string_view text) {
   } else if (text == "." || text == "..") {
     return false;
   }
+  const std::string name = UnescapeName(text);
   // What the kernel refuses in names (dev_valid_name), and further stars.
-  return !text.empty() && text.size() <= kMaxInterfaceName &&
-         std::none_of(text.begin(), text.end(), [](unsigned char c) {
+  return !name.empty() && name.size() <= kMaxInterfaceName &&
+         std::none_of(name.begin(), name.end(), [](unsigned char c) {
            return c <= ' ' || c == 0x7f || c == '/' || c == ':' || c == '*';
          });
 }

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "agent/check.h"
 #include "agent/command_server.h"
@@ -29,23 +30,33 @@
 #include "agent/hook_guard.h"
 #include "agent/interface_groups.h"
 #include "agent/mode_switch.h"
+#include "agent/netfilter/agent_claim.h"
 #include "agent/netfilter/connection_marks.h"
 #include "agent/netfilter/links.h"
 #include "agent/netfilter/packet_timestamps.h"
-#include "agent/netfilter/queue_listing.h"
+#include "agent/netfilter/probe.h"
 #include "agent/netfilter/table.h"
 #include "agent/netfilter/table_monitor.h"
 #include "agent/privileges.h"
 #include "agent/queue_loop.h"
 #include "agent/ready.h"
+#include "agent/release.h"
 #include "agent/remembered_verdicts.h"
+#include "agent/stream_poller.h"
 #include "agent/table_options.h"
+#include "proto/text/text.h"
+#include "third_party/daemon/daemon_log.h"
+#include "third_party/daemon/library_logs.h"
+#include "third_party/daemon/open_files.h"
+#include "third_party/daemon/stray_signals.h"
 
 namespace sluice::agent {
 namespace {
 
 constexpr char kVersion[] = "0.1.0";
+constexpr char kLogPattern[] = "%Y-%m-%dT%H:%M:%S.%e %l %v";
 
+// kUsage: trying again would not help, so the systemd unit does not.
 enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2 };
 
 spdlog::level::level_enum LevelOf(LogLevel level) {
@@ -61,9 +72,9 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
   }
 }
 
-int Fail(const absl::Status& status) {
+int Fail(const absl::Status& status, int exit_code = kFailed) {
   spdlog::error("{}", std::string(status.message()));
-  return kFailed;
+  return exit_code;
 }
 
 v1::AgentIdentity MakeIdentity(const AgentConfig& config) {
@@ -74,6 +85,17 @@ v1::AgentIdentity MakeIdentity(const AgentConfig& config) {
   identity.set_agent_version(kVersion);
   return identity;
 }
+
+// Whether this process may do what an agent does. A queue or table that somebody else holds is
+// refused with EPERM as well, but later, and he may let go of it.
+absl::Status SettleRights(const AgentConfig& config) {
+  if (const absl::Status status = SettlePrivileges(config.user()); !status.ok()) return status;
+  const absl::Status asked = ProbeQueueing();
+  return absl::IsPermissionDenied(asked) ? asked : absl::OkStatus();
+}
+
+// What may be open at once, and room.
+uint64_t OpenFilesFor(const AgentConfig& config) { return 64 + 16 * config.queues().count(); }
 
 InterfaceGroups GroupsOf(const AgentConfig& config) {
   std::vector<InterfaceGroups::Group> groups;
@@ -145,6 +167,7 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
 
 // SIGTERM and SIGINT as a file descriptor. Before any thread starts: they inherit the mask.
 int OpenSignals() {
+  IgnoreStraySignals();
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -162,45 +185,70 @@ void LogTotals(const v1::GatewayStats& stats) {
   }
 }
 
-int Release(const AgentConfig& config) {
-  const auto queue = static_cast<uint16_t>(config.queues().first());
-  if (const auto owner = FindQueueOwner(queue)) {
-    spdlog::error(
-        "queue {} belongs to netlink port {} (for most programs its process id): an agent that "
-        "runs "
-        "puts the rules back; stop it first, or set its mode to off",
-        queue, *owner);
-    return kFailed;
-  }
-  const auto table = Table::Open(TableOptionsOf(config));
-  if (!table.ok()) return Fail(table.status());
-  if (const absl::Status status = (*table)->Remove(); !status.ok()) return Fail(status);
-  spdlog::info("table inet sluice is gone: everything is forwarded that other rules let pass");
+// How this agent is told from others.
+std::string Self(const AgentConfig& config, const std::string& file) {
+  return absl::StrCat("process ", getpid(), ", gateway ", config.gateway(), ", configuration ",
+                      file);
+}
+
+// Of what the agent needs this takes only the capability: it is for when nothing else works.
+int TakeRulesOut() {
+  const absl::StatusOr<bool> found = Release();
+  if (!found.ok())
+    return Fail(found.status(), absl::IsPermissionDenied(found.status()) ? kUsage : kFailed);
+  spdlog::info("table inet sluice {}: everything is forwarded that other rules let pass",
+               *found ? "is gone" : "is not there");
   return kOk;
 }
 
-int Run(const AgentConfig& config) {
+int Run(const AgentConfig& config, const std::string& file) {
   const int signals = OpenSignals();
-  if (const absl::Status status = SettlePrivileges(config.user()); !status.ok()) {
-    return Fail(status);
+  if (const absl::Status status = SettleRights(config); !status.ok()) return Fail(status, kUsage);
+  if (const absl::Status status = RaiseOpenFiles(OpenFilesFor(config), "this agent");
+      !status.ok()) {
+    return Fail(status, kUsage);
   }
+  // Its thread has the rights it is started with.
+  DaemonLog log(STDERR_FILENO, kLogPattern);
+  TakeLibraryLogs();
   const std::vector<std::string> servers(config.servers().begin(), config.servers().end());
   const v1::AgentIdentity identity = MakeIdentity(config);
+
+  // Before anything is changed: rules and queues of an agent that runs are not to be touched.
+  std::unique_ptr<AgentClaim> claim;
+  if (config.hook().manage()) {
+    auto taken = AgentClaim::Take(Self(config, file));
+    if (absl::IsAlreadyExists(taken.status())) {
+      spdlog::error(
+          "another sluice-agent keeps the rules of this network namespace ({}); end it first",
+          std::string(taken.status().message()));
+      return kFailed;
+    }
+    if (!taken.ok()) return Fail(taken.status());
+    claim = *std::move(taken);
+  }
 
   const PacketTimestamps timestamps;
   const auto links = Links::Open();
   if (!links.ok()) return Fail(links.status());
   const InterfaceGroups groups = GroupsOf(config);
 
+  const IcmpLimits icmp_limits;
   StatsSources sources;
+  sources.icmp_limits = &icmp_limits;
   sources.gateway = config.gateway();
   sources.started = google::protobuf::util::TimeUtil::GetCurrentTime();
+  sources.links = links->get();
 
+  Wakeup broken;
   EventReporter reporter(
       {.agent = identity, .servers = servers, .backlog = config.conntrack().backlog()},
-      [&sources] { return ReadStats(sources); });
+      [&sources] { return ReadStats(sources); }, [&broken] { broken.Signal(); });
   sources.reporter = &reporter;
 
+  // A table that is there already was left by an agent in mode on or shadow: taking it out because
+  // the configuration says so would open a gateway that an operator has closed.
+  std::optional<TableState> left;
   std::unique_ptr<Table> table;
   std::unique_ptr<TableMonitor> monitor;
   std::unique_ptr<RememberedVerdicts> remembered;
@@ -209,13 +257,16 @@ int Run(const AgentConfig& config) {
     auto opened = Table::Open(options);
     if (!opened.ok()) return Fail(opened.status());
     table = *std::move(opened);
+    // Before there are queues: what they number is counted from here on.
+    const absl::StatusOr<std::optional<TableState>> found = table->Found();
+    if (!found.ok()) return Fail(found.status());
+    left = *found;
     auto monitoring = TableMonitor::Open();
     if (!monitoring.ok()) return Fail(monitoring.status());
     monitor = *std::move(monitoring);
     remembered = std::make_unique<RememberedVerdicts>(table.get(), options, SweepGenerations);
   }
 
-  Wakeup broken;
   std::vector<std::unique_ptr<QueueLoop>> queues;
   for (uint32_t i = 0; i < config.queues().count(); ++i) {
     auto queue = QueueLoop::Open(QueueOptionsOf(config, identity, groups, remembered.get(), i),
@@ -240,14 +291,6 @@ int Run(const AgentConfig& config) {
     sources.conntrack = conntrack.get();
   }
 
-  // A table that is there already was left by an agent in mode on or shadow: taking it out because
-  // the configuration says so would open a gateway that an operator has closed.
-  std::optional<TableState> left;
-  if (table != nullptr) {
-    const absl::StatusOr<std::optional<TableState>> found = table->Found();
-    if (!found.ok()) return Fail(found.status());
-    left = *found;
-  }
   for (const auto& queue : queues) {
     // What that table has queued by now is asked about, not waved through as in mode off.
     if (left) queue->SetMode(left->mode == TableMode::kOn ? v1::MODE_ON : v1::MODE_SHADOW);
@@ -278,7 +321,8 @@ int Run(const AgentConfig& config) {
         }
         return hello;
       },
-      [&](const v1::Command& command) { return RunCommand(command, mode, sources); });
+      [&](const v1::Command& command) { return RunCommand(command, mode, sources); },
+      [&broken] { broken.Signal(); });
   commands.Start();
 
   spdlog::info("gateway {}: ready, mode {}", config.gateway(),
@@ -323,7 +367,8 @@ int Run(const AgentConfig& config) {
 int Main(int argc, char** argv) {
   CLI::App app{
       "sluice-agent: holds this gateway's forwarded packets until a decider answers.\n"
-      "Needs CAP_NET_ADMIN. Exit codes: 0 well, 1 failed, 2 bad usage or configuration.",
+      "Needs CAP_NET_ADMIN. Exit codes: 0 well, 1 failed, 2 bad usage or configuration, or the\n"
+      "rights are missing.",
       "sluice-agent"};
   std::string file = "/etc/sluice/agent.yaml";
   bool check = false;
@@ -331,9 +376,10 @@ int Main(int argc, char** argv) {
   app.add_option("--config", file, "YAML configuration")->capture_default_str();
   auto* check_flag =
       app.add_flag("--check", check, "Test kernel, permissions, rules and servers; change nothing");
-  app.add_flag("--release", release,
-               "Take the agent's rules out: everything is forwarded. Needs no server; stop the "
-               "agent first")
+  app.add_flag(
+         "--release", release,
+         "Take the agent's rules out: everything is forwarded. Needs neither configuration nor "
+         "server; stop the agent first")
       ->excludes(check_flag);
   app.set_version_flag("--version", kVersion);
   try {
@@ -343,15 +389,16 @@ int Main(int argc, char** argv) {
   }
 
   spdlog::set_default_logger(spdlog::stderr_logger_mt("agent"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  spdlog::set_pattern(kLogPattern);
+  if (release) return TakeRulesOut();
   const absl::StatusOr<AgentConfig> config = ReadConfigFile(file);
   if (!config.ok()) {
-    std::cerr << config.status().message() << "\n";
+    std::cerr << SafeLines(std::string(config.status().message())) << "\n";
     return kUsage;
   }
   spdlog::set_level(LevelOf(config->log_level()));
   if (check) return Check(*config, std::cout) ? kOk : kFailed;
-  return release ? Release(*config) : Run(*config);
+  return Run(*config, file);
 }
 
 }  // namespace
@@ -361,5 +408,6 @@ int main(int argc, char** argv) {
   // Debian builds abseil without NDEBUG: to find deadlocks, each of gRPC's locks would be entered
   // into one graph, behind one lock for all threads.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  sluice::agent::StreamPoller::Install();
   return sluice::agent::Main(argc, argv);
 }

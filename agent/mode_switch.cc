@@ -1,7 +1,6 @@
 #include "agent/mode_switch.h"
 
 #include <spdlog/spdlog.h>
-#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,18 +8,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/clock.h"
 
 namespace sluice::agent {
 namespace {
 
 // If the kernel refuses to let the mode be reverted: how long to wait before trying again.
 constexpr int64_t kRetryNs = 1'000'000'000;
-
-int64_t Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
-}
 
 TableMode TableModeOf(v1::Mode mode) {
   return mode == v1::MODE_SHADOW ? TableMode::kShadow : TableMode::kOn;
@@ -96,7 +90,7 @@ ModeSwitch::State ModeSwitch::state() const {
 ModeSwitch::State ModeSwitch::Read() const {
   State state = {.mode = mode_, .reverts_in_ns = std::nullopt};
   if (const auto at = confirmation_.reverts_at()) {
-    state.reverts_in_ns = std::max<int64_t>(*at - Now(), 0);
+    state.reverts_in_ns = std::max<int64_t>(*at - MonotonicNow(), 0);
   }
   return state;
 }
@@ -114,7 +108,7 @@ absl::StatusOr<ModeSwitch::Change> ModeSwitch::Set(v1::Mode mode,
   }
   const bool waited = confirmation_.reverts_at().has_value();
   ModeConfirmation confirmation = confirmation_;
-  confirmation.Set(previous, mode, confirm_within_ns, Now());
+  confirmation.Set(previous, mode, confirm_within_ns, MonotonicNow());
   if (absl::Status status = Apply(mode, confirmation); !status.ok()) return status;
   changed_.notify_all();
   if (confirmation_.reverts_at()) {
@@ -185,7 +179,7 @@ absl::Status ModeSwitch::Revert() {
     spdlog::error("mode {} was not confirmed, and mode {} cannot be had: {}",
                   std::string(ModeName(unconfirmed)), std::string(ModeName(mode)),
                   std::string(status.message()));
-    confirmation_.Postpone(Now() + kRetryNs);
+    confirmation_.Postpone(MonotonicNow() + kRetryNs);
     return status;
   }
   spdlog::warn("mode {} was not confirmed: mode {} again", std::string(ModeName(unconfirmed)),
@@ -202,7 +196,7 @@ void ModeSwitch::RunClock() {
     };
     if (!at) {
       lock.Wait(changed_, other);
-    } else if (!lock.WaitFor(changed_, std::chrono::nanoseconds(*at - Now()), other)) {
+    } else if (!lock.WaitFor(changed_, std::chrono::nanoseconds(*at - MonotonicNow()), other)) {
       // What it fails for is logged there, and it comes back here in a second.
       Revert().IgnoreError();
     }

@@ -170,6 +170,7 @@ TEST_F(ModeSwitchTest, RevertsAtOnceWhenNobodyWouldKeepTheTime) {
 }
 
 TEST_F(ModeSwitchTest, TheTableSaysWhatIsNotConfirmed) {
+  const OlderKernel older;
   Set(v1::MODE_ON, kHour);
   EXPECT_EQ(Rules(), TableState(TableMode::kOn, TableRevert::kToOff));
   Set(v1::MODE_SHADOW, kHour);
@@ -207,6 +208,7 @@ TEST_F(ModeSwitchTest, AdoptsWhatWasConfirmedAndNothingElse) {
 }
 
 TEST_F(ModeSwitchTest, RestoresTheRulesOfTheMode) {
+  const OlderKernel older;
   for (const v1::Mode mode : {v1::MODE_ON, v1::MODE_SHADOW}) {
     Set(mode);
     Shell("nft flush ruleset");

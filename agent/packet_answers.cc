@@ -51,6 +51,7 @@ void PacketAnswers::Refuse(const PendingPacket& packet, v1::Notify notify, uint3
   const Notification notification = NotificationOf(notify);
   if (options_.mark_mask == 0 || (slot == 0 && notification == Notification::kNone) ||
       packet.released || mode_ == v1::MODE_SHADOW) {
+    if (options_.mark_mask == 0 && notification != Notification::kNone) ++counters_.unnotified;
     return Drop(packet, v1::CAUSE_VERDICT);
   }
   // The queue lets it go on to the guard, which refuses it as the mark says, and as undecided if it

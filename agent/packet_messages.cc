@@ -1,10 +1,12 @@
 #include "agent/packet_messages.h"
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "agent/netfilter/mark_bits.h"
+#include "proto/text/text.h"
 
 namespace sluice::agent {
 namespace {
@@ -45,7 +47,11 @@ void FillRarities(const QueuedPacket& packet, v1::Packet& message) {
   if (packet.vlan_tci) message.set_vlan_tci(*packet.vlan_tci);
   if (packet.vlan_protocol) message.set_vlan_protocol(*packet.vlan_protocol);
   Assign(packet.l2_header, message.mutable_l2_header());
-  message.mutable_security_context()->assign(packet.security_context);
+  if (packet.security_context.empty()) {
+    message.clear_security_context();
+  } else {
+    message.set_security_context(EscapeName(packet.security_context));
+  }
 }
 
 }  // namespace
@@ -68,8 +74,8 @@ const PacketMessages::Interface& PacketMessages::Look(uint32_t ifindex) {
 
 // A recycled message still holds its last packet, so every field is set, or cleared, here.
 std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
-                                                 const PacketHeaders& headers, uint32_t mark_mask,
-                                                 int64_t arrival_realtime_ns) {
+                                                 const PacketHeaders& headers, uint32_t shown_bytes,
+                                                 uint32_t mark_mask, int64_t arrival_realtime_ns) {
   std::unique_ptr<v1::Packet> made;
   if (spare_.empty()) {
     made = std::make_unique<v1::Packet>();
@@ -79,7 +85,8 @@ std::unique_ptr<v1::Packet> PacketMessages::Make(const QueuedPacket& packet,
   }
   v1::Packet& message = *made;
   message.set_family(headers.family);
-  Assign(packet.payload, message.mutable_payload());
+  Assign(packet.payload.first(std::min<size_t>(packet.payload.size(), shown_bytes)),
+         message.mutable_payload());
   message.set_original_length(packet.original_length);
   if (packet.has_payload) {
     FillHeaders(headers, *message.mutable_headers());

@@ -22,10 +22,12 @@ class PacketMessages final {
   PacketMessages(const Links* links, const InterfaceGroups* groups)
       : links_(links), groups_(groups) {}
 
-  // Complete but for the transaction id and how long it has waited. `mark_mask` are the bits of the
-  // packet's mark that are ours (mark_bits.h): what they say of it is shown as such.
+  // Complete but for the transaction id and how long it has waited. Of the packet's bytes at most
+  // `shown_bytes` are in it; headers were read in all that the kernel copied. `mark_mask` are the
+  // bits of the packet's mark that are ours (mark_bits.h): what they say of it is shown as such.
   std::unique_ptr<v1::Packet> Make(const QueuedPacket& packet, const PacketHeaders& headers,
-                                   uint32_t mark_mask, int64_t arrival_realtime_ns);
+                                   uint32_t shown_bytes, uint32_t mark_mask,
+                                   int64_t arrival_realtime_ns);
   // Takes back what Make made; null does nothing.
   void Recycle(std::unique_ptr<v1::Packet> message);
 

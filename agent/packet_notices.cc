@@ -31,7 +31,7 @@ void PacketNotices::Post(const PendingPacket& packet, v1::Cause cause, Passed pa
   event.mutable_time()->set_seconds(realtime_ns / kSecond);
   event.mutable_time()->set_nanos(static_cast<int32_t>(realtime_ns % kSecond));
   v1::PacketNotice& notice = *event.mutable_packet();
-  *notice.mutable_headers() = packet.message->headers();
+  if (packet.message->has_headers()) *notice.mutable_headers() = packet.message->headers();
   notice.set_family(packet.family);
   notice.set_cause(cause);
   notice.set_action(passed == Passed::kAccepted ? v1::ACTION_ACCEPT : v1::ACTION_DROP);

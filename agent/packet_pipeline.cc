@@ -19,6 +19,8 @@ constexpr int64_t kSecond = 1'000'000'000;
 // Of as many packets pending the messages are left as they are, which costs nothing, and a kilobyte
 // each. Where more wait for a slow decider, or on hold, they are packed.
 constexpr size_t kUnpacked = 1024;
+// decision.proto, DecideWelcome.policy_version.
+constexpr size_t kLongestPolicyVersion = 256;
 constexpr uint32_t kHighestQueue = 65535;
 
 v1::Family FamilyOf(uint16_t hw_protocol) {
@@ -30,6 +32,12 @@ v1::Family FamilyOf(uint16_t hw_protocol) {
     default:
       return v1::FAMILY_UNSPECIFIED;
   }
+}
+
+absl::Status CheckPolicyVersion(const std::string& version) {
+  if (version.size() <= kLongestPolicyVersion) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("a policy_version of ", version.size(),
+                                                 " bytes, more than ", kLongestPolicyVersion));
 }
 
 AnswerOptions AnswerOptionsOf(const PipelineOptions& options) {
@@ -66,8 +74,13 @@ PendingPacket PacketPipeline::Begin(const QueuedPacket& queued) {
   packet.era = slots_.era();
   packet.arrival_ns = clock_.Arrival(queued.timestamp_ns);
   packet.deadline_ns = packet.arrival_ns + options_.deadline_ns;
-  packet.bytes = static_cast<uint32_t>(queued.payload.size());
-  packet.whole = queued.has_payload && queued.payload.size() == queued.original_length &&
+  const auto shown =
+      static_cast<uint32_t>(std::min<size_t>(queued.payload.size(), wishes_.shown_bytes()));
+  packet.bytes = shown;
+  packet.input_ifindex = queued.input_ifindex;
+  packet.output_ifindex = queued.output_ifindex;
+  // To the decider: what it has not seen it does not replace.
+  packet.whole = queued.has_payload && shown == queued.original_length &&
                  (queued.skb_info & (kSkbGso | kSkbChecksumNotReady)) == 0;
   packet.family = FamilyOf(queued.hw_protocol);
   return packet;
@@ -111,7 +124,7 @@ v1::Cause PacketPipeline::WhyNotAsk(const QueuedPacket& queued, const PendingPac
 
 std::unique_ptr<v1::Packet> PacketPipeline::Make(const QueuedPacket& queued,
                                                  const PacketHeaders& headers) {
-  return messages_.Make(queued, headers, options_.mark_mask,
+  return messages_.Make(queued, headers, wishes_.shown_bytes(), options_.mark_mask,
                         queued.timestamp_ns.value_or(clock_.realtime_ns()));
 }
 
@@ -151,6 +164,9 @@ void PacketPipeline::OnUnreadable() {
 }
 
 absl::Status PacketPipeline::OnWelcome(uint32_t stream, const v1::DecideWelcome& welcome) {
+  if (absl::Status status = CheckPolicyVersion(welcome.policy_version()); !status.ok()) {
+    return status;
+  }
   if (absl::Status status = wishes_.Set(welcome.wishes()); !status.ok()) return status;
   slots_.SetPolicy(welcome.policy_version());
   stream_ = stream;
@@ -170,6 +186,9 @@ absl::Status PacketPipeline::OnWelcome(uint32_t stream, const v1::DecideWelcome&
 }
 
 absl::Status PacketPipeline::OnRetune(const v1::Retune& retune) {
+  if (absl::Status status = CheckPolicyVersion(retune.policy_version()); !status.ok()) {
+    return status;
+  }
   if (absl::Status status = wishes_.Set(retune.wishes()); !status.ok()) return status;
   slots_.SetPolicy(retune.policy_version());
   return absl::OkStatus();
@@ -187,21 +206,28 @@ void PacketPipeline::Apply(const v1::Verdict& verdict, uint32_t stream) {
   unanswered_since_ns_ = 0;
   if (wishes_.strict()) ApplyOrder(packet.transaction_id, stream);
   hold_times_.Add(clock_.monotonic_ns() - packet.arrival_ns);
-  std::string why_not;
-  const uint32_t slot = SlotFor(packet, verdict, why_not);
-  if (!why_not.empty()) return Invalid(std::move(packet), why_not);
-  if (verdict.action() == v1::ACTION_UNSPECIFIED || verdict.action() == v1::ACTION_DROP) {
-    answers_.Refuse(packet, verdict.notify(), slot);
-  } else if (!Forward(packet, verdict, slot, why_not)) {
-    return Invalid(std::move(packet), why_not);
+  if (const absl::Status done = CarryOut(packet, verdict); !done.ok()) {
+    return Invalid(std::move(packet), done);
   }
   messages_.Recycle(std::move(packet.message));
 }
 
-uint32_t PacketPipeline::SlotFor(const PendingPacket& packet, const v1::Verdict& verdict,
-                                 std::string& why_not) {
-  const auto kind = KindOf(verdict, why_not);
+absl::Status PacketPipeline::CarryOut(const PendingPacket& packet, const v1::Verdict& verdict) {
+  const auto kind = KindOf(verdict);
+  if (!kind.ok()) return kind.status();
+  const uint32_t slot = SlotFor(packet, *kind);
+  if (verdict.action() == v1::ACTION_UNSPECIFIED || verdict.action() == v1::ACTION_DROP) {
+    answers_.Refuse(packet, verdict.notify(), slot);
+    return absl::OkStatus();
+  }
+  return Forward(packet, verdict, slot);
+}
+
+uint32_t PacketPipeline::SlotFor(const PendingPacket& packet, std::optional<RememberedKind> kind) {
   if (!kind || mode_ != v1::MODE_ON || packet.released) return 0;
+  if (kind->accept && kind->scope == RememberedScope::kConnection) {
+    kind->devices = DevicePair::Of(packet.input_ifindex, packet.output_ifindex);
+  }
   return slots_.SlotFor(*kind, packet.era);
 }
 
@@ -210,42 +236,47 @@ void PacketPipeline::StopRemembering() {
   slots_.Stop();
 }
 
-bool PacketPipeline::Forward(const PendingPacket& packet, const v1::Verdict& verdict, uint32_t slot,
-                             std::string& why_not) {
+absl::Status PacketPipeline::Forward(const PendingPacket& packet, const v1::Verdict& verdict,
+                                     uint32_t slot) {
   PacketChange change{.set = verdict.mark(), .mask = verdict.mark_mask()};
   if (verdict.has_payload()) {
-    change.payload = rewriter_.Rewritten(packet, verdict, wishes_.rewrite(), why_not);
-    if (!why_not.empty()) return false;
+    const auto payload = rewriter_.Rewritten(packet, verdict, wishes_.rewrite());
+    if (!payload.ok()) return payload.status();
+    change.payload = *payload;
   }
   const bool repeats = verdict.action() == v1::ACTION_REPEAT;
   if (verdict.action() == v1::ACTION_ACCEPT) {
     answers_.Accept(packet, v1::CAUSE_VERDICT, change, slot);
-    return true;
+    return absl::OkStatus();
   }
   if (!repeats && verdict.action() != v1::ACTION_REQUEUE) {
-    why_not = absl::StrCat("action ", static_cast<int>(verdict.action()),
-                           ": not among the capabilities of the hello");
-    return false;
+    return absl::InvalidArgumentError(absl::StrCat("action ", static_cast<int>(verdict.action()),
+                                                   ": not among the capabilities of the hello"));
   }
   if (verdict.requeue_to() > kHighestQueue) {
-    why_not = absl::StrCat("requeue_to: ", verdict.requeue_to(), "; numbers end at 65535");
-  } else if ((repeats || answers_.Ours(static_cast<uint16_t>(verdict.requeue_to()))) &&
-             options_.mark_mask == 0) {
-    why_not = "cannot be counted, and so not ended, where the rules are the operator's";
-  } else if (Repeats(options_.mark_mask, packet.mark) == kMostRepeats) {
-    why_not = absl::StrCat("the packet has been repeated or requeued ", kMostRepeats, " times");
+    return absl::InvalidArgumentError(
+        absl::StrCat("requeue_to: ", verdict.requeue_to(), "; numbers end at 65535"));
   }
-  if (!why_not.empty()) return false;
+  if ((repeats || answers_.Ours(static_cast<uint16_t>(verdict.requeue_to()))) &&
+      options_.mark_mask == 0) {
+    return absl::InvalidArgumentError(
+        "cannot be counted, and so not ended, where the rules are the operator's");
+  }
+  if (Repeats(options_.mark_mask, packet.mark) == kMostRepeats) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the packet has been repeated or requeued ", kMostRepeats, " times"));
+  }
   if (repeats) {
     answers_.Repeat(packet, change);
   } else {
     answers_.Requeue(packet, static_cast<uint16_t>(verdict.requeue_to()), change);
   }
-  return true;
+  return absl::OkStatus();
 }
 
-void PacketPipeline::Invalid(PendingPacket packet, std::string_view why) {
-  errors_.Add(packet.transaction_id, v1::VERDICT_ERROR_INVALID, why);
+void PacketPipeline::Invalid(PendingPacket packet, const absl::Status& why) {
+  const absl::string_view message = why.message();
+  errors_.Add(packet.transaction_id, v1::VERDICT_ERROR_INVALID, {message.data(), message.size()});
   GiveFallback(std::move(packet), v1::CAUSE_INVALID_VERDICT);
 }
 
@@ -254,14 +285,13 @@ void PacketPipeline::Hold(const v1::Verdict& verdict, uint32_t stream) {
   // The limit is at most a minute, so that longer wishes need not be told apart.
   const int64_t more_ns =
       std::clamp<int64_t>(wanted.seconds(), -1, 3600) * kSecond + wanted.nanos();
-  std::string why_not;
-  KindOf(verdict, why_not);
-  if (more_ns <= 0) why_not = "hold_for: must be more than 0";
-  if (options_.hold_limit_ns == 0) why_not = "this agent holds no packets";
-  if (!why_not.empty()) {
+  absl::Status can = KindOf(verdict).status();
+  if (more_ns <= 0) can = absl::InvalidArgumentError("hold_for: must be more than 0");
+  if (options_.hold_limit_ns == 0) can = absl::InvalidArgumentError("this agent holds no packets");
+  if (!can.ok()) {
     auto taken = pending_.Take(verdict.transaction_id(), stream);
     if (!taken.packet) return CountAbsent(taken.absent, verdict.transaction_id());
-    return Invalid(*std::move(taken.packet), why_not);
+    return Invalid(*std::move(taken.packet), can);
   }
   const auto absent =
       pending_.Defer(verdict.transaction_id(), stream, more_ns, options_.hold_limit_ns);
@@ -359,6 +389,7 @@ void PacketPipeline::FillStats(v1::QueueStats& stats) const {
   stats.set_pending_peak(pending_.peak());
   stats.set_pending_bytes(pending_.bytes());
   hold_times_.Fill(*stats.mutable_hold_time());
+  stats.set_segmented(wishes_.segmented());
 }
 
 }  // namespace sluice::agent

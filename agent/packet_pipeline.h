@@ -4,8 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
+#include "absl/status/status.h"
 #include "agent/arrival_clock.h"
 #include "agent/decider_wishes.h"
 #include "agent/decision_listener.h"
@@ -55,7 +55,8 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   PacketPipeline(const PipelineOptions& options, PacketQueue* queue, const Links* links,
                  EventSink* events);
 
-  // A turn of the loop begins. What the turn reads arrived between the last DrainedAt and now.
+  // A turn of the loop begins. What the turn reads arrived since the last turn in which Drained was
+  // called.
   void BeginTurn(int64_t monotonic_ns, int64_t realtime_ns);
   // The kernel's queue was found empty in this turn.
   void Drained() { clock_.Drained(); }
@@ -115,10 +116,11 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   PendingPacket Begin(const QueuedPacket& queued);
   void Apply(const v1::Verdict& verdict, uint32_t stream);
   void Hold(const v1::Verdict& verdict, uint32_t stream);
-  // Carries out a verdict that lets the packet go on; false, and why, if that cannot be.
-  bool Forward(const PendingPacket& packet, const v1::Verdict& verdict, uint32_t slot,
-               std::string& why_not);
-  void Invalid(PendingPacket packet, std::string_view why);
+  // Carries out a verdict. INVALID_ARGUMENT: that cannot be.
+  absl::Status CarryOut(const PendingPacket& packet, const v1::Verdict& verdict);
+  // The same of one that lets the packet go on.
+  absl::Status Forward(const PendingPacket& packet, const v1::Verdict& verdict, uint32_t slot);
+  void Invalid(PendingPacket packet, const absl::Status& why);
   void ApplyOrder(uint64_t transaction_id, uint32_t stream);
   // For what a packet that has come gets the fallback at once; unspecified: for nothing. Reads its
   // headers.
@@ -130,8 +132,8 @@ class PacketPipeline final : public QueueMessages, public DecisionListener {
   bool Noted(v1::Cause cause);
   void Note(PendingPacket packet, v1::Cause cause, Passed passed);
   void CountAbsent(PendingTable::Absent absent, uint64_t transaction_id);
-  // The slot of the verdict; 0 if it is not to be remembered. Else as Forward.
-  uint32_t SlotFor(const PendingPacket& packet, const v1::Verdict& verdict, std::string& why_not);
+  // The slot for what is to be remembered of the verdict; 0 if it is not.
+  uint32_t SlotFor(const PendingPacket& packet, std::optional<RememberedKind> kind);
 
   const PipelineOptions options_;
   DeciderWishes wishes_;

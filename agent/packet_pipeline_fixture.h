@@ -133,6 +133,8 @@ class PacketPipelineTest : public testing::Test {
     packet.hw_protocol = hw_protocol;
     packet.hook = 2;
     packet.mark = mark;
+    packet.input_ifindex = input_ifindex_;
+    packet.output_ifindex = output_ifindex_;
     packet.has_payload = true;
     packet.payload = hw_protocol == 0x86dd ? v6 : v4;
     packet.original_length = static_cast<uint32_t>(packet.payload.size());
@@ -186,6 +188,9 @@ class PacketPipelineTest : public testing::Test {
   FakeQueue queue_;
   FakeEvents events_;
   std::optional<PacketPipeline> pipeline_;
+  // Of what is pushed.
+  uint32_t input_ifindex_ = 0;
+  uint32_t output_ifindex_ = 0;
   int64_t now_ns_ = 0;
 };
 

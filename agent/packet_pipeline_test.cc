@@ -67,6 +67,13 @@ TEST_F(PacketPipelineTest, ShowsManyPacketsToTheNextDeciderAsToTheFirst) {
   EXPECT_EQ(Stats().asked_again(), 3000u);
 }
 
+TEST_F(PacketPipelineTest, RefusesAPolicyVersionThatIsTooLong) {
+  EXPECT_FALSE(Welcome(kStream, {}, std::string(257, 'x')).ok());
+  EXPECT_TRUE(Welcome(kStream, {}, std::string(256, 'x')).ok());
+  EXPECT_FALSE(Retune({}, std::string(257, 'x')).ok());
+  EXPECT_TRUE(Retune({}, std::string(256, 'x')).ok());
+}
+
 TEST_F(PacketPipelineTest, GivesTheFallbackOnceEveryServerWasTried) {
   Push(1);
   EXPECT_TRUE(queue_.given.empty()) << "a server may yet be reached";
@@ -222,10 +229,44 @@ TEST_F(PacketPipelineTest, ChecksCopyWishes) {
   EXPECT_FALSE(Welcome(kStream, wishes).ok());
   wishes.set_copy_range(40);
   EXPECT_TRUE(Welcome(kStream, wishes).ok());
-  EXPECT_EQ(queue_.range, (CopyRange{.meta = false, .bytes = 40}));
+  EXPECT_EQ(queue_.range, (CopyRange{.meta = false, .bytes = 128})) << "headers are read in these";
+  wishes.set_copy_range(200);
+  EXPECT_TRUE(Retune(wishes).ok());
+  EXPECT_EQ(queue_.range, (CopyRange{.meta = false, .bytes = 200}));
   wishes.set_copy_mode(v1::COPY_MODE_META);
   EXPECT_TRUE(Retune(wishes).ok());
   EXPECT_TRUE(queue_.range.meta);
+}
+
+TEST_F(PacketPipelineTest, ReadsHeadersBeyondWhatItShows) {
+  for (const uint32_t range : {1, 19, 20, 23}) {
+    v1::Wishes wishes;
+    wishes.set_copy_range(range);
+    Connect(wishes);
+    Push(range);
+    const auto asked = Asked();
+    ASSERT_EQ(asked.size(), 1u);
+    EXPECT_EQ(asked[0].payload().size(), range);
+    EXPECT_EQ(asked[0].headers().source().size(), 4u);
+    EXPECT_EQ(asked[0].headers().protocol(), 17u);
+    EXPECT_TRUE(asked[0].headers().has_destination_port());
+    EXPECT_FALSE(asked[0].headers().cut_short());
+    Answer({Verdict(asked[0].transaction_id(), v1::ACTION_ACCEPT)});
+  }
+  EXPECT_EQ(Stats().pending_bytes(), 0u);
+}
+
+TEST_F(PacketPipelineTest, RefusesFamiliesThereAreNot) {
+  v1::Wishes wishes;
+  wishes.add_families(v1::FAMILY_IPV4);
+  wishes.add_families(static_cast<v1::Family>(7));
+  const absl::Status status = Welcome(kStream, wishes);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("families: 7"), absl::string_view::npos) << status;
+  Connect();
+  EXPECT_FALSE(Retune(wishes).ok());
+  Push(1, 0, 0x86dd);
+  EXPECT_EQ(Asked().size(), 1u) << "the wishes are as before";
 }
 
 TEST_F(PacketPipelineTest, ModeOffAcceptsWithoutAMark) {

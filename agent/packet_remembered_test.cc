@@ -67,6 +67,15 @@ TEST_F(PacketRememberedTest, VerdictsCarryTheirSlots) {
   EXPECT_EQ(Stats().dropped(), 1u);
 }
 
+TEST_F(PacketRememberedTest, ConnectionsOfOtherDevicesAreOtherKinds) {
+  input_ifindex_ = 7;
+  output_ifindex_ = 4;
+  Answer({For(Present(1), v1::SCOPE_CONNECTION)});
+  EXPECT_EQ(queue_.given.at(1).mark, kDecided);
+  ASSERT_EQ(memory_.wanted.size(), 1u);
+  EXPECT_EQ(memory_.wanted[0].devices, (DevicePair{.low = 4, .high = 7}));
+}
+
 TEST_F(PacketRememberedTest, KindsWithoutASlotAreDecidedAndWanted) {
   Answer({For(Present(1), v1::SCOPE_PEER), For(Present(2), v1::SCOPE_PEER, v1::ACTION_DROP)});
   EXPECT_EQ(queue_.given.at(1).mark, kDecided);

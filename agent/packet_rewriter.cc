@@ -21,24 +21,31 @@ bool IsWholePacket(v1::Family family, std::string_view payload) {
 
 }  // namespace
 
-std::string_view PacketRewriter::Rewritten(const PendingPacket& packet, const v1::Verdict& verdict,
-                                           bool announced, std::string& why_not) {
+absl::StatusOr<std::string_view> PacketRewriter::Rewritten(const PendingPacket& packet,
+                                                           const v1::Verdict& verdict,
+                                                           bool announced) {
   const std::string& payload = verdict.payload();
   if (!announced) {
-    why_not = "payload: the wishes did not announce it (rewrite)";
-  } else if (!packet.whole) {
-    why_not = "payload: the packet was not copied whole, or is several segments";
-  } else if (payload.size() > VerdictBuffer::kLargestPayload) {
-    why_not = absl::StrCat("payload: of ", payload.size(), " bytes; at most ",
-                           VerdictBuffer::kLargestPayload);
-  } else if (!IsWholePacket(packet.family, payload)) {
-    why_not = "payload: not a whole packet of the same family, as long as its header says";
+    return absl::InvalidArgumentError("payload: the wishes did not announce it (rewrite)");
   }
-  if (!why_not.empty() || !verdict.fix_checksums()) return payload;
+  if (!packet.whole) {
+    return absl::InvalidArgumentError(
+        "payload: the packet was not copied whole, or is several segments");
+  }
+  if (payload.size() > VerdictBuffer::kLargestPayload) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "payload: of ", payload.size(), " bytes; at most ", VerdictBuffer::kLargestPayload));
+  }
+  if (!IsWholePacket(packet.family, payload)) {
+    return absl::InvalidArgumentError(
+        "payload: not a whole packet of the same family, as long as its header says");
+  }
+  if (!verdict.fix_checksums()) return payload;
   repaired_ = payload;
   if (!RepairChecksums(packet.family,
                        {reinterpret_cast<uint8_t*>(repaired_.data()), repaired_.size()})) {
-    why_not = "payload: its headers disagree about its length, or hide where it ends up";
+    return absl::InvalidArgumentError(
+        "payload: its headers disagree about its length, or hide where it ends up");
   }
   return repaired_;
 }

@@ -160,6 +160,19 @@ TEST_F(PacketPipelineTest, StrictOrderDoesNotSpareWhatIsHeld) {
   EXPECT_EQ(Stats().badsync().dropped(), 1u);
 }
 
+TEST_F(PacketPipelineTest, RewritesNoPacketOfWhichItShowedAPart) {
+  v1::Wishes wishes;
+  wishes.set_rewrite(true);
+  wishes.set_copy_range(20);
+  Connect(wishes);
+  Push(1);
+  const auto asked = Asked();
+  v1::Verdict verdict = Verdict(asked.at(0).transaction_id(), v1::ACTION_ACCEPT);
+  verdict.set_payload(asked[0].payload());
+  Answer({verdict});
+  EXPECT_EQ(Stats().invalid_verdict().dropped(), 1u);
+}
+
 TEST_F(PacketPipelineTest, RewritesPacketsItSawWhole) {
   v1::Wishes wishes;
   wishes.set_rewrite(true);

@@ -30,6 +30,8 @@ struct PendingPacket {
   uint32_t stream = 0;      // Decide stream it was, or is to be, presented on; 0: none yet
   uint32_t era = 0;         // RememberedSlots's, when it was presented
   uint32_t bytes = 0;       // copied of it
+  uint32_t input_ifindex = 0;
+  uint32_t output_ifindex = 0;
   v1::Family family = v1::FAMILY_UNSPECIFIED;
   bool whole = false;     // all of it was copied, one segment with its checksums filled in
   bool released = false;  // the kernel was told to let it go; the verdict is for the record

@@ -11,6 +11,7 @@
 #include <future>
 #include <utility>
 
+#include "agent/clock.h"
 #include "agent/netfilter/queue_listing.h"
 
 namespace sluice::agent {
@@ -22,18 +23,13 @@ constexpr int64_t kUnansweredAtMost = 2'000'000'000;
 // Between two looks at verdicts and deadlines, at most this many reads of 64 packets.
 constexpr int kReceivesATurn = 16;
 
-int64_t Now(clockid_t clock) {
-  timespec time;
-  clock_gettime(clock, &time);
-  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<QueueLoop>> QueueLoop::Open(const QueueLoopOptions& options,
                                                            const Links* links, EventSink* events,
                                                            std::function<void()> failed) {
-  auto socket = QueueSocket::Open(options.socket, options.pipeline.copy_range);
+  auto socket =
+      QueueSocket::Open(options.socket, DeciderWishes::OfKernel(options.pipeline.copy_range));
   if (!socket.ok()) return socket.status();
   return std::unique_ptr<QueueLoop>(
       new QueueLoop(options, *std::move(socket), links, events, std::move(failed)));
@@ -83,8 +79,8 @@ void QueueLoop::Run() {
 }
 
 void QueueLoop::Turn() {
-  const int64_t now = Now(CLOCK_MONOTONIC);
-  pipeline_.BeginTurn(now, Now(CLOCK_REALTIME));
+  const int64_t now = MonotonicNow();
+  pipeline_.BeginTurn(now, ReadClock(CLOCK_REALTIME));
   AttendDecider(now);
   // Before the verdicts are carried out, which takes longer the more there are: meanwhile the
   // decider has work again.
@@ -128,7 +124,7 @@ void QueueLoop::Wait() {
 void QueueLoop::Receive() {
   for (int i = 0; i < kReceivesATurn; ++i) {
     // Anew: if this thread was stopped since the turn began, what is read now may be old.
-    pipeline_.BeginTurn(Now(CLOCK_MONOTONIC), Now(CLOCK_REALTIME));
+    pipeline_.BeginTurn(MonotonicNow(), ReadClock(CLOCK_REALTIME));
     switch (socket_->Receive(pipeline_)) {
       case QueueSocket::Received::kSome:
       case QueueSocket::Received::kOverrun:  // the gap in the packet ids counts what was lost

@@ -27,20 +27,19 @@ std::optional<RememberedScope> ScopeOf(v1::Scope scope) {
 
 }  // namespace
 
-std::optional<RememberedKind> KindOf(const v1::Verdict& verdict, std::string& why_not) {
+absl::StatusOr<std::optional<RememberedKind>> KindOf(const v1::Verdict& verdict) {
   const std::optional<RememberedScope> scope = ScopeOf(verdict.scope());
   if (!scope) return std::nullopt;
   const bool accept = verdict.action() == v1::ACTION_ACCEPT;
   if (!accept && verdict.action() != v1::ACTION_DROP &&
       verdict.action() != v1::ACTION_UNSPECIFIED) {
-    why_not = "scope: only ACTION_ACCEPT and ACTION_DROP can be remembered";
-    return std::nullopt;
+    return absl::InvalidArgumentError(
+        "scope: only ACTION_ACCEPT and ACTION_DROP can be remembered");
   }
   // Whole seconds: never longer than was said.
   const int64_t lifetime = verdict.has_lifetime() ? verdict.lifetime().seconds() : kDefaultLifetime;
   if (lifetime < 1 || lifetime > kLongestLifetime) {
-    why_not = "lifetime: from a second to a day";
-    return std::nullopt;
+    return absl::InvalidArgumentError("lifetime: from a second to a day");
   }
   if (accept && (verdict.has_payload() || verdict.mark_mask() != 0)) return std::nullopt;
   RememberedKind kind{.accept = accept, .scope = *scope};
@@ -85,6 +84,15 @@ uint32_t RememberedSlots::SlotFor(const RememberedKind& kind, uint32_t era) {
     if (known.kind != kind) continue;
     if (known.number == 0u) ++unslotted_;
     return known.number.value_or(0);
+  }
+  // Once there is no mark left for the connections of other devices, they are entered in sets.
+  const auto connections = [](const RememberedKind& one) {
+    return one.accept && one.scope == RememberedScope::kConnection;
+  };
+  if (connections(kind) && std::any_of(known_.begin(), known_.end(), [&](const Known& one) {
+        return connections(one.kind) && one.number == kEnteredConnectionSlot;
+      })) {
+    return kEnteredConnectionSlot;
   }
   if (known_.size() >= kMostKinds) {
     ++unslotted_;

@@ -5,17 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "agent/verdict_memory.h"
 #include "sluice/v1/decision.pb.h"
 
 namespace sluice::agent {
 
-// What of a verdict is to be remembered; nothing if it decides this packet and no other. On return
-// `why_not` says why the verdict makes no sense, if so.
+// What of a verdict is to be remembered; nothing if it decides this packet and no other.
+// INVALID_ARGUMENT: the verdict makes no sense.
 //
 // A verdict that rewrites its packet or sets a mark is for this packet only: what comes later,
 // nobody would rewrite or mark.
-std::optional<RememberedKind> KindOf(const v1::Verdict& verdict, std::string& why_not);
+absl::StatusOr<std::optional<RememberedKind>> KindOf(const v1::Verdict& verdict);
 
 // One queue's view of what the table can remember: which slot a verdict is to carry. A verdict is
 // only remembered if its packet was presented to the decider while the policy was the one that is

@@ -29,9 +29,8 @@ class FakeMemory final : public VerdictMemory {
 std::pair<std::optional<RememberedKind>, std::string> Kind(const std::string& text) {
   v1::Verdict verdict;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &verdict)) << text;
-  std::string why_not;
-  auto kind = KindOf(verdict, why_not);
-  return {kind, why_not};
+  const auto kind = KindOf(verdict);
+  return {kind.value_or(std::nullopt), std::string(kind.status().message())};
 }
 
 TEST(KindOfTest, SaysWhatIsToBeRemembered) {
@@ -71,9 +70,9 @@ TEST(KindOfTest, OtherVerdictsAreOfOnePacketOnly) {
   }
   v1::Verdict unheard_of;
   unheard_of.set_scope(static_cast<v1::Scope>(77));
-  std::string why_not;
-  EXPECT_FALSE(KindOf(unheard_of, why_not));
-  EXPECT_EQ(why_not, "");
+  const auto kind = KindOf(unheard_of);
+  ASSERT_TRUE(kind.ok()) << kind.status();
+  EXPECT_FALSE(*kind);
 }
 
 TEST(KindOfTest, SomeMakeNoSense) {
@@ -165,6 +164,34 @@ TEST(RememberedSlotsTest, WithoutAMemoryNothingIsRemembered) {
   slots.SetPolicy("1");
   slots.Start({.epoch = 1, .policy_version = "1", .slots = {{kSource, 9}}});
   EXPECT_EQ(slots.SlotFor(kSource, slots.era()), 0u);
+}
+
+// Of the connections between two devices; what comes between others is for other slots.
+TEST(RememberedSlotsTest, ConnectionsAreThoseOfTheirDevices) {
+  const auto between = [](uint32_t one, uint32_t other) {
+    return RememberedKind{.accept = true,
+                          .scope = RememberedScope::kConnection,
+                          .devices = DevicePair::Of(one, other)};
+  };
+  EXPECT_EQ(between(2, 3), between(3, 2));
+  FakeMemory memory;
+  RememberedSlots slots(&memory);
+  slots.SetPolicy("1");
+  slots.Start(
+      {.epoch = 1, .policy_version = "1", .slots = {{between(2, 3), kConnectionSlot, 0x80}}});
+  EXPECT_EQ(slots.SlotFor(between(3, 2), slots.era()), kConnectionSlot);
+  EXPECT_EQ(slots.SlotFor(between(2, 4), slots.era()), 0u);
+  ASSERT_EQ(memory.wanted.size(), 1u);
+  EXPECT_EQ(memory.wanted[0].second, between(2, 4));
+  // Once no mark is left, none is wanted.
+  slots.Start({.epoch = 1,
+               .policy_version = "1",
+               .slots = {{between(2, 3), kConnectionSlot, 0x80},
+                         {between(2, 4), kEnteredConnectionSlot, 0}}});
+  EXPECT_EQ(slots.SlotFor(between(2, 3), slots.era()), kConnectionSlot);
+  EXPECT_EQ(slots.SlotFor(between(2, 4), slots.era()), kEnteredConnectionSlot);
+  EXPECT_EQ(slots.SlotFor(between(5, 6), slots.era()), kEnteredConnectionSlot);
+  EXPECT_EQ(memory.wanted.size(), 1u);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "agent/netfilter/connection_marks.h"
+#include "proto/text/text.h"
 
 namespace sluice::agent {
 namespace {
@@ -39,43 +40,48 @@ void RememberedVerdicts::Stop() {
 }
 
 void RememberedVerdicts::WantSlot(uint64_t epoch, const RememberedKind& kind) {
-  Post({.epoch = epoch, .kind = kind, .policy_version = {}});
-}
-
-void RememberedVerdicts::PolicyIs(const std::string& version) {
-  Post({.epoch = 0, .kind = {}, .policy_version = version});
-}
-
-void RememberedVerdicts::Post(Request request) {
   {
     MutexLock lock(requests_mutex_);
     if (stop_) return;
-    requests_.push_back(std::move(request));
+    wanted_.push_back({.epoch = epoch, .kind = kind});
+  }
+  requested_.notify_all();
+}
+
+void RememberedVerdicts::PolicyIs(const std::string& version) {
+  {
+    MutexLock lock(requests_mutex_);
+    if (stop_) return;
+    policy_version_ = version;
   }
   requested_.notify_all();
 }
 
 void RememberedVerdicts::Run() {
   while (true) {
-    std::optional<Request> request;
+    std::optional<std::string> policy_version;
+    std::optional<Wanted> wanted;
     {
       MutexLock lock(requests_mutex_);
-      const auto ready = [this]()
-                             ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || !requests_.empty(); };
+      const auto ready = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return stop_ || policy_version_ || !wanted_.empty();
+      };
       lock.Wait(requested_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return retry_ || ready(); });
       if (!ready()) lock.WaitFor(requested_, kRetry, ready);
       if (stop_) return;
-      if (!requests_.empty()) {
-        request = std::move(requests_.front());
-        requests_.pop_front();
+      if (policy_version_) {
+        policy_version.swap(policy_version_);
+      } else if (!wanted_.empty()) {
+        wanted = wanted_.front();
+        wanted_.pop_front();
       }
     }
-    if (!request) {
-      ForgetAgain();
-    } else if (request->policy_version) {
-      SetPolicy(*request->policy_version);
+    if (policy_version) {
+      SetPolicy(*policy_version);
+    } else if (wanted) {
+      AddSlot(wanted->epoch, wanted->kind);
     } else {
-      AddSlot(request->epoch, request->kind);
+      ForgetAgain();
     }
   }
 }
@@ -92,16 +98,32 @@ void RememberedVerdicts::StartLoops() {
 void RememberedVerdicts::BeginEpoch() {
   ++now_.epoch;
   now_.slots.clear();
-  if (generations_.current() == 0) return;
-  now_.slots.push_back(
-      {.kind = {.accept = true, .scope = RememberedScope::kConnection}, .number = kConnectionSlot});
+  generations_.Begin();
+  if (!remembers_) return;
+  for (const DevicePair& devices : devices_) {
+    if (!GiveSlot({.accept = true, .scope = RememberedScope::kConnection, .devices = devices})) {
+      return;
+    }
+  }
+}
+
+// Whether there was one, which the table took.
+bool RememberedVerdicts::GiveSlot(const RememberedKind& kind) {
+  RememberedSlot slot = FreeSlot(kind);
+  if (slot.number != 0) {
+    if (const absl::Status status = table_->AddSlot(slot); !status.ok()) {
+      spdlog::error("verdicts of a kind cannot be remembered: {}", std::string(status.message()));
+      slot = {.kind = kind};
+    }
+  }
+  now_.slots.push_back(slot);
+  return slot.number != 0;
 }
 
 absl::Status RememberedVerdicts::Install(TableState state) {
   MutexLock lock(mutex_);
-  const uint32_t generation = state.mode == TableMode::kOn ? generations_.Next() : 0;
   StopLoops();
-  absl::Status status = table_->Install(state, generation);
+  absl::Status status = table_->Install(state);
   if (status.ok()) {
     remembers_ = state.mode == TableMode::kOn;
     if (installed_) ++voided_;
@@ -145,12 +167,10 @@ void RememberedVerdicts::ForgetLater() {
 }
 
 absl::Status RememberedVerdicts::Forget() {
-  const uint32_t generation = generations_.Next();
   StopLoops();
-  absl::Status status =
-      doubtful_ ? absl::UnknownError("the table is in doubt") : table_->Forget(generation);
+  absl::Status status = doubtful_ ? absl::UnknownError("the table is in doubt") : table_->Forget();
   // Somebody changed the table, for one.
-  if (!status.ok() && installed_) status = table_->Install(*installed_, generation);
+  if (!status.ok() && installed_) status = table_->Install(*installed_);
   if (!status.ok()) {
     spdlog::error("what is remembered cannot be forgotten: {}", std::string(status.message()));
     doubtful_ = true;
@@ -187,7 +207,10 @@ void RememberedVerdicts::SetPolicy(const std::string& version) {
   now_.policy_version = version;
   has_policy_ = true;
   if (!changed || !remembers_) return StartLoops();
-  if (Forget().ok()) spdlog::info("policy {}: what was remembered is forgotten", version);
+  if (!Forget().ok()) return;
+  if (const auto left_out = lines_.Allow(std::chrono::steady_clock::now())) {
+    spdlog::info("policy {}: what was remembered is forgotten{}", OneLine(version, 64), *left_out);
+  }
 }
 
 void RememberedVerdicts::AddSlot(uint64_t epoch, const RememberedKind& kind) {
@@ -197,39 +220,43 @@ void RememberedVerdicts::AddSlot(uint64_t epoch, const RememberedKind& kind) {
                   [&](const RememberedSlot& slot) { return slot.kind == kind; })) {
     return;  // Another loop was first.
   }
-  RememberedSlot slot{.kind = kind, .number = FreeNumber(kind)};
-  if (slot.number != 0) {
-    if (const absl::Status status = table_->AddSlot(slot); !status.ok()) {
-      spdlog::error("verdicts of a kind cannot be remembered: {}", std::string(status.message()));
-      slot.number = 0;
-    }
+  const bool given = GiveSlot(kind);
+  if (given && kind.accept && kind.scope == RememberedScope::kConnection) {
+    std::erase(devices_, kind.devices);
+    devices_.push_back(kind.devices);
+    if (devices_.size() > kMostDevices) devices_.pop_front();
   }
-  now_.slots.push_back(slot);
   StartLoops();
 }
 
-uint32_t RememberedVerdicts::FreeNumber(const RememberedKind& kind) const {
-  // Of accepted connections there is one slot, or else they cannot be remembered.
-  if (kind.accept && kind.scope == RememberedScope::kConnection) return 0;
-  uint32_t next = kind.accept ? kConnectionSlot + 1 : kFirstRefuseSlot;
-  for (const RememberedSlot& slot : now_.slots) {
-    if (slot.kind.accept == kind.accept) next = std::max(next, slot.number + 1);
+RememberedSlot RememberedVerdicts::FreeSlot(const RememberedKind& kind) {
+  RememberedSlot slot{.kind = kind};
+  if (kind.accept && kind.scope == RememberedScope::kConnection) {
+    if (connection_mark_mask_ == 0) return slot;
+    slot.connection_mark = generations_.Give();
+    slot.number = slot.connection_mark != 0 ? kConnectionSlot : kEnteredConnectionSlot;
+    return slot;
   }
-  return next < (kind.accept ? kAcceptSlots : kRefuseCodes) ? next : 0;
+  uint32_t next = kind.accept ? kEnteredConnectionSlot + 1 : kFirstRefuseSlot;
+  for (const RememberedSlot& other : now_.slots) {
+    if (other.kind.accept == kind.accept) next = std::max(next, other.number + 1);
+  }
+  if (next < (kind.accept ? kAcceptSlots : kRefuseCodes)) slot.number = next;
+  return slot;
 }
 
 absl::StatusOr<std::vector<RememberedEntry>> RememberedVerdicts::List(size_t limit) {
-  uint32_t generation = 0;
+  std::vector<uint32_t> marks;
   {
     MutexLock lock(mutex_);
     if (!remembers_) return std::vector<RememberedEntry>();
-    generation = generations_.current();
+    marks = generations_.given();
   }
   // Policies do not wait for the connections, though for the sets they do, which have a lock of the
   // table's. It takes a second where there are hundreds of thousands.
   std::vector<RememberedEntry> entries;
-  if (generation != 0) {
-    auto connections = ListGeneration(connection_mark_mask_, generation, limit);
+  if (!marks.empty()) {
+    auto connections = ListGeneration(connection_mark_mask_, marks, limit);
     if (!connections.ok()) return connections.status();
     entries = *std::move(connections);
   }
@@ -259,6 +286,7 @@ v1::RememberedStats RememberedVerdicts::Stats(const TableCounters& counters) {
   stats.set_dropped_address(counters.dropped_address);
   stats.set_saved(counters.entered + unslotted);
   stats.set_cache_full(counters.entered - counters.kept + unslotted);
+  stats.set_wiped(counters.wiped);
   MutexLock lock(mutex_);
   stats.set_voided(voided_);
   if (const auto entries = table_->CountRemembered(); entries.ok()) stats.set_entries(*entries);

@@ -17,6 +17,7 @@
 #include "agent/verdict_memory.h"
 #include "sluice/v1/stats.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
+#include "third_party/daemon/log_limit.h"
 
 namespace sluice::agent {
 
@@ -61,13 +62,11 @@ class RememberedVerdicts final : public VerdictMemory {
   v1::RememberedStats Stats(const TableCounters& counters) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  struct Request {
+  struct Wanted {
     uint64_t epoch = 0;
     RememberedKind kind;
-    std::optional<std::string> policy_version;  // Then the others mean nothing.
   };
 
-  void Post(Request request);
   void Run();
   void AddSlot(uint64_t epoch, const RememberedKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetPolicy(const std::string& version) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -80,7 +79,8 @@ class RememberedVerdicts final : public VerdictMemory {
   void StopLoops() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartLoops() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BeginEpoch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  uint32_t FreeNumber(const RememberedKind& kind) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool GiveSlot(const RememberedKind& kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  RememberedSlot FreeSlot(const RememberedKind& kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Table* const table_;  // Not owned.
   const uint32_t connection_mark_mask_;
@@ -94,11 +94,20 @@ class RememberedVerdicts final : public VerdictMemory {
   bool doubtful_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_policy_ ABSL_GUARDED_BY(mutex_) = false;
   Rememberable now_ ABSL_GUARDED_BY(mutex_);
+  // That connections were accepted between, the latest last: they have marks from the start of the
+  // next epoch on, so that live connections are asked about once.
+  static constexpr size_t kMostDevices = 16;
+  std::deque<DevicePair> devices_ ABSL_GUARDED_BY(mutex_);
   uint64_t voided_ ABSL_GUARDED_BY(mutex_) = 0;
+  // A server whose policy is another all the time must not fill the log.
+  LogLimit lines_{20, std::chrono::seconds(10)};
 
   Mutex requests_mutex_;
   std::condition_variable requested_;
-  std::deque<Request> requests_ ABSL_GUARDED_BY(requests_mutex_);
+  // Of each epoch no more than there are slots for, by each loop.
+  std::deque<Wanted> wanted_ ABSL_GUARDED_BY(requests_mutex_);
+  // The newest; what came before it does not matter any more.
+  std::optional<std::string> policy_version_ ABSL_GUARDED_BY(requests_mutex_);
   bool retry_ ABSL_GUARDED_BY(requests_mutex_) = false;  // To forget.
   bool stop_ ABSL_GUARDED_BY(requests_mutex_) = false;
   std::thread thread_;

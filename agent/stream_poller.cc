@@ -9,41 +9,37 @@
 // gRPC's, see stream_poller.h.
 extern int (*grpc_poll_function)(pollfd* fds, nfds_t count, int timeout_ms);
 
+#include "agent/clock.h"
+
 namespace sluice::agent {
 namespace {
+
+// So often gRPC may have other things to do first, in a row, than to poll. A queue of its that has
+// failed (no descriptor was left, for one) does nothing else, and logs a line each time.
+constexpr int kMostUnpolled = 100;
+
+bool installed = false;
 
 // The poller whose Wait this thread is in.
 thread_local StreamPoller* waiting = nullptr;
 
-int64_t Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
-}
-
 }  // namespace
 
-struct PollFunction {
-  PollFunction() {
-    setenv("GRPC_POLL_STRATEGY", "poll", /*overwrite=*/1);
-    grpc_poll_function = Poll;
-  }
-  static int Poll(pollfd* fds, nfds_t count, int timeout_ms) {
+void StreamPoller::Install() {
+  setenv("GRPC_POLL_STRATEGY", "poll", /*overwrite=*/1);
+  grpc_poll_function = [](pollfd* fds, nfds_t count, int timeout_ms) {
     if (waiting == nullptr) return poll(fds, count, timeout_ms);
     return waiting->Poll({fds, count});
-  }
-};
+  };
+  installed = true;
+}
 
-namespace {
-
-// Before any thread of gRPC's.
-const PollFunction poll_function;
-
-}  // namespace
-
-StreamPoller::StreamPoller(std::chrono::nanoseconds busy_poll) : busy_poll_(busy_poll) {}
+StreamPoller::StreamPoller(std::chrono::nanoseconds busy_poll) : busy_poll_(busy_poll) {
+  if (!installed) abort();
+}
 
 StreamPoller::~StreamPoller() {
+  if (failed_) return;  // It would not come to an end.
   queue_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
@@ -61,13 +57,18 @@ bool StreamPoller::Wait(std::span<pollfd> fds, int64_t due_ns) {
   // gRPC is told not to wait, and so has us poll once, unless something is in the queue already or
   // it has other things to do first. Nor is it asked again once there is something to return for:
   // it would look at all it has, for nothing mostly, and what else there is comes the next time.
-  while (!settled_) {
+  for (int unpolled = 0; !settled_; ++unpolled) {
     void* tag = nullptr;
     bool ok = false;
     if (queue_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) ==
         grpc::CompletionQueue::GOT_EVENT) {
       const auto* const what = static_cast<Tag*>(tag);
       if (what->receiver->OnEvent(what->what, ok)) settled_ = true;
+      unpolled = 0;
+    } else if (unpolled >= kMostUnpolled) {
+      error_ = EMFILE;
+      failed_ = true;
+      break;
     }
   }
   waiting = nullptr;
@@ -95,9 +96,9 @@ int StreamPoller::Poll(std::span<pollfd> theirs) {
 int StreamPoller::Sleep() {
   if (due_ns_ == INT64_MAX && busy_poll_.count() == 0)
     return ppoll(all_.data(), all_.size(), nullptr, nullptr);
-  int64_t now = Now();
+  int64_t now = MonotonicNow();
   for (const int64_t sleep_ns = now + busy_poll_.count(); now < std::min(sleep_ns, due_ns_);
-       now = Now()) {
+       now = MonotonicNow()) {
     if (const int ready = poll(all_.data(), all_.size(), 0); ready != 0) return ready;
   }
   const int64_t left = std::max<int64_t>(due_ns_ - now, 0);

@@ -15,8 +15,8 @@ namespace sluice::agent {
 // decider says of them is woken by either, and nobody hands anything to anybody: a thread of its
 // own for each stream would have to be woken by it, and would meet the other at locks.
 //
-// gRPC has no call for that. But its engine `poll`, which this chooses for the whole program before
-// main begins, calls poll(2) by a variable, and that is set to add our descriptors to gRPC's
+// gRPC has no call for that. But its engine `poll`, which Install chooses for the whole program,
+// calls poll(2) by a variable, and that is set to add our descriptors to gRPC's
 // (`grpc_poll_function`, gRPC 1.51: src/core/lib/iomgr/ev_posix.cc). Linking fails where a gRPC
 // has it no more.
 //
@@ -40,9 +40,13 @@ class StreamPoller final {
     What what = What::kRead;
   };
 
+  // To be called first of all in main, before gRPC is used and other threads are there. Without it
+  // the program ends where it makes a poller.
+  static void Install();
+
   // For `busy_poll` Wait looks for what has come, over and over, before it sleeps.
   explicit StreamPoller(std::chrono::nanoseconds busy_poll = {});
-  // There are no streams any more.
+  // There are no streams any more, unless Wait has failed.
   ~StreamPoller();
   StreamPoller(const StreamPoller&) = delete;
   StreamPoller& operator=(const StreamPoller&) = delete;
@@ -51,12 +55,11 @@ class StreamPoller final {
 
   // Waits until a stream's owner should have a look, one of `fds` is ready (its `revents` say so),
   // or it is `due_ns` (CLOCK_MONOTONIC; INT64_MAX: never). If something of the streams' has come
-  // already, it does not look at `fds`. False: it cannot be waited, errno says why.
+  // already, it does not look at `fds`. False: it cannot be waited, errno says why; nor will it be
+  // later, so that the program must end.
   bool Wait(std::span<pollfd> fds, int64_t due_ns);
 
  private:
-  friend struct PollFunction;
-
   // In gRPC's place: waits for its descriptors and ours.
   int Poll(std::span<pollfd> theirs);
   int Sleep();
@@ -70,6 +73,8 @@ class StreamPoller final {
   bool settled_ = false;  // There is something to return for: no more sleep.
   int error_ = 0;
   std::vector<pollfd> all_;
+
+  bool failed_ = false;  // The queue; for good.
 };
 
 }  // namespace sluice::agent

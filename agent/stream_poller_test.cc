@@ -2,24 +2,20 @@
 
 #include <grpcpp/alarm.h>
 #include <gtest/gtest.h>
-#include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 
+#include "agent/clock.h"
 #include "agent/wakeup.h"
 
 namespace sluice::agent {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
-
-int64_t Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * kSecond + time.tv_nsec;
-}
 
 // Counts what it is told of.
 class Counter final : public StreamPoller::Receiver {
@@ -45,9 +41,9 @@ TEST(StreamPollerTest, WaitsUntilItIsDue) {
   StreamPoller poller;
   Wakeup wakeup;
   pollfd fd{wakeup.fd(), POLLIN, 0};
-  const int64_t due = Now() + kSecond / 50;
+  const int64_t due = MonotonicNow() + kSecond / 50;
   EXPECT_TRUE(poller.Wait({&fd, 1}, due));
-  EXPECT_GE(Now(), due);
+  EXPECT_GE(MonotonicNow(), due);
   EXPECT_EQ(fd.revents, 0);
   EXPECT_TRUE(poller.Wait({&fd, 1}, 0)) << "overdue";
 }
@@ -83,7 +79,7 @@ TEST(StreamPollerTest, WhatItsOwnerNeedNotSeeDoesNotEndTheWait) {
   grpc::Alarm alarm;
   TellIn(alarm, poller, 0, &tag);
   // Until gRPC's thread has told it, each wait may end at its time.
-  while (counter.events == 0) EXPECT_TRUE(poller.Wait({}, Now() + kSecond / 1000));
+  while (counter.events == 0) EXPECT_TRUE(poller.Wait({}, MonotonicNow() + kSecond / 1000));
   EXPECT_EQ(counter.events, 1);
 }
 
@@ -95,6 +91,22 @@ TEST(StreamPollerTest, LooksOverAndOverAndThenSleeps) {
   TellIn(alarm, poller, kSecond / 50, &tag);
   EXPECT_TRUE(poller.Wait({}, INT64_MAX));
   EXPECT_EQ(counter.events, 1);
+}
+
+// In a process of its own: gRPC leaks an error each time it fails to.
+TEST(StreamPollerDeathTest, SaysThatGrpcCannotWait) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto wait = [] {
+    StreamPoller poller;
+    Wakeup wakeup;
+    rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 3;  // For what is opened now: there are as many.
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(errno);
+    pollfd fd{wakeup.fd(), POLLIN, 0};
+    _exit(poller.Wait({&fd, 1}, INT64_MAX) ? 0 : errno);
+  };
+  EXPECT_EXIT(wait(), testing::ExitedWithCode(EMFILE), "");
 }
 
 }  // namespace

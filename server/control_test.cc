@@ -85,6 +85,7 @@ TEST_F(ControlTest, ListsVersionsAndGoesBackToThem) {
   EXPECT_EQ(rolled.previous().version(), 2u);
   EXPECT_EQ(rolled.current().version(), 3u);
   EXPECT_EQ(rolled.current().text(), "default reject;");
+  EXPECT_EQ(rolled.restored_version(), 1u);
   v1::ListPoliciesResponse list;
   ASSERT_TRUE(control_->ListPolicies(Context().get(), {}, &list).ok());
   ASSERT_EQ(list.policies_size(), 4);
@@ -106,6 +107,15 @@ TEST_F(ControlTest, APolicyThatNobodyConfirmsIsReverted) {
   }
   EXPECT_EQ(policies_->Current()->text.text(), "default reject;");
   EXPECT_EQ(policies_->Current()->author, "sluice-server");
+  // Nor does it come back by going back.
+  v1::RollbackPolicyResponse rolled;
+  ASSERT_TRUE(control_->RollbackPolicy(Context().get(), {}, &rolled).ok());
+  EXPECT_EQ(rolled.restored_version(), 1u);
+  EXPECT_EQ(rolled.current().text(), "default reject;");
+  v1::ListPoliciesResponse list;
+  ASSERT_TRUE(control_->ListPolicies(Context().get(), {}, &list).ok());
+  EXPECT_TRUE(list.policies(2).unconfirmed());
+  EXPECT_FALSE(list.policies(1).unconfirmed());
 }
 
 TEST_F(ControlTest, APolicyThatIsConfirmedStays) {
@@ -132,6 +142,20 @@ TEST_F(ControlTest, APolicyThatIsConfirmedStays) {
     EXPECT_EQ(control_->ApplyPolicy(Context().get(), request, &applied).error_code(),
               StatusCode::INVALID_ARGUMENT);
   }
+}
+
+// As large as the language allows: it goes there, and comes back twice in one answer.
+TEST_F(ControlTest, AppliesPoliciesOfTheLargestSize) {
+  const std::string comment(RuleSet::kLargestText - 100, '#');
+  v1::ApplyPolicyResponse applied;
+  for (const char* action : {"accept", "reject"}) {
+    const v1::ApplyPolicyRequest request =
+        Applying(comment + "\ndefault " + std::string(action) + ";");
+    const grpc::Status status = control_->ApplyPolicy(Context().get(), request, &applied);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+  EXPECT_EQ(applied.previous().text().size(), comment.size() + 16);
+  EXPECT_EQ(applied.current().text().size(), comment.size() + 16);
 }
 
 TEST_F(ControlTest, AWrongPolicyLeavesTheOldOne) {

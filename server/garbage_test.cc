@@ -1,5 +1,5 @@
 // Bytes that are no messages, and messages with bytes altered, on every stream and call. (A stream
-// ends with OK at bytes that are no message: gRPC does not tell them from an end.)
+// ends with OK at bytes of which nothing can be read: gRPC does not tell them from an end.)
 
 #include <grpcpp/generic/generic_stub.h>
 
@@ -66,6 +66,23 @@ class GarbageTest : public ServerFixture {
     return bytes;
   }
 };
+
+// An agent of before names were escaped, for one.
+TEST_F(GarbageTest, AStringThatIsNotUtf8EndsItsStreamOnlyAndIsSaid) {
+  auto well = Decide("well");
+  v1::DecideRequest packets = Packets(1, {1, 2});
+  packets.mutable_packets()->mutable_packets(1)->set_input_interface("caf\xe9");
+  const auto channel = Connect();
+  const grpc::Status status =
+      Say(channel, "/sluice.v1.DecisionService/Decide",
+          {DecideHello("gw").SerializeAsString(), packets.SerializeAsString()});
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("not UTF-8"), std::string::npos) << status.error_message();
+  v1::DecideResponse response;
+  ASSERT_TRUE(well->Write(Packets(1, {1, 2})));
+  ASSERT_TRUE(well->Read(&response));
+  EXPECT_EQ(response.verdicts().verdicts_size(), 2);
+}
 
 TEST_F(GarbageTest, TheServerSurvives) {
   v1::ReportRequest events;

@@ -1,12 +1,8 @@
 // sluice-server: decides for the gateways' agents and shows people what happens there.
 
-#include <grpc/support/log.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -14,8 +10,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <future>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -30,6 +28,11 @@
 #include "server/policy_problems.h"
 #include "server/policy_text.h"
 #include "server/server.h"
+#include "server/stop_at_once.h"
+#include "third_party/daemon/daemon_log.h"
+#include "third_party/daemon/library_logs.h"
+#include "third_party/daemon/open_files.h"
+#include "third_party/daemon/stray_signals.h"
 
 namespace sluice::server {
 namespace {
@@ -38,37 +41,21 @@ constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
+// The server's own, and three connections of each of a few agents. For more of those as many as the
+// hard limit allows.
+constexpr uint64_t kOpenFiles = 256;
+
 struct Flags {
   std::vector<std::string> listen = {"127.0.0.1:7654"};
   std::string policy;
   std::string state;
+  std::string set_dir;
   std::vector<std::string> decision_log;
   bool log_all = false;
   uint32_t log_rate = 0;
   uint32_t busy_poll_us = 0;
   std::string log_level = "info";
 };
-
-// gRPC's own log, into ours.
-void LogGrpc(gpr_log_func_args* args) {
-  const auto level = args->severity == GPR_LOG_SEVERITY_ERROR  ? spdlog::level::warn
-                     : args->severity == GPR_LOG_SEVERITY_INFO ? spdlog::level::info
-                                                               : spdlog::level::debug;
-  spdlog::log(level, "grpc: {}", args->message);
-}
-
-void StartLog(const std::string& level) {
-  // Written by a thread of its own: a reader of our stderr who falls asleep must not hold up
-  // packets. What does not fit is lost, oldest first.
-  spdlog::init_thread_pool(8192, 1);
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto logger = std::make_shared<spdlog::async_logger>(
-      "", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_level(spdlog::level::from_str(level));
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(logger);
-  gpr_set_log_function(LogGrpc);
-}
 
 // Whether the policy now says the same already, from the last time.
 bool InForce(const v1::PolicyText& text, const Policy& now) {
@@ -77,18 +64,21 @@ bool InForce(const v1::PolicyText& text, const Policy& now) {
   return now.version != 0 && other.SerializeAsString() == text.SerializeAsString();
 }
 
-// Applies the policy in `path` unless it is in force; prints what is wrong with it.
-bool ApplyFile(const std::string& path, PolicyStore* policies) {
+constexpr char kPolicyAuthor[] = "sluice-server --policy";
+
+// Applies the policy in `path` unless it is in force; prints what is wrong with it. Where its names
+// cannot be looked up, the one from the last time decides until they can, if there is one.
+int ApplyFile(const std::string& path, PolicyStore* policies) {
   std::vector<std::string> unreadable;
   const absl::StatusOr<v1::PolicyText> text = LoadPolicy(path, &unreadable);
   if (!text.ok()) {
     absl::FPrintF(stderr, "%s\n", std::string(text.status().message()));
-    return false;
+    return kUsage;
   }
   for (const std::string& line : unreadable) absl::FPrintF(stderr, "%s\n", line);
-  if (InForce(*text, *policies->Current())) return true;
-  const PolicyStore::Applied applied = policies->Apply(*text, std::chrono::system_clock::now(),
-                                                       {.author = "sluice-server --policy"});
+  if (InForce(*text, *policies->Current())) return kOk;
+  const PolicyStore::Applied applied = policies->Apply(
+      *text, std::chrono::system_clock::now(), {.author = kPolicyAuthor, .even_unkept = true});
   for (const v1::PolicyProblem& problem : applied.problems) {
     absl::FPrintF(stderr, "%s", FormatProblem(*text, problem, ""));
   }
@@ -98,13 +88,35 @@ bool ApplyFile(const std::string& path, PolicyStore* policies) {
   if (applied.problems.empty() && !applied.status.ok()) {
     absl::FPrintF(stderr, "%s: %s\n", path, std::string(applied.status.message()));
   }
-  return applied.current != nullptr;
+  if (applied.current != nullptr) return kOk;
+  if (!absl::IsUnavailable(applied.status)) return kUsage;
+  const uint64_t now = policies->Current()->version;
+  if (now == 0) {
+    spdlog::error("{}: {}, and there is no other policy to begin with", path,
+                  std::string(applied.status.message()));
+    return kFailed;
+  }
+  spdlog::error("{}: {}; policy {} decides until they can", path,
+                std::string(applied.status.message()), now);
+  policies->ApplyOnceKnown(*text, kPolicyAuthor);
+  return kOk;
+}
+
+// Where files of sets are: as said, or else where the policy is; "" is nowhere.
+std::string SetDir(const Flags& flags) {
+  if (!flags.set_dir.empty()) return std::filesystem::absolute(flags.set_dir).string();
+  if (flags.policy.empty()) return "";
+  return std::filesystem::absolute(flags.policy).lexically_normal().parent_path().string();
 }
 
 // A name that others accept as a gateway's (HOST_NAME_MAX is 64).
 std::string HostName() {
-  char name[65] = "";
-  if (gethostname(name, sizeof(name) - 1) != 0) return "unknown";
+  char text[65] = "";
+  if (gethostname(text, sizeof(text) - 1) != 0) return "unknown";
+  std::string name = text;
+  for (char& c : name) {
+    if (c <= ' ' || c > '~') c = '-';  // The kernel takes any bytes.
+  }
   return name;
 }
 
@@ -119,25 +131,16 @@ sigset_t StopSignals() {
 
 // Before any thread is made, so that only Run takes them.
 void BlockSignals() {
-  signal(SIGPIPE, SIG_IGN);
+  IgnoreStraySignals();
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-// An agent has three connections, and what a login shell allows (1,024 open files) would be a few
-// hundred agents. What a unit or an operator set as the hard limit holds.
-void RaiseOpenFiles() {
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-// Leaves with success if stopping takes longer than a second in all: a policy whose names take
-// their time to resolve, for one, holds up its thread.
+// Leaves with success if stopping takes longer than a second in all: names that take their time to
+// be looked up, for one, hold up their thread.
 class Impatience final {
  public:
-  Impatience() : thread_([this] { Run(); }) {}
+  explicit Impatience(DaemonLog* log) : log_(log), thread_([this] { Run(); }) {}
   ~Impatience() {
     done_.set_value();
     thread_.join();
@@ -149,15 +152,17 @@ class Impatience final {
       return;
     }
     spdlog::warn("some calls would not end; leaving without them");
-    spdlog::shutdown();
+    log_->Stop();
     std::_Exit(kOk);
   }
 
+  DaemonLog* const log_;  // Not owned.
   std::promise<void> done_;
   std::thread thread_;
 };
 
-int Run(const Flags& flags) {
+int Run(const Flags& flags, DaemonLog* log) {
+  std::optional<StopAtOnce> stop_at_once(log);
   std::vector<ListenAddress> addresses;
   for (const std::string& text : flags.listen) {
     absl::StatusOr<ListenAddress> address = ListenAddress::Parse(text);
@@ -175,12 +180,23 @@ int Run(const Flags& flags) {
       return kFailed;
     }
     archive = *std::move(opened);
+    if (const absl::Status writable = archive->writable(); !writable.ok()) {
+      spdlog::error("{}: changes of the policy are refused; the last one that is there decides",
+                    std::string(writable.message()));
+    }
   }
-  PolicyStore policies(std::chrono::system_clock::now(), std::move(archive));
-  if (!flags.policy.empty() && !ApplyFile(flags.policy, &policies)) return kUsage;
+  PolicyStore policies(std::chrono::system_clock::now(), std::move(archive), SetDir(flags));
+  if (!flags.policy.empty()) {
+    if (const int status = ApplyFile(flags.policy, &policies); status != kOk) return status;
+  }
+  if (const absl::Status known = policies.AllKnown();
+      !known.ok() && policies.Current()->version == 0) {
+    spdlog::error("{}, and there is no other policy to begin with", std::string(known.message()));
+    return kFailed;
+  }
   const std::shared_ptr<const Policy> policy = policies.Current();
   spdlog::info("policy {}: {} rules from {}", policy->version, policy->rules->size(),
-               Shown(policy->text.source()));
+               policy->text.source());
 
   ServerOptions options;
   options.name = absl::StrCat("sluice-server@", HostName());
@@ -204,6 +220,7 @@ int Run(const Flags& flags) {
   for (size_t i = 0; i < addresses.size(); ++i) {
     spdlog::info("listening on {}", addresses[i].WithPort((*server)->ports()[i]));
   }
+  stop_at_once.reset();
   spdlog::info("ready");
 
   const sigset_t signals = StopSignals();
@@ -212,7 +229,7 @@ int Run(const Flags& flags) {
     (*server)->ReopenLogs();
   }
   spdlog::info("stopping: {}", strsignal(signal_number));
-  const Impatience impatience;
+  const Impatience impatience(log);
   (*server)->Stop(std::chrono::milliseconds(500));
   server->reset();
   return kOk;
@@ -242,6 +259,11 @@ int main(int argc, char** argv) {
                  "Where the versions of the policy are kept; without one they are in memory and "
                  "go with the server")
       ->type_name("DIR");
+  app.add_option("--set-dir", flags.set_dir,
+                 "Where files of sets (`set NAME from \"FILE\"`) are, or below; policies from "
+                 "elsewhere can have the server read no others. The folder of --policy if not "
+                 "said; without either, none are read")
+      ->type_name("DIR");
   app.add_option("--decision-log", flags.decision_log,
                  "Where decisions of rules with `log` go, a line each: a file, which SIGHUP has "
                  "opened again, or `syslog`; may be given again; else to stderr with the rest")
@@ -268,7 +290,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  sluice-server --policy gateway.policy\n"
       "  sluice-server --listen 10.0.2.2:7654 --state /var/lib/sluice-server\n"
-      "  sluice-server --state /var/lib/sluice-server --decision-log "
+      "  sluice-server --state /var/lib/sluice-server --set-dir /etc/sluice/sets --decision-log "
       "/var/log/sluice/decisions.log\n"
       "SIGHUP opens the log of decisions again, and does nothing else.");
   try {
@@ -280,9 +302,12 @@ int main(int argc, char** argv) {
   // into one graph, behind one lock for all threads.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   BlockSignals();
-  RaiseOpenFiles();
-  StartLog(flags.log_level);
-  const int status = Run(flags);
-  spdlog::shutdown();
-  return status;
+  spdlog::set_level(spdlog::level::from_str(flags.log_level));
+  sluice::DaemonLog log(STDERR_FILENO, "[%Y-%m-%d %H:%M:%S.%e] [%l] %v");
+  sluice::TakeLibraryLogs();
+  if (const absl::Status allowed = sluice::RaiseOpenFiles(kOpenFiles, "a server"); !allowed.ok()) {
+    spdlog::error("{}", std::string(allowed.message()));
+    return kUsage;
+  }
+  return Run(flags, &log);
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 
 namespace sluice::server {
 namespace {
@@ -23,26 +24,26 @@ std::string_view TextOf(const v1::PolicyText& policy, const std::string& name) {
 // Line `number`, from 1, without its end; nothing past the last.
 std::string_view LineOf(std::string_view text, uint32_t number) {
   for (; number > 1; --number) {
-    const size_t end = text.find('\n');
+    const size_t end = text.find_first_of("\r\n");
     if (end == std::string_view::npos) return {};
-    text.remove_prefix(end + 1);
+    text.remove_prefix(end + (text.substr(end, 2) == "\r\n" ? 2 : 1));
   }
-  std::string_view line = text.substr(0, text.find('\n'));
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
+  return text.substr(0, text.find_first_of("\r\n"));
 }
 
-bool BeginsCharacter(char byte) { return (byte & 0xc0) != 0x80; }
-
-// What shows as it is: a tab as one space, since columns count characters, and other control
-// characters as '?'.
-std::string Shown(std::string_view line) {
-  std::string shown(line);
-  for (char& byte : shown) {
-    if (byte == '\t') byte = ' ';
-    if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f) byte = '?';
+// The first so many characters as they are shown, a tab as one space: columns count characters.
+std::string Shown(std::string_view line, size_t characters) {
+  std::string shown;
+  for (; characters > 0 && !line.empty(); --characters) {
+    const size_t size = std::max<size_t>(CharacterSize(line), 1);
+    shown += line[0] == '\t' ? " " : OneLine(line.substr(0, size));
+    line.remove_prefix(size);
   }
   return shown;
+}
+
+size_t Characters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xc0) != 0x80; });
 }
 
 }  // namespace
@@ -56,12 +57,14 @@ std::string FormatProblem(const v1::PolicyText& policy, const v1::PolicyProblem&
                                   problem.message(), "\n");
   const std::string_view line = LineOf(TextOf(policy, problem.file()), problem.line());
   if (line.empty() || line.size() > kLongestLine) return text;
-  const size_t characters = std::count_if(line.begin(), line.end(), BeginsCharacter);
+  const size_t characters = Characters(line);
   const size_t column = std::clamp<size_t>(problem.column(), 1, characters + 1) - 1;
   const size_t length =
       std::clamp<size_t>(problem.length(), 1, std::max<size_t>(characters - column, 1));
-  absl::StrAppend(&text, "  ", Shown(line), "\n  ", std::string(column, ' '), "^",
-                  std::string(length - 1, '~'), "\n");
+  const size_t before = Characters(Shown(line, column));
+  const size_t meant = Characters(Shown(line, column + length)) - before;
+  absl::StrAppend(&text, "  ", Shown(line, characters), "\n  ", std::string(before, ' '), "^",
+                  std::string(std::max<size_t>(meant, 1) - 1, '~'), "\n");
   return text;
 }
 

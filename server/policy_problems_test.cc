@@ -25,6 +25,14 @@ TEST(FormatProblemTest, UnderlinesWhatIsMeant) {
   EXPECT_EQ(Format("default accept;\n\tfrom zürich\ttwo any\r\n", 2, 14, 3),
             std::string(kPlace) + "2:14: no such word\n   from zürich two any\n" +
                 std::string(15, ' ') + "^~~\n");
+  EXPECT_EQ(Format("# a\r\rfrom x\rto", 3, 6, 1),
+            std::string(kPlace) + "3:6: no such word\n  from x\n       ^\n");
+}
+
+TEST(FormatProblemTest, UnderlinesWhatIsMeantBehindWhatDoesNotShow) {
+  EXPECT_EQ(Format("a\x1b b\u202e c", 1, 4, 2),
+            std::string(kPlace) + "1:4: no such word\n  a\\x1b b\\xe2\\x80\\xae c\n" +
+                "        ^~~~~~~~~~~~~\n");
 }
 
 TEST(FormatProblemTest, StaysInTheLine) {
@@ -57,7 +65,7 @@ TEST(FormatProblemTest, CallsIncludedFilesByTheirPath) {
   problem.set_length(3);
   problem.set_message("never matches");
   EXPECT_EQ(FormatProblem(policy, problem, "warning: "),
-            "/etc/sluice/lists/a:2:2: warning: never matches\n  ?two\n   ^~~\n");
+            "/etc/sluice/lists/a:2:2: warning: never matches\n  \\x1btwo\n      ^~~\n");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/policy/rule_set.h"
 
 namespace sluice::server {
@@ -39,8 +40,8 @@ absl::StatusOr<v1::PolicyText> LoadPolicy(const std::string& path,
   absl::StatusOr<std::string> own = ReadFile(path);
   if (!own.ok()) return own.status();
   v1::PolicyText policy;
-  policy.set_source(path);
-  policy.set_text(*std::move(own));
+  policy.set_source(ToUtf8(path));
+  policy.set_text(ToUtf8(*own));
   for (int round = 0; round < kMostRounds; ++round) {
     unreadable->clear();
     bool more = false;
@@ -53,7 +54,7 @@ absl::StatusOr<v1::PolicyText> LoadPolicy(const std::string& path,
       }
       v1::PolicyFile& file = *policy.add_files();
       file.set_name(name);
-      file.set_text(*std::move(text));
+      file.set_text(ToUtf8(*text));
       more = true;
     }
     if (!more) break;

@@ -3,6 +3,7 @@
 #include <future>
 
 #include "server/server_fixture.h"
+#include "sluice/v1/status.pb.h"
 
 namespace sluice::server {
 namespace {
@@ -122,8 +123,14 @@ TEST_F(ServeTest, PassesOnTheGatewaysError) {
   const grpc::Status status = result.get();
   EXPECT_EQ(status.error_code(), StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(status.error_message(), "the kernel refused");
+  v1::StatusDetails details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.code(), StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(details.message(), "the kernel refused");
+  ASSERT_EQ(details.details_size(), 1);
+  EXPECT_EQ(details.details(0).type_url(), "type.googleapis.com/sluice.v1.SystemError");
   v1::SystemError system;
-  ASSERT_TRUE(system.ParseFromString(status.error_details()));
+  ASSERT_TRUE(system.ParseFromString(details.details(0).value()));
   EXPECT_EQ(system.name(), "EPERM");
 
   // An error that claims to be none, and an answer to another question.
@@ -235,6 +242,39 @@ TEST_F(ServeTest, WatchesCounters) {
   auto third_context = Context();
   EXPECT_EQ(control->WatchStats(third_context.get(), request)->Finish().error_code(),
             StatusCode::NOT_FOUND);
+}
+
+TEST_F(ServeTest, LetsAListGoOnAsItsPartsCome) {
+  Start();
+  auto stream = Serve("gw");
+  v1::ListRememberedRequest request;
+  request.set_gateway("gw");
+  auto context = Context();
+  const auto control = Control();
+  auto list = control->ListRemembered(context.get(), request);
+  const v1::Command command = NextCommand(stream.get());
+  uint32_t credit = command.list_remembered().credit();
+  ASSERT_GT(credit, 0u);
+  constexpr uint32_t kParts = 20;
+  for (uint32_t sent = 1; sent <= kParts; ++sent) {
+    while (credit == 0) {
+      v1::ServeResponse response;
+      ASSERT_TRUE(stream->Read(&response));
+      ASSERT_EQ(response.credit().id(), command.id()) << response.ShortDebugString();
+      credit += response.credit().replies();
+    }
+    --credit;
+    v1::ServeRequest part;
+    part.mutable_reply()->set_id(command.id());
+    part.mutable_reply()->mutable_remembered()->add_verdicts()->set_protocol(sent);
+    part.mutable_reply()->set_last(sent == kParts);
+    ASSERT_TRUE(stream->Write(part));
+  }
+  uint32_t listed = 0;
+  v1::ListRememberedResponse response;
+  while (list->Read(&response)) listed += static_cast<uint32_t>(response.verdicts_size());
+  EXPECT_TRUE(list->Finish().ok());
+  EXPECT_EQ(listed, kParts);
 }
 
 TEST_F(ServeTest, StoppingFailsWhatIsUnderWay) {

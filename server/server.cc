@@ -15,8 +15,8 @@
 namespace sluice::server {
 namespace {
 
-// Far above a packet batch (1 MiB); room for a policy of a hundred thousand rules.
-constexpr int kMaxMessage = 8 * 1024 * 1024;
+// A policy of the largest size (RuleSet::kLargestText), with the names of its files, and room.
+constexpr int kMaxMessage = 68 * 1024 * 1024;
 
 void SetOptions(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(kMaxMessage);
@@ -31,6 +31,9 @@ void SetOptions(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
 }
+
+// How long gateways wait for names when the server starts: servers for DNS that live answer sooner.
+constexpr std::chrono::milliseconds kNamesPatience{1000};
 
 // The server's own log is read by people, and journald takes some 300 lines a second of a service.
 uint32_t LinesPerSecond(const ServerOptions& options) {
@@ -54,6 +57,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
   auto sinks = OpenSinks(options.decision_log);
   if (!sinks.ok()) return sinks.status();
   std::unique_ptr<Server> server(new Server(options, *std::move(sinks), policies));
+  // Names of a policy that was kept mean what they do now, if DNS says so soon.
+  server->name_refresher_.AwaitFirst(kNamesPatience);
   grpc::ServerBuilder builder;
   SetOptions(&builder);
   // gRPC writes the ports there.
@@ -106,6 +111,8 @@ Server::Server(const ServerOptions& options, std::vector<std::unique_ptr<LineSin
               std::move(sinks)),
       router_(&registry_, options.command_timeout),
       deciders_(options.name, policies),
+      compiler_([policies](const policy::NameSet& wanted) { return policies->LookUp(wanted); }),
+      name_refresher_(policies),
       reverter_(policies, &archivist_, &ticker_),
       set_watcher_(policies, &ticker_),
       decision_service_(

@@ -9,7 +9,9 @@
 
 #include "absl/status/statusor.h"
 #include "server/calls/call_queue.h"
+#include "server/control/compiler.h"
 #include "server/control/control_service.h"
+#include "server/control/name_refresher.h"
 #include "server/control/policy_reverter.h"
 #include "server/control/policy_store.h"
 #include "server/control/policy_trials.h"
@@ -86,9 +88,10 @@ class Server final {
   PolicyTrials trials_;
   Deciders deciders_;
   Ticker ticker_;
-  Worker compiler_;   // A policy's names may take their time,
-  Worker collector_;  // and observers must not wait for that,
-  Worker archivist_;  // nor who was locked out by a policy.
+  Compiler compiler_;  // A policy may take its time,
+  Worker collector_;   // and observers must not wait for that,
+  Worker archivist_;   // nor who was locked out by a policy.
+  NameRefresher name_refresher_;
   PolicyReverter reverter_;
   SetWatcher set_watcher_;
   DecisionServiceImpl decision_service_;

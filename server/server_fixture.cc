@@ -21,7 +21,7 @@ void ServerFixture::Start(ServerOptions options, const std::string& policy) {
   ASSERT_GE(folder_fd_, 0);
   // A socket's path has at most 107 bytes; a test's folder may have more.
   target_ = "unix:/proc/self/fd/" + std::to_string(folder_fd_) + "/s";
-  policies_ = std::make_unique<PolicyStore>(std::chrono::system_clock::now());
+  policies_ = std::make_unique<PolicyStore>(std::chrono::system_clock::now(), nullptr, folder_);
   const auto applied = policies_->Apply(PolicyOf(policy, "test"), std::chrono::system_clock::now());
   ASSERT_TRUE(applied.problems.empty()) << applied.problems[0].message();
   options.listen = {target_};
@@ -35,6 +35,7 @@ std::shared_ptr<grpc::Channel> ServerFixture::Connect() const {
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // Keeps what a client that does not read may be sent ahead at 64 KiB.
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetMaxReceiveMessageSize(-1);
   return grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(), arguments);
 }
 

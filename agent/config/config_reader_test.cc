@@ -236,6 +236,17 @@ TEST(ConfigReaderTest, RefusesImpossibleExemptions) {
   EXPECT_EQ(Error(many), "f:3:3: exempt: 65 are too many, at most 64");
 }
 
+TEST(ConfigReaderTest, TakesMappedAddressesOfExemptionsForIpV4) {
+  EXPECT_TRUE(ReadConfig(std::string(kServers) +
+                             "exempt:\n"
+                             "  - {source: \"::ffff:192.0.2.0/120\", destination: 192.0.2.7}\n"
+                             "  - {source: 192.0.2.7, destination: \"::ffff:192.0.2.1\"}\n",
+                         "f")
+                  .ok());
+  EXPECT_NE(Error("exempt: [{source: \"::ffff:192.0.2.1\", destination: \"::1\"}]"), "");
+  EXPECT_NE(Error("exempt: [{source: \"::ffff:0:0/96\", destination: 192.0.2.1}]"), "");
+}
+
 TEST(ConfigReaderTest, NeedsAServer) {
   for (const char* text : {"", "gateway: gw1\n", "servers:\n", "servers: []\n"}) {
     const auto config = ReadConfig(text, "f");

@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "agent/config/scalars.h"
@@ -18,6 +20,19 @@ constexpr int kIcmpv6 = 58;
 std::string Refused(const std::string& value, std::string_view allowed) {
   return absl::StrCat("`", value.substr(0, 60), "` is not allowed, allowed is ",
                       absl::string_view(allowed.data(), allowed.size()));
+}
+
+// A part of ::ffff:0:0/96 is written for IPv4, as which it is on the wire (RFC 4291).
+IpNetwork Unmapped(const IpNetwork& network) {
+  in6_addr address;
+  std::memcpy(&address, network.address.data(), sizeof address);
+  if (!network.ipv6 || network.prefix_length <= 96 || !IN6_IS_ADDR_V4MAPPED(&address)) {
+    return network;
+  }
+  IpNetwork unmapped;
+  std::copy_n(network.address.begin() + 12, 4, unmapped.address.begin());
+  unmapped.prefix_length = static_cast<uint8_t>(network.prefix_length - 96);
+  return unmapped;
 }
 
 bool HasBitsBeyondPrefix(const IpNetwork& network) {
@@ -39,13 +54,13 @@ std::optional<IpNetwork> ParseNetwork(const std::string& text) {
   } else {
     return std::nullopt;
   }
-  if (slash == std::string::npos) return network;
+  if (slash == std::string::npos) return Unmapped(network);
   const std::string_view length = std::string_view(text).substr(slash + 1);
   const auto bits = length.starts_with("0x") ? std::nullopt : ParseNumber(length);
   if (!bits || *bits > network.prefix_length) return std::nullopt;
   network.prefix_length = static_cast<uint8_t>(*bits);
   if (HasBitsBeyondPrefix(network)) return std::nullopt;
-  return network;
+  return Unmapped(network);
 }
 
 std::optional<uint8_t> ParseProtocol(const std::string& text) {

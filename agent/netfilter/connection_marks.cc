@@ -6,6 +6,7 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -82,6 +83,15 @@ absl::Status ForEachConnection(uint32_t mask, uint32_t value,
   }
 }
 
+// Of those with a mark of ours.
+absl::Status ForEachMarked(uint32_t mask, absl::FunctionRef<void(const nlmsghdr*)> take) {
+  return ForEachConnection(DecidedBit(mask) | RefusedBit(mask), RefusedBit(mask), take);
+}
+
+bool Holds(const std::vector<uint32_t>& marks, uint32_t mark) {
+  return std::find(marks.begin(), marks.end(), mark) != marks.end();
+}
+
 // What names a connection, as the kernel wrote it, and its mark.
 struct Named {
   uint8_t family = AF_UNSPEC;
@@ -150,32 +160,36 @@ class Clearing final {
   size_t used_ = 0;
 };
 
-RememberedEntry EntryOf(const v1::FlowTuple& first) {
-  return {.accept = true,
-          .scope = RememberedScope::kConnection,
-          .source = first.source(),
-          .destination = first.destination(),
-          .protocol = static_cast<uint8_t>(first.protocol()),
-          .source_port = static_cast<uint16_t>(first.source_port()),
-          .destination_port = static_cast<uint16_t>(first.destination_port())};
+RememberedEntry EntryOf(const v1::Flow& flow) {
+  const v1::FlowTuple& first = flow.original();
+  RememberedEntry entry = {.accept = true,
+                           .scope = RememberedScope::kConnection,
+                           .source = first.source(),
+                           .destination = first.destination(),
+                           .protocol = static_cast<uint8_t>(first.protocol()),
+                           .source_port = static_cast<uint16_t>(first.source_port()),
+                           .destination_port = static_cast<uint16_t>(first.destination_port()),
+                           .zone = static_cast<uint16_t>(flow.zone())};
+  if (first.has_icmp_type()) {
+    entry.destination_port = static_cast<uint16_t>(first.icmp_type() << 8 | first.icmp_code());
+  }
+  return entry;
 }
 
 }  // namespace
 
-absl::StatusOr<uint64_t> SweepGenerations(uint32_t mask, uint32_t keep) {
+absl::StatusOr<uint64_t> SweepGenerations(uint32_t mask, const std::vector<uint32_t>& keep) {
   uint64_t swept = 0;
   for (int i = 0; i < kMostSweeps; ++i) {
     Clearing clearing(mask);
     if (!clearing.open()) return ErrnoStatus("netlink socket", errno);
     uint64_t found = 0;
-    const absl::Status status = ForEachConnection(DecidedBit(mask) | RefusedBit(mask),
-                                                  RefusedBit(mask), [&](const nlmsghdr* message) {
-                                                    const auto named = NameOf(message);
-                                                    if (!named || (named->mark & mask) == keep)
-                                                      return;
-                                                    ++found;
-                                                    clearing.Add(*named);
-                                                  });
+    const absl::Status status = ForEachMarked(mask, [&](const nlmsghdr* message) {
+      const auto named = NameOf(message);
+      if (!named || Holds(keep, named->mark & mask)) return;
+      ++found;
+      clearing.Add(*named);
+    });
     if (!status.ok()) return status;
     clearing.Send();
     if (found == 0) return swept;
@@ -186,16 +200,17 @@ absl::StatusOr<uint64_t> SweepGenerations(uint32_t mask, uint32_t keep) {
       "another program restore them?");
 }
 
-absl::StatusOr<std::vector<RememberedEntry>> ListGeneration(uint32_t mask, uint32_t generation,
+absl::StatusOr<std::vector<RememberedEntry>> ListGeneration(uint32_t mask,
+                                                            const std::vector<uint32_t>& marks,
                                                             size_t limit) {
   std::vector<RememberedEntry> entries;
-  const absl::Status status = ForEachConnection(mask, generation, [&](const nlmsghdr* message) {
+  const absl::Status status = ForEachMarked(mask, [&](const nlmsghdr* message) {
     if (limit != 0 && entries.size() >= limit) return;
+    const auto named = NameOf(message);
+    if (!named || !Holds(marks, named->mark & mask)) return;
     const auto event =
         DecodeConntrack({reinterpret_cast<const uint8_t*>(message), message->nlmsg_len});
-    if (event && event->has_conntrack()) {
-      entries.push_back(EntryOf(event->conntrack().flow().original()));
-    }
+    if (event && event->has_conntrack()) entries.push_back(EntryOf(event->conntrack().flow()));
   });
   if (!status.ok()) return status;
   return entries;

@@ -13,12 +13,13 @@ namespace sluice::agent {
 // asks conntrack anew, and takes as long as a walk over the connection table does; any thread.
 // `mask` are the bits of connection marks that are ours.
 
-// Takes the marks of every generation but `keep`, 0 for none, off the connections that bear them,
-// so that they can be used anew. Returns how many there were.
-absl::StatusOr<uint64_t> SweepGenerations(uint32_t mask, uint32_t keep);
+// Takes the marks of every generation but those to keep off the connections that bear them, so that
+// they can be used anew. Returns how many there were.
+absl::StatusOr<uint64_t> SweepGenerations(uint32_t mask, const std::vector<uint32_t>& keep);
 
-// The connections of a generation, each by its first packet; up to `limit`, 0 for all.
-absl::StatusOr<std::vector<RememberedEntry>> ListGeneration(uint32_t mask, uint32_t generation,
+// The connections that bear one of those marks, each by its first packet; up to `limit`, 0 for all.
+absl::StatusOr<std::vector<RememberedEntry>> ListGeneration(uint32_t mask,
+                                                            const std::vector<uint32_t>& marks,
                                                             size_t limit);
 
 }  // namespace sluice::agent

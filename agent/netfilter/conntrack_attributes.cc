@@ -1,13 +1,11 @@
 #include "agent/netfilter/conntrack_attributes.h"
 
+#include "proto/text/text.h"
+
 namespace sluice::agent {
 
 std::string ReadText(Bytes payload) {
-  std::string text(payload.begin(), std::find(payload.begin(), payload.end(), 0));
-  for (char& character : text) {
-    if (character < ' ' || character > '~') character = '?';
-  }
-  return text;
+  return EscapeName(std::string(payload.begin(), std::find(payload.begin(), payload.end(), 0)));
 }
 
 }  // namespace sluice::agent

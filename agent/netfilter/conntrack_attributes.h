@@ -39,8 +39,8 @@ void ReadNumber(Bytes payload, Set set) {
   set(static_cast<Number>(value));
 }
 
-// The text in `payload`, up to its terminating zero if there is one. What is not printable ASCII
-// becomes a question mark: protobuf's strings must be UTF-8, the kernel's can be anything.
+// The text in `payload`, up to its terminating zero if there is one, escaped (EscapeName):
+// protobuf's strings must be UTF-8, the kernel's can be anything.
 std::string ReadText(Bytes payload);
 
 inline std::string ReadBytes(Bytes payload) { return std::string(payload.begin(), payload.end()); }

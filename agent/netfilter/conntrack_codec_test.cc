@@ -155,9 +155,10 @@ Message EveryFlowAttribute() {
     });
   });
   builder.Nest(CTA_HELP, [&] {
-    builder.Raw(CTA_HELP_NAME, std::string_view("ftp", 4)).Raw(CTA_HELP_INFO, "data");
+    builder.Raw(CTA_HELP_NAME, std::string_view("ftp\0", 4)).Raw(CTA_HELP_INFO, "data");
   });
-  builder.Nest(CTA_SECCTX, [&] { builder.Raw(CTA_SECCTX_NAME, std::string_view("system_u", 9)); });
+  builder.Nest(CTA_SECCTX,
+               [&] { builder.Raw(CTA_SECCTX_NAME, std::string_view("system_u\0", 9)); });
   builder.Nest(CTA_TIMESTAMP, [&] {
     builder.U64(CTA_TIMESTAMP_START, 1'700'000'000'123'456'789)
         .U64(CTA_TIMESTAMP_STOP, 1'700'000'001'000'000'001);
@@ -280,8 +281,8 @@ Message EveryExpectationAttribute() {
       .U16(CTA_EXPECT_ZONE, 3)
       .U32(CTA_EXPECT_FLAGS, 1)
       .U32(CTA_EXPECT_CLASS, 2)
-      .Raw(CTA_EXPECT_HELP_NAME, std::string_view("ftp", 4))
-      .Raw(CTA_EXPECT_FN, std::string_view("nat-follow-master", 18));
+      .Raw(CTA_EXPECT_HELP_NAME, std::string_view("ftp\0", 4))
+      .Raw(CTA_EXPECT_FN, std::string_view("nat-follow-master\0", 18));
   builder.Nest(CTA_EXPECT_NAT, [&] {
     builder.U32(CTA_EXPECT_NAT_DIR, 1).Tuple(CTA_EXPECT_NAT_TUPLE, kA, kB, 6, 1, 2);
   });
@@ -375,14 +376,14 @@ TEST(ConntrackCodecTest, IgnoresFieldsOfTheWrongSize) {
 }
 
 // Protobuf's strings must be UTF-8, or the server could not read them.
-TEST(ConntrackCodecTest, TextsBecomeAscii) {
+TEST(ConntrackCodecTest, TextsAreEscaped) {
   ConntrackBuilder builder(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, 0, AF_INET);
   builder.Tuple(CTA_TUPLE_ORIG, kA, kB, 6, 1, 2).Nest(CTA_HELP, [&] {
     builder.Raw(CTA_HELP_NAME, "f\xfft\n");
   });
   const auto event = DecodeConntrack(builder.Done());
   ASSERT_TRUE(event.has_value());
-  EXPECT_EQ(event->conntrack().flow().helper(), "f?t?");
+  EXPECT_EQ(event->conntrack().flow().helper(), "f\\xfft\\x0a");
 }
 
 std::vector<Message> Seeds() {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
+#include "proto/text/text.h"
 
 namespace sluice::agent {
 namespace {
@@ -113,7 +114,7 @@ Link LinkIn(const nlmsghdr* message) {
   ForEachAttributeBehind<ifinfomsg>(message, [&](const nlattr* attribute) {
     const uint16_t type = mnl_attr_get_type(attribute);
     if (type == IFLA_IFNAME && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0) {
-      link.name = mnl_attr_get_str(attribute);
+      link.name = EscapeName(mnl_attr_get_str(attribute));
     } else if (type == IFLA_XDP) {
       link.xdp = HasXdp(attribute);
     }

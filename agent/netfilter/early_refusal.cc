@@ -1,18 +1,24 @@
 #include "agent/netfilter/early_refusal.h"
 
+#include <linux/if_packet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
 #include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/remembered_keys.h"
 #include "agent/netfilter/remembered_rules.h"
 #include "agent/netfilter/remembered_sets.h"
+#include "agent/netfilter/table_counter.h"
 #include "agent/netfilter/table_exemptions.h"
 #include "agent/netfilter/table_rule.h"
 
 namespace sluice::agent {
 namespace {
+
+// Right before connection tracking: zones have been chosen by then.
+constexpr int32_t kEarlyPriority = NF_IP_PRI_CONNTRACK - 1;
 
 // A lesson is learned anew so often, in case routes or others' rules change.
 constexpr uint64_t kLessonMs = 1000;
@@ -20,56 +26,41 @@ constexpr uint64_t kLessonMs = 1000;
 // gains nothing by it: its packets are refused in the forward hook.
 constexpr uint32_t kMostLessons = 4096;
 
-constexpr uint32_t kPortOffset = 2;  // As in the keys of peers.
-
-const RememberedSet kFloods[] = {
-    {"floods4", RememberedScope::kSource, false, 20,
-     Parts(kInterface, kIpv4Address, kIpv4Address, kProtocol, kService)},
-    {"floods6", RememberedScope::kSource, true, 44,
-     Parts(kInterface, kIpv6Address, kIpv6Address, kProtocol, kService)},
-};
-
-void AddKey(bool ipv6, TableRule& rule) {
-  rule.KeyFromInterface()
-      .KeyFromHeader(NFT_PAYLOAD_NETWORK_HEADER, ipv6 ? 8 : 12, ipv6 ? 32 : 8)
-      .KeyFromProtocol()
-      .KeyFromHeader(NFT_PAYLOAD_TRANSPORT_HEADER, kPortOffset, 2);
-}
+constexpr KeyPart kParts[] = {KeyPart::kSource,          KeyPart::kDestination, KeyPart::kProtocol,
+                              KeyPart::kDestinationPort, KeyPart::kInput,       KeyPart::kZone};
+const RememberedSet kFloods[] = {{"floods4", RememberedScope::kSource, false, kParts},
+                                 {"floods6", RememberedScope::kSource, true, kParts}};
 
 void AddFamily(const RememberedSet& floods, uint32_t mark_mask, TableTransaction& transaction) {
-  const bool ipv6 = floods.ipv6;
-  const uint8_t family = ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+  const RememberedSet& sources = RememberedSetOf(RememberedScope::kSource, floods.ipv6);
   const uint32_t refused = RefuseMark(mark_mask, Notification::kNone);
   AddSet(floods, kMostLessons, transaction);
 
-  TableRule(kEarlyChain, "sources refused")
-      .IfFamily(family)
-      .KeyFromHeader(NFT_PAYLOAD_NETWORK_HEADER, ipv6 ? 8 : 12, ipv6 ? 16 : 4)
-      .IfIn(RememberedSetOf(RememberedScope::kSource, ipv6).name)
-      .IfEqual(refused)
-      .Goto(kFloodsChain)
-      .AddTo(transaction);
+  ForEachKey(sources, /*tracks=*/true, [&](ReadKey key) {
+    TableRule rule(kEarlyChain, "sources refused");
+    key(rule);
+    rule.IfIn(sources.name).IfEqual(refused).Goto(kFloodsChain).AddTo(transaction);
+  });
+  ForEachKey(floods, /*tracks=*/true, [&](ReadKey key) {
+    TableRule drop(kFloodsChain, "sources refused, and refused so before");
+    key(drop);
+    drop.IfIn(floods.name).Count(TableCounter::kDroppedEarly).Drop().AddTo(transaction);
 
-  TableRule drop(kFloodsChain, "sources refused, and refused so before");
-  AddKey(ipv6, drop.IfFamily(family));
-  drop.IfIn(floods.name).Count().Drop().AddTo(transaction);
-
-  TableRule learn(kLearnChain, "the next such is dropped early");
-  learn.IfFamily(family)
-      .IfNotProtocol(ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)
-      .IfForUs()
-      .LoadConnectionStatus(IPS_NAT_MASK)
-      .IfEqual(0)
-      .LoadMark(mark_mask)
-      .IfEqual(refused);
-  AddKey(ipv6, learn);
-  learn.Enter(floods.name, TableRule::Entry::kAdd, refused, kLessonMs).AddTo(transaction);
+    TableRule learn(kLearnChain, "the next such is dropped early");
+    learn.LoadMark(mark_mask)
+        .IfEqual(refused)
+        .IfPacketType(PACKET_HOST)
+        .LoadConnectionState(NF_CT_STATE_BIT(IP_CT_RELATED))
+        .IfEqual(0);
+    key(learn);
+    learn.Enter(floods.name, TableRule::Entry::kAdd, refused, kLessonMs).AddTo(transaction);
+  });
 }
 
 }  // namespace
 
 std::vector<TableChain> EarlyChains() {
-  return {{kEarlyChain, {{NF_INET_PRE_ROUTING, NF_IP_PRI_RAW}}},
+  return {{kEarlyChain, {{NF_INET_PRE_ROUTING, kEarlyPriority}}},
           {kFloodsChain, std::nullopt},
           {kLearnChain, std::nullopt}};
 }
@@ -84,6 +75,11 @@ void AddEarlyRefusals(uint32_t mark_mask, const std::vector<ExemptFlow>& exempt,
   // What is exempt for where it goes was never refused, so nothing was learned of it; answers are
   // exempt for where they come from, which the keys do not tell.
   AddExemptAnswers(exempt, kFloodsChain, transaction);
+  TableRule(kLearnChain, "translated: the next may be for somebody else")
+      .LoadConnectionStatus(IPS_NAT_MASK)
+      .IfNotEqual(0)
+      .Goto(kRefuseChain)
+      .AddTo(transaction);
   for (const RememberedSet& floods : kFloods) AddFamily(floods, mark_mask, transaction);
   TableRule(kLearnChain, "refused").Goto(kRefuseChain).AddTo(transaction);
 }

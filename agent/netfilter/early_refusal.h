@@ -13,16 +13,16 @@ namespace sluice::agent {
 // kernel tracks their connection and finds their route, which is most of what a flood costs. What
 // is to be forwarded is only known in the forward hook, after that. So a packet that is refused
 // there is a lesson for the next: such as come by the same interface, from and to the same
-// addresses, by the same protocol to the same port, are dropped early, as long as their source is
-// refused.
+// addresses, in the same zone of connection tracking, by the same protocol to the same port, are
+// dropped early, as long as their source is refused.
 //
 // Nothing is learned of what others' rules have translated, as those may send the next one
-// elsewhere, into the gateway itself for one; nor of ICMP, whose types the key does not tell apart;
-// nor of what was not sent to the gateway alone, as multicast.
+// elsewhere, into the gateway itself for one; nor of ICMP errors, which go where the connection is
+// that they are about; nor of what was not sent to the gateway alone, as multicast.
 //
 // The chains are made when there is first such a source: a chain costs every packet some fifty
 // nanoseconds. They stay with the table, since the kernel drops what is queued when one goes.
-inline constexpr char kEarlyChain[] = "early";    // prerouting, raw
+inline constexpr char kEarlyChain[] = "early";    // prerouting, before tracking
 inline constexpr char kFloodsChain[] = "floods";  // Only jumped to. Its rules count what it drops.
 // `learn`, where chain `refused` sends them, is in remembered_rules.h.
 std::vector<TableChain> EarlyChains();

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "proto/text/text.h"
+
 namespace sluice::agent {
 namespace {
 
@@ -13,7 +15,7 @@ int TakeAttribute(const nlattr* attribute, void* data) {
   auto& link = *static_cast<Link*>(data);
   const uint16_t type = mnl_attr_get_type(attribute);
   if (type == IFLA_IFNAME && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0) {
-    link.name = mnl_attr_get_str(attribute);
+    link.name = EscapeName(mnl_attr_get_str(attribute));
   } else if (type == IFLA_GROUP && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0) {
     link.group = mnl_attr_get_u32(attribute);
   }

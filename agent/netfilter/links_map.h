@@ -11,7 +11,7 @@ namespace sluice::agent {
 
 // A network interface.
 struct Link {
-  std::string name;
+  std::string name;    // Escaped (EscapeName): the kernel takes nearly any bytes.
   uint16_t type = 0;   // ARPHRD_*, linux/if_arp.h.
   uint32_t group = 0;  // `ip link set NAME group NUMBER`.
 

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 
+#include <utility>
 #include <vector>
 
 namespace sluice::agent {
@@ -45,6 +46,23 @@ TEST(ApplyLinkMessageTest, BadMessagesChangeNothing) {
   message->nlmsg_type = RTM_DELLINK;
   ApplyLinkMessage(message, links);
   EXPECT_TRUE(links.empty());
+}
+
+// Protobuf's strings must be UTF-8, or a server could not read packets with the name in them.
+TEST(ApplyLinkMessageTest, NamesThatAreNotUtf8AreEscapedAndStayDifferent) {
+  LinkMap links;
+  for (const auto& [index, name] : {std::pair(1, "caf\xe9"), {2, "caf\xe8"}, {3, "café"}}) {
+    std::vector<char> buffer(512);
+    auto* message = mnl_nlmsg_put_header(buffer.data());
+    message->nlmsg_type = RTM_NEWLINK;
+    auto* body = static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
+    body->ifi_index = index;
+    mnl_attr_put_strz(message, IFLA_IFNAME, name);
+    ApplyLinkMessage(message, links);
+  }
+  EXPECT_EQ(links[1].name, "caf\\xe9");
+  EXPECT_EQ(links[2].name, "caf\\xe8");
+  EXPECT_EQ(links[3].name, "café");
 }
 
 TEST(ApplyLinkMessageTest, MessagesCutShortDoNoHarm) {

@@ -51,6 +51,7 @@ enum class TrackedState : uint32_t {
   kEstablished = 2,
   kRelated = 3,
   kInvalid = 4,
+  kUntold = 5,  // Connections are not tracked. All that is asked about has a state but kUnknown.
 };
 constexpr uint32_t StateBits(uint32_t mark_mask) { return DecidedBit(mark_mask) * 0xe; }
 constexpr uint32_t StateMark(uint32_t mark_mask, TrackedState state) {

@@ -10,7 +10,7 @@ namespace sluice::agent {
 // How much of each packet the kernel copies. META is no payload at all.
 struct CopyRange {
   bool meta = false;
-  // 1..65531. The longest IPv4 and TCP headers take 60 each, and 128 are two cache lines.
+  // 1..65531. The kernel is told kHeaderBytes at least (packet_headers.h), whose number this is.
   uint32_t bytes = 128;
 
   bool operator==(const CopyRange&) const = default;

@@ -44,9 +44,48 @@ bool MayHold(const RememberedSet& set, const std::vector<RememberedSlot>& slots)
                      [&](const RememberedSlot& slot) { return slot.kind.scope == set.scope; });
 }
 
-uint16_t PortAt(const std::string& key, size_t at) {
-  return static_cast<uint16_t>(static_cast<uint8_t>(key[at]) << 8 |
-                               static_cast<uint8_t>(key[at + 1]));
+uint16_t Port(absl::string_view part) {
+  return static_cast<uint16_t>(static_cast<uint8_t>(part[0]) << 8 | static_cast<uint8_t>(part[1]));
+}
+
+// In host order, of the whole part or of its first two bytes.
+template <typename Number>
+Number NumberIn(absl::string_view part) {
+  Number number = 0;
+  std::memcpy(&number, part.data(), sizeof(number));
+  return number;
+}
+
+void Take(KeyPart part, absl::string_view bytes, RememberedEntry& entry) {
+  switch (part) {
+    case KeyPart::kSource:
+      entry.source = std::string(bytes);
+      return;
+    case KeyPart::kDestination:
+      entry.destination = std::string(bytes);
+      return;
+    case KeyPart::kProtocol:
+      entry.protocol = static_cast<uint8_t>(bytes[0]);
+      return;
+    case KeyPart::kSourcePort:
+      entry.source_port = Port(bytes);
+      return;
+    case KeyPart::kDestinationPort:
+      entry.destination_port = Port(bytes);
+      return;
+    case KeyPart::kInput:
+      entry.input_ifindex = NumberIn<uint32_t>(bytes);
+      return;
+    case KeyPart::kOutput:
+      entry.output_ifindex = NumberIn<uint32_t>(bytes);
+      return;
+    case KeyPart::kZone:
+      entry.zone = NumberIn<uint16_t>(bytes);
+      return;
+    case KeyPart::kConnectionId:  // Of no entry that is shown.
+    case KeyPart::kConnectionMark:
+      return;
+  }
 }
 
 }  // namespace
@@ -70,23 +109,14 @@ void ForEachElement(const nlmsghdr* message, absl::FunctionRef<void(const SetEle
 std::optional<RememberedEntry> EntryOf(const RememberedSet& set, const SetElement& element,
                                        uint32_t mark_mask,
                                        const std::vector<RememberedSlot>& slots) {
-  const std::string& key = element.key;
-  if (key.size() != set.key_length) return std::nullopt;
+  if (element.key.size() != set.key_length()) return std::nullopt;
   RememberedEntry entry;
   entry.scope = set.scope;
   entry.expires_in_ms = element.expires_in_ms;
-  const size_t address = set.ipv6 ? 16 : 4;
-  entry.source = key.substr(0, address);
-  if (set.scope != RememberedScope::kSource) {
-    entry.destination = key.substr(address, address);
-    entry.protocol = static_cast<uint8_t>(key[2 * address]);
-    const size_t ports = 2 * address + 4;
-    if (set.scope == RememberedScope::kConnection) {
-      entry.source_port = PortAt(key, ports);
-      entry.destination_port = PortAt(key, ports + 4);
-    } else {
-      entry.destination_port = PortAt(key, ports);
-    }
+  absl::string_view rest = element.key;
+  for (const KeyPart part : set.parts) {
+    Take(part, rest.substr(0, set.SizeOf(part)), entry);
+    rest.remove_prefix(set.SizeOf(part));
   }
   if (element.value == DecidedBit(mark_mask)) {
     entry.accept = true;

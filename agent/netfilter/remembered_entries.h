@@ -25,8 +25,11 @@ struct RememberedEntry {
   std::string source;       // 4 or 16 bytes.
   std::string destination;  // The same.
   uint8_t protocol = 0;
-  uint16_t source_port = 0;  // As the key has it: see AddRememberedSlot.
-  uint16_t destination_port = 0;
+  uint16_t source_port = 0;
+  uint16_t destination_port = 0;  // Of ICMP its type and code, 0 where there are no ports.
+  uint32_t input_ifindex = 0;     // Of accepted connections 0, as is what follows.
+  uint32_t output_ifindex = 0;
+  uint16_t zone = 0;
   uint64_t expires_in_ms = 0;
 };
 

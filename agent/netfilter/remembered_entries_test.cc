@@ -98,7 +98,7 @@ TEST(RememberedEntriesTest, OnlyWhatTheTableEntersHasAMeaning) {
                                    RefuseMark(kMask, 7), RefuseMark(kMask, 63), 0u, ~0u}) {
         const auto entry =
             EntryOf(set, {.key = std::string(size, 'x'), .value = value}, kMask, kSlots);
-        if (size != set.key_length || value == 0 || value == ~0u) {
+        if (size != set.key_length() || value == 0 || value == ~0u) {
           EXPECT_FALSE(entry);
         } else if (value == DecidedBit(kMask)) {
           EXPECT_TRUE(entry && entry->accept);

@@ -4,66 +4,41 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include <array>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "agent/netfilter/remembered_keys.h"
 #include "agent/netfilter/remembered_sets.h"
+#include "agent/netfilter/table_counter.h"
 #include "agent/netfilter/table_rule.h"
 
 namespace sluice::agent {
 namespace {
 
 constexpr uint64_t kMillisecondsASecond = 1000;
-constexpr uint32_t kPortOffset = 2;  // Of the destination port, from the transport header on.
 
+constexpr uint64_t kEnteredLifetimeMs = 60'000;
 constexpr uint32_t kExpected = IPS_EXPECTED;
 constexpr uint32_t kExpectedOrNotFirst = IPS_EXPECTED | IPS_CONFIRMED;
 
-void AddSourceKey(bool ipv6, TableRule& rule) {
-  rule.IfFamily(ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4)
-      .KeyFromHeader(NFT_PAYLOAD_NETWORK_HEADER, ipv6 ? 8 : 12, ipv6 ? 16 : 4);
-}
-
-void AddPeerKey(bool ipv6, bool icmp, TableRule& rule) {
-  const uint8_t protocol = ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-  rule.IfFamily(ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
-  icmp ? rule.IfProtocol(protocol) : rule.IfNotProtocol(protocol);
-  // Source and destination stand side by side, in the header as in the key.
-  rule.KeyFromHeader(NFT_PAYLOAD_NETWORK_HEADER, ipv6 ? 8 : 12, ipv6 ? 32 : 8).KeyFromProtocol();
-  icmp ? rule.KeyFromNothing() : rule.KeyFromHeader(NFT_PAYLOAD_TRANSPORT_HEADER, kPortOffset, 2);
-}
-
-// Packets of the other family have no such addresses, and go no further.
-void AddConnectionKey(bool ipv6, TableRule& rule) {
-  const uint32_t size = ipv6 ? 16 : 4;
-  rule.KeyFromConnection(ipv6 ? NFT_CT_SRC_IP6 : NFT_CT_SRC_IP, size)
-      .KeyFromConnection(ipv6 ? NFT_CT_DST_IP6 : NFT_CT_DST_IP, size)
-      .KeyFromConnection(NFT_CT_PROTOCOL, 1)
-      .KeyFromConnection(NFT_CT_PROTO_SRC, 2)
-      .KeyFromConnection(NFT_CT_PROTO_DST, 2);
-}
-
 // Calls `add` for every rule it takes to know a packet by that scope: with the map, and what
 // appends the key.
-void ForEachKey(
-    RememberedScope scope,
-    absl::FunctionRef<void(const char* map, absl::FunctionRef<void(TableRule&)> key)> add) {
+void ForEachMap(const RememberMarks& marks, RememberedScope scope,
+                absl::FunctionRef<void(const char* map, ReadKey)> add) {
   for (const bool ipv6 : {false, true}) {
-    const char* map = RememberedSetOf(scope, ipv6).name;
-    switch (scope) {
-      case RememberedScope::kSource:
-        add(map, [ipv6](TableRule& rule) { AddSourceKey(ipv6, rule); });
-        break;
-      case RememberedScope::kPeer:
-        for (const bool icmp : {false, true}) {
-          add(map, [ipv6, icmp](TableRule& rule) { AddPeerKey(ipv6, icmp, rule); });
-        }
-        break;
-      case RememberedScope::kConnection:
-        add(map, [ipv6](TableRule& rule) { AddConnectionKey(ipv6, rule); });
-        break;
-    }
+    const RememberedSet& set = RememberedSetOf(scope, ipv6);
+    ForEachKey(set, marks.tracks, [&](ReadKey key) { add(set.name, key); });
+  }
+}
+
+// Of connections, the same for the other direction.
+void ForEachReply(absl::FunctionRef<void(const char* map, ReadKey)> add) {
+  for (const bool ipv6 : {false, true}) {
+    const RememberedSet& set = RememberedSetOf(RememberedScope::kConnection, ipv6);
+    ForEachReplyKey(set, [&](ReadKey key) { add(set.name, key); });
   }
 }
 
@@ -91,33 +66,44 @@ void AddLookups(const RememberMarks& marks, const RememberedKind& kind,
   const uint32_t decided = DecidedBit(marks.mark_mask);
   const std::string comment =
       absl::StrCat(ScopeName(kind.scope), kind.accept ? " accepted" : " refused");
-  ForEachKey(kind.scope, [&](const char* map, absl::FunctionRef<void(TableRule&)> key) {
+  const TableCounter accepted = kind.scope == RememberedScope::kConnection
+                                    ? TableCounter::kAcceptedConnection
+                                    : TableCounter::kAcceptedAddress;
+  ForEachMap(marks, kind.scope, [&](const char* map, ReadKey key) {
     TableRule rule(kind.accept ? kAcceptedChain : kRefusedChain, comment.c_str());
     key(rule);
     rule.IfIn(map);
     if (kind.accept) {
-      rule.IfEqual(decided).Count().SetMark(marks.mark_mask, decided).Accept();
+      rule.IfEqual(decided).Count(accepted).SetMark(marks.mark_mask, decided).Accept();
     } else if (kind.scope == RememberedScope::kConnection) {
-      rule.StoreMark().Count().Jump(kRefreshChain);
+      rule.IfNotEqual(decided)
+          .StoreMark()
+          .Count(TableCounter::kDroppedConnection)
+          .Jump(kRefreshChain);
     } else {
-      rule.IfNotEqual(decided).StoreMark().Count();
-      const bool learns = kind.scope == RememberedScope::kSource && marks.early;
+      rule.IfNotEqual(decided).StoreMark().Count(TableCounter::kDroppedAddress);
+      const bool learns = kind.scope == RememberedScope::kSource && marks.tracks;
       rule.Goto(learns ? kLearnChain : kRefuseChain);
     }
     rule.AddTo(transaction);
   });
 }
 
+uint64_t Lifetime(const RememberedSlot& slot) {
+  return slot.kind.lifetime_s * kMillisecondsASecond;
+}
+
 void AddRefresh(const RememberMarks& marks, const RememberedSlot& slot, const std::string& comment,
                 TableTransaction& transaction) {
   const uint32_t mark = SlotMark(marks.mark_mask, slot);
-  ForEachKey(slot.kind.scope, [&](const char* map, absl::FunctionRef<void(TableRule&)> key) {
+  const auto prolong = [&](const char* map, ReadKey key) {
     TableRule rule(kRefreshChain, comment.c_str());
     rule.LoadMark(marks.mark_mask).IfEqual(mark);
     key(rule);
-    rule.Enter(map, TableRule::Entry::kProlong, mark, slot.kind.lifetime_s * kMillisecondsASecond);
-    rule.AddTo(transaction);
-  });
+    rule.Enter(map, TableRule::Entry::kProlong, mark, Lifetime(slot)).AddTo(transaction);
+  };
+  ForEachMap(marks, slot.kind.scope, prolong);
+  ForEachReply(prolong);
   TableRule(kRefreshChain, comment.c_str())
       .LoadMark(marks.mark_mask)
       .IfEqual(mark)
@@ -126,15 +112,50 @@ void AddRefresh(const RememberMarks& marks, const RememberedSlot& slot, const st
       .AddTo(transaction);
 }
 
+// Accepted connections that bear no mark, in the sets of connections.
+void AddEnteredConnections(const RememberMarks& marks, TableTransaction& transaction) {
+  const uint32_t decided = DecidedBit(marks.mark_mask);
+  const auto enter = [&](uint32_t slot, const char* map, ReadKey key, bool count) {
+    TableRule rule(kRememberChain, "connections accepted, for a minute");
+    rule.LoadMark(marks.mark_mask).IfEqual(AcceptMark(marks.mark_mask, slot));
+    key(rule);
+    if (count) rule.Count(TableCounter::kEntered);
+    rule.Enter(map, TableRule::Entry::kAdd, decided, kEnteredLifetimeMs);
+    if (count) rule.Count(TableCounter::kKept);
+    rule.AddTo(transaction);
+  };
+  ForEachMap(marks, RememberedScope::kConnection, [&](const char* map, ReadKey key) {
+    TableRule known(kAcceptedChain, "connections accepted, for a minute");
+    key(known);
+    known.IfIn(map)
+        .IfEqual(decided)
+        .Count(TableCounter::kAcceptedConnection)
+        .SetMark(marks.mark_mask, decided)
+        .Accept()
+        .AddTo(transaction);
+    enter(kEnteredConnectionSlot, map, key, /*count=*/true);
+  });
+  ForEachReply([&](const char* map, ReadKey key) {
+    enter(kEnteredConnectionSlot, map, key, /*count=*/false);
+  });
+  for (const bool ipv6 : {false, true}) {
+    const RememberedSet& set = RememberedSetOf(RememberedScope::kConnection, ipv6);
+    ForEachUntrackedKey(
+        set, [&](ReadKey key) { enter(kConnectionSlot, set.name, key, /*count=*/true); });
+  }
+}
+
 }  // namespace
 
 void AddAcceptedConnections(const RememberMarks& marks, TableTransaction& transaction) {
   TableRule(kPrepareChain, "connections accepted")
-      .LoadConnectionMark(marks.connection_mark_mask)
-      .IfEqual(marks.generation)
       .LoadConnectionStatus(kExpectedOrNotFirst)
       .IfNotEqual(kExpected)
-      .Count()
+      .KeyFromConnectionMark(marks.connection_mark_mask)
+      .KeyFromInterface(TableRule::Way::kIn)
+      .KeyFromInterface(TableRule::Way::kOut)
+      .IfIn(kConnectionMarks.name)
+      .Count(TableCounter::kAcceptedConnection)
       .SetMark(marks.mark_mask, DecidedBit(marks.mark_mask))
       .Accept()
       .AddTo(transaction);
@@ -146,13 +167,60 @@ void AddRememberedConnections(const RememberMarks& marks, TableTransaction& tran
       .IfEqual(kExpected)
       .SetConnectionMark(marks.connection_mark_mask, 0)
       .AddTo(transaction);
-  TableRule(kRememberChain, "connections accepted")
-      .LoadMark(marks.mark_mask)
-      .IfEqual(AcceptMark(marks.mark_mask, kConnectionSlot))
-      .Count()
-      .SetConnectionMark(marks.connection_mark_mask, marks.generation)
-      .Count()
+  const auto accepted = [&marks](const char* comment) {
+    TableRule rule(kRememberChain, comment);
+    rule.LoadMark(marks.mark_mask).IfEqual(AcceptMark(marks.mark_mask, kConnectionSlot));
+    return rule;
+  };
+  for (const int icmp : {int{IPPROTO_ICMP}, int{IPPROTO_ICMPV6}}) {
+    accepted("an ICMP error bears the connection it is about")
+        .IfProtocol(static_cast<uint8_t>(icmp))
+        .LoadConnectionState(NF_CT_STATE_BIT(IP_CT_RELATED))
+        .IfNotEqual(0)
+        .SetMark(marks.mark_mask, DecidedBit(marks.mark_mask))
+        .AddTo(transaction);
+  }
+  AddEnteredConnections(marks, transaction);
+  // A GenerationMark it would bear, whichever its devices.
+  const uint32_t form =
+      DecidedBit(marks.connection_mark_mask) | RefusedBit(marks.connection_mark_mask);
+  accepted("wiped by others since it was remembered")
+      .LoadConnectionMark(form)
+      .IfNotEqual(RefusedBit(marks.connection_mark_mask))
+      .KeyFromConnection(NFT_CT_ID, 4)
+      .IfIn(kSavedConnections.name)
+      .Count(TableCounter::kWiped)
       .AddTo(transaction);
+  accepted("connections accepted")
+      .LoadConnectionState(NF_CT_STATE_UNTRACKED_BIT)
+      .IfEqual(0)
+      .Count(TableCounter::kEntered)
+      .Jump(kMarkChain)
+      .AddTo(transaction);
+  // The kernel gives no id of one that is not confirmed, as at its first packet.
+  accepted("would notice if others wiped it")
+      .KeyFromConnection(NFT_CT_ID, 4)
+      .Enter(kSavedConnections.name, TableRule::Entry::kAdd, DecidedBit(marks.mark_mask),
+             kEnteredLifetimeMs)
+      .AddTo(transaction);
+}
+
+void AddConnectionMark(const RememberMarks& marks, const RememberedSlot& slot,
+                       TableTransaction& transaction) {
+  const DevicePair& devices = slot.kind.devices;
+  std::vector<std::array<uint32_t, 3>> keys = {{slot.connection_mark, devices.low, devices.high}};
+  if (devices.low != devices.high) {
+    keys.push_back({slot.connection_mark, devices.high, devices.low});
+  }
+  for (const auto& [mark, input, output] : keys) {
+    TableRule(kMarkChain, "connections between two devices")
+        .IfInterface(TableRule::Way::kIn, input)
+        .IfInterface(TableRule::Way::kOut, output)
+        .SetConnectionMark(marks.connection_mark_mask, mark)
+        .Count(TableCounter::kKept)
+        .AddTo(transaction);
+  }
+  AddConnectionMarks(keys, DecidedBit(marks.mark_mask), transaction);
 }
 
 void AddRememberedSlot(const RememberMarks& marks, const RememberedSlot& slot, bool first,
@@ -163,15 +231,20 @@ void AddRememberedSlot(const RememberMarks& marks, const RememberedSlot& slot, b
                    slot.kind.lifetime_s, " s");
   const uint32_t entry =
       slot.kind.accept ? DecidedBit(marks.mark_mask) : RefusalEntry(marks.mark_mask, slot);
-  ForEachKey(slot.kind.scope, [&](const char* map, absl::FunctionRef<void(TableRule&)> key) {
+  const auto enter = [&](const char* map, ReadKey key, bool count) {
     TableRule rule(kRememberChain, comment.c_str());
     rule.LoadMark(marks.mark_mask).IfEqual(mark);
     key(rule);
-    rule.Count();
-    rule.Enter(map, TableRule::Entry::kAdd, entry, slot.kind.lifetime_s * kMillisecondsASecond);
-    rule.Count();
+    if (count) rule.Count(TableCounter::kEntered);
+    rule.Enter(map, TableRule::Entry::kAdd, entry, Lifetime(slot));
+    if (count) rule.Count(TableCounter::kKept);
     rule.AddTo(transaction);
-  });
+  };
+  ForEachMap(marks, slot.kind.scope,
+             [&](const char* map, ReadKey key) { enter(map, key, /*count=*/true); });
+  if (slot.kind.scope == RememberedScope::kConnection) {
+    ForEachReply([&](const char* map, ReadKey key) { enter(map, key, /*count=*/false); });
+  }
   if (!slot.kind.accept) {
     TableRule(kRememberChain, comment.c_str())
         .LoadMark(marks.mark_mask)
@@ -183,33 +256,6 @@ void AddRememberedSlot(const RememberMarks& marks, const RememberedSlot& slot, b
     }
   }
   if (first) AddLookups(marks, slot.kind, transaction);
-}
-
-void AddRefusal(uint32_t mark_mask, TableTransaction& transaction) {
-  const auto rule = [mark_mask](Notification notification, const char* comment) {
-    TableRule refused(kRefuseChain, comment);
-    refused.LoadMark(mark_mask).IfEqual(RefuseMark(mark_mask, notification));
-    return refused;
-  };
-  // The first, as it may have to be fast.
-  rule(Notification::kNone, "the decider refused it").Drop().AddTo(transaction);
-  rule(Notification::kHostUnreachable, "the decider refused it: host unreachable")
-      .Reject(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_HOST_UNREACH)
-      .AddTo(transaction);
-  rule(Notification::kAdminProhibited, "the decider refused it: administratively prohibited")
-      .Reject(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED)
-      .AddTo(transaction);
-  rule(Notification::kTcpReset, "the decider refused it: TCP reset")
-      .IfProtocol(IPPROTO_TCP)
-      .Reject(NFT_REJECT_TCP_RST, 0)
-      .AddTo(transaction);
-  for (const Notification notification :
-       {Notification::kPortUnreachable, Notification::kTcpReset}) {  // A reset of what is not TCP.
-    rule(notification, "the decider refused it: port unreachable")
-        .Reject(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH)
-        .AddTo(transaction);
-  }
-  TableRule(kRefuseChain, "refused by a slot that is gone").Drop().AddTo(transaction);
 }
 
 }  // namespace sluice::agent

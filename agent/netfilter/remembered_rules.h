@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "absl/strings/string_view.h"
 #include "agent/netfilter/remembered_slot.h"
 #include "agent/netfilter/table_transaction.h"
 
@@ -15,40 +14,45 @@ inline constexpr char kPrepareChain[] = "prepare";
 inline constexpr char kRefusedChain[] = "refused";    // Looks up what is refused.
 inline constexpr char kAcceptedChain[] = "accepted";  // Looks up what is accepted.
 inline constexpr char kRememberChain[] = "remember";  // Enters what a verdict's slot says.
+inline constexpr char kMarkChain[] = "mark";          // Marks accepted connections.
 inline constexpr char kRefreshChain[] = "refresh";    // Prolongs refused connections.
 inline constexpr char kRefuseChain[] = "refuse";      // Tells the sender, and drops.
 inline constexpr char kLearnChain[] = "learn";        // Before it, of sources; early_refusal.h.
 
-// Which bits are the agent's, and what marks a connection accepted now.
+// Which bits are the agent's.
 struct RememberMarks {
   uint32_t mark_mask = 0;
   uint32_t connection_mark_mask = 0;
-  uint32_t generation = 0;  // A GenerationMark; 0: no accepted connections are remembered.
-  bool early = true;        // Floods of refused sources are dropped early; see early_refusal.h.
+  // Connections are tracked: their zones are told apart, and floods of refused sources are dropped
+  // early; see early_refusal.h.
+  bool tracks = true;
 };
 
-// Rules of `refused` whose counters count connections have comments that begin so; the others count
-// addresses.
-inline constexpr absl::string_view kConnectionsComment = "connections";
-
-// Adds the rule of `prepare` that knows accepted connections.
+// Adds the rule of `prepare` that knows accepted connections: those whose mark is that of the two
+// devices the packet passes.
 void AddAcceptedConnections(const RememberMarks& marks, TableTransaction& transaction);
 
-// Adds the rules that remember them, slot kConnectionSlot.
+// Adds the rules that remember them, slots kConnectionSlot and kEnteredConnectionSlot; the marks of
+// the former are added by AddConnectionMark. Those that are not tracked, multicast for one, are
+// known by their addresses and ports, one way, and for a minute.
+//
+// Others' rules may wipe the marks. A connection that is remembered anew counts as wiped if it was
+// before, twice within a minute, and does not bear the mark.
 //
 // A connection that another one announced (FTP's data) inherits that one's mark from the kernel. It
 // is one of its own: its first packet is asked about, and loses the mark.
 void AddRememberedConnections(const RememberMarks& marks, TableTransaction& transaction);
 
-// Adds the rules of a slot; `first`: it is the first of its scope that accepts, or that refuses.
-//
-// A peer is known by the two bytes where TCP, UDP, SCTP, DCCP and UDP-Lite have their destination
-// port; with ICMP, which has none, by none. A connection is known by its first packet, so in both
-// directions, and through NAT. Counters of chain `remember` stand in pairs: entered, and kept.
-void AddRememberedSlot(const RememberMarks& marks, const RememberedSlot& slot, bool first,
+// Adds that accepted connections between the slot's devices bear its mark. No rule may use it yet.
+void AddConnectionMark(const RememberMarks& marks, const RememberedSlot& slot,
                        TableTransaction& transaction);
 
-// Adds the rules of chain `refuse`, where refused packets end.
-void AddRefusal(uint32_t mark_mask, TableTransaction& transaction);
+// Adds the rules of any other slot; `first`: it is the first of its scope that accepts, or that
+// refuses.
+//
+// What packets are known by: remembered_keys.h. A connection that has been let through before is
+// entered for both directions.
+void AddRememberedSlot(const RememberMarks& marks, const RememberedSlot& slot, bool first,
+                       TableTransaction& transaction);
 
 }  // namespace sluice::agent

@@ -1,12 +1,29 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "agent/netfilter/remembered_slot.h"
 #include "agent/netfilter/table_transaction.h"
 
 namespace sluice::agent {
+
+// What a key can consist of.
+enum class KeyPart : uint8_t {
+  kSource,  // Addresses: of the packet, or of its connection's first one.
+  kDestination,
+  kProtocol,  // IANA protocol number.
+  kSourcePort,
+  kDestinationPort,  // Of ICMP type and code; 0 where the protocol has no ports.
+  kInput,            // Index of the interface the packet comes in by.
+  kOutput,           // Of the one it goes out by.
+  kZone,             // Of connection tracking; 0 where the packet is not tracked.
+  kConnectionId,
+  kConnectionMark,
+};
 
 // A map of table inet sluice, filled from the packet path: from what is remembered to a packet mark
 // of ours, which says how. Its entries time out each by itself.
@@ -14,30 +31,30 @@ struct RememberedSet {
   const char* name;
   RememberedScope scope;
   bool ipv6;
-  // Parts of the key as nft names them, in network order, each filled up to four bytes.
-  uint32_t key_length;
-  uint32_t key_type;
+  // In network order, each filled up to four bytes, but for kInput, kOutput and kZone, which the
+  // kernel keeps in host order.
+  std::span<const KeyPart> parts;
+
+  // Bytes of a part, filled up.
+  uint32_t SizeOf(KeyPart part) const;
+  uint32_t key_length() const;
 };
 
-// Of an accepted connection the connection's own mark tells instead.
+// Of an accepted connection that is tracked its own mark tells instead.
 extern const std::array<RememberedSet, 6> kRememberedSets;
 
-// What nft calls the types of keys and data, and stores with a set to print it by. The kernel keeps
-// the numbers and makes nothing of them.
-inline constexpr uint32_t kIpv4Address = 7;
-inline constexpr uint32_t kIpv6Address = 8;
-inline constexpr uint32_t kProtocol = 12;
-inline constexpr uint32_t kService = 13;
-inline constexpr uint32_t kMark = 19;
-inline constexpr uint32_t kInterface = 20;
+// Connections that were accepted lately, to notice if their marks are wiped.
+extern const RememberedSet kSavedConnections;
 
-// Types of the parts of a key, six bits each.
-template <typename... Types>
-constexpr uint32_t Parts(Types... types) {
-  uint32_t all = 0;
-  ((all = all << 6 | types), ...);
-  return all;
-}
+// How many sets AddRememberedSets makes.
+inline constexpr size_t kRememberedSetCount = 8;
+
+// The marks of accepted connections, each with the devices their packets come in and go out by. Not
+// filled from the packet path.
+extern const RememberedSet kConnectionMarks;
+// Adds entries of mark, input and output, with that value.
+void AddConnectionMarks(const std::vector<std::array<uint32_t, 3>>& keys, uint32_t value,
+                        TableTransaction& transaction);
 
 // Adds the making of a map of up to `limit` entries; it may be there.
 void AddSet(const RememberedSet& set, uint32_t limit, TableTransaction& transaction);

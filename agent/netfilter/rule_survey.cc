@@ -72,8 +72,14 @@ std::optional<T> Data(const nftnl_expr* expression, uint16_t attribute) {
   return value;
 }
 
-// Looks at the expressions of one rule, in order. One register is followed: rules that set the
-// mark do so right after they made the value.
+// What xt_connmark makes of a mark before it goes over to the other.
+uint32_t Shifted(const xt_connmark_tginfo2& info, uint32_t mark) {
+  if (info.shift_bits >= 32) return kAllBits;
+  return info.shift_dir == D_SHIFT_LEFT ? mark << info.shift_bits : mark >> info.shift_bits;
+}
+
+// Looks at the expressions of one rule, in order. One register is followed: rules that set a mark
+// do so right after they made the value.
 class RuleReader final {
  public:
   RuleReader(std::string where, Findings& findings)
@@ -89,10 +95,12 @@ class RuleReader final {
       ReadTarget(expression);
     } else if (name == "meta") {
       ReadMeta(expression);
+    } else if (name == "ct") {
+      ReadConnection(expression);
     } else if (name == "bitwise") {
       ReadBitwise(expression);
-    } else if (name != "counter" && name != "cmp") {
-      changed_ = kAllBits;
+    } else if (name != "counter" && name != "objref" && name != "cmp") {
+      Load(kAllBits, kAllBits);
     }
   }
 
@@ -101,8 +109,16 @@ class RuleReader final {
     Add({RuleFinding::Kind::kQueue, where_, first, first + std::max(count, 1u) - 1}, findings_);
   }
 
-  void AddMark(uint32_t bits) {
-    if (bits != 0) Add({RuleFinding::Kind::kMark, where_, 0, 0, bits}, findings_);
+  void AddMark(uint32_t bits, RuleFinding::Kind kind = RuleFinding::Kind::kMark) {
+    if (bits != 0) Add({kind, where_, 0, 0, bits}, findings_);
+  }
+
+  void AddConnectionMark(uint32_t bits) { AddMark(bits, RuleFinding::Kind::kConnectionMark); }
+
+  // In which bits the register may differ from the packet's mark, and its connection's.
+  void Load(uint32_t from_mark, uint32_t from_connection_mark) {
+    from_mark_ = from_mark;
+    from_connection_mark_ = from_connection_mark;
   }
 
   void ReadQueue(const nftnl_expr* expression) {
@@ -129,44 +145,80 @@ class RuleReader final {
         AddMark(info->mask | info->mark);
       }
     } else if (name == "CONNMARK" && revision == 1) {
-      const auto info = Data<xt_connmark_tginfo1>(expression, NFTNL_EXPR_TG_INFO);
-      if (info && info->mode == XT_CONNMARK_RESTORE) AddMark(info->nfmask);
+      if (const auto info = Data<xt_connmark_tginfo1>(expression, NFTNL_EXPR_TG_INFO)) {
+        ReadConnmark({.ctmark = info->ctmark,
+                      .ctmask = info->ctmask,
+                      .nfmask = info->nfmask,
+                      .shift_dir = 0,
+                      .shift_bits = 0,
+                      .mode = info->mode});
+      }
     } else if (name == "CONNMARK" && revision >= 2) {
       const auto info = Data<xt_connmark_tginfo2>(expression, NFTNL_EXPR_TG_INFO);
-      if (info && info->mode == XT_CONNMARK_RESTORE) AddMark(info->nfmask);
+      if (info) ReadConnmark(*info);
+    }
+  }
+
+  // Each clears bits of the mark that is written, and flips others.
+  void ReadConnmark(const xt_connmark_tginfo2& info) {
+    switch (info.mode) {
+      case XT_CONNMARK_SET:
+        return AddConnectionMark(info.ctmask | info.ctmark);
+      case XT_CONNMARK_SAVE:
+        return AddConnectionMark(info.ctmask | Shifted(info, info.nfmask));
+      case XT_CONNMARK_RESTORE:
+        return AddMark(info.nfmask | Shifted(info, info.ctmask));
     }
   }
 
   void ReadMeta(const nftnl_expr* expression) {
     const bool mark = nftnl_expr_get_u32(expression, NFTNL_EXPR_META_KEY) == NFT_META_MARK;
     if (!nftnl_expr_is_set(expression, NFTNL_EXPR_META_SREG)) {
-      changed_ = mark ? 0 : kAllBits;  // Loads: the mark as it is, or something else.
+      Load(mark ? 0 : kAllBits, kAllBits);  // The mark as it is, or something else.
     } else if (mark) {
-      AddMark(changed_);
+      AddMark(from_mark_);
+    }
+  }
+
+  void ReadConnection(const nftnl_expr* expression) {
+    const bool mark = nftnl_expr_get_u32(expression, NFTNL_EXPR_CT_KEY) == NFT_CT_MARK;
+    if (!nftnl_expr_is_set(expression, NFTNL_EXPR_CT_SREG)) {
+      Load(kAllBits, mark ? 0 : kAllBits);
+    } else if (mark) {
+      AddConnectionMark(from_connection_mark_);
     }
   }
 
   void ReadBitwise(const nftnl_expr* expression) {
     const auto mask = Data<uint32_t>(expression, NFTNL_EXPR_BITWISE_MASK);
     const auto flip = Data<uint32_t>(expression, NFTNL_EXPR_BITWISE_XOR);
-    changed_ |= mask && flip ? ~*mask | *flip : kAllBits;
+    const uint32_t changed = mask && flip ? ~*mask | *flip : kAllBits;
+    Load(from_mark_ | changed, from_connection_mark_ | changed);
   }
 
   const std::string where_;
   Findings& findings_;
-  uint32_t changed_ = kAllBits;  // Bits in which the register may differ from the packet's mark.
+  uint32_t from_mark_ = kAllBits;
+  uint32_t from_connection_mark_ = kAllBits;
+};
+
+// What a survey is of: our own table, or all others.
+struct Survey {
+  bool ours;
+  Findings findings;
 };
 
 int TakeRule(const nlmsghdr* message, void* data) {
+  auto& survey = *static_cast<Survey*>(data);
   const std::unique_ptr<nftnl_rule, void (*)(const nftnl_rule*)> rule(nftnl_rule_alloc(),
                                                                       &nftnl_rule_free);
   if (rule == nullptr || nftnl_rule_nlmsg_parse(message, rule.get()) < 0) return MNL_CB_OK;
   const uint32_t family = nftnl_rule_get_u32(rule.get(), NFTNL_RULE_FAMILY);
   const char* table = nftnl_rule_get_str(rule.get(), NFTNL_RULE_TABLE);
-  if (IsOurs(family, table)) return MNL_CB_OK;
+  if (IsOurs(family, table) != survey.ours) return MNL_CB_OK;
   RuleReader reader(absl::StrCat("table ", FamilyName(family), " ", Text(table), ", chain ",
                                  Text(nftnl_rule_get_str(rule.get(), NFTNL_RULE_CHAIN))),
-                    *static_cast<Findings*>(data));
+                    survey.findings);
   const std::unique_ptr<nftnl_expr_iter, void (*)(nftnl_expr_iter*)> next(
       nftnl_expr_iter_create(rule.get()), &nftnl_expr_iter_destroy);
   while (const nftnl_expr* expression = nftnl_expr_iter_next(next.get())) reader.Read(expression);
@@ -174,12 +226,14 @@ int TakeRule(const nlmsghdr* message, void* data) {
 }
 
 int TakeFlowtable(const nlmsghdr* message, void* data) {
-  if (auto found = FlowtableIn(message)) Add(*std::move(found), *static_cast<Findings*>(data));
+  if (auto found = FlowtableIn(message)) {
+    Add(*std::move(found), static_cast<Survey*>(data)->findings);
+  }
   return MNL_CB_OK;
 }
 
 // 0 or errno.
-int Dump(mnl_socket* socket, uint16_t type, uint32_t sequence, mnl_cb_t take, Findings& findings) {
+int Dump(mnl_socket* socket, uint16_t type, uint32_t sequence, mnl_cb_t take, Survey& survey) {
   alignas(nlmsghdr) std::array<char, MNL_NLMSG_HDRLEN + 64> request;
   const nlmsghdr* message =
       nftnl_nlmsg_build_hdr(request.data(), type, AF_UNSPEC, NLM_F_DUMP, sequence);
@@ -189,20 +243,31 @@ int Dump(mnl_socket* socket, uint16_t type, uint32_t sequence, mnl_cb_t take, Fi
     const auto received = mnl_socket_recvfrom(socket, buffer.data(), buffer.size());
     if (received < 0) return errno;
     const int result = mnl_cb_run(buffer.data(), static_cast<size_t>(received), sequence,
-                                  mnl_socket_get_portid(socket), take, &findings);
+                                  mnl_socket_get_portid(socket), take, &survey);
     if (result < 0) return errno;
     if (result == MNL_CB_STOP) return 0;
   }
 }
 
 // EINTR: the rules were changed while they were read.
-int SurveyOnce(Findings& findings) {
+int SurveyOnce(Survey& survey) {
   const std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket(mnl_socket_open(NETLINK_NETFILTER),
                                                                  &mnl_socket_close);
   if (socket == nullptr || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return errno;
-  const int error = Dump(socket.get(), NFT_MSG_GETRULE, 1, &TakeRule, findings);
-  if (error != 0) return error;
-  return Dump(socket.get(), NFT_MSG_GETFLOWTABLE, 2, &TakeFlowtable, findings);
+  const int error = Dump(socket.get(), NFT_MSG_GETRULE, 1, &TakeRule, survey);
+  if (error != 0 || survey.ours) return error;
+  return Dump(socket.get(), NFT_MSG_GETFLOWTABLE, 2, &TakeFlowtable, survey);
+}
+
+absl::StatusOr<Findings> SurveyThose(bool ours) {
+  constexpr int kAttempts = 5;
+  int error = EINTR;
+  for (int attempt = 0; attempt < kAttempts && error == EINTR; ++attempt) {
+    Survey survey{ours, {}};
+    error = SurveyOnce(survey);
+    if (error == 0) return std::move(survey.findings);
+  }
+  return absl::ErrnoToStatus(error, "reading the nftables rules");
 }
 
 }  // namespace
@@ -224,15 +289,8 @@ std::optional<RuleFinding> FlowtableIn(const nlmsghdr* message) {
   return found;
 }
 
-absl::StatusOr<Findings> SurveyRules() {
-  constexpr int kAttempts = 5;
-  int error = EINTR;
-  for (int attempt = 0; attempt < kAttempts && error == EINTR; ++attempt) {
-    Findings findings;
-    error = SurveyOnce(findings);
-    if (error == 0) return findings;
-  }
-  return absl::ErrnoToStatus(error, "reading the nftables rules");
-}
+absl::StatusOr<Findings> SurveyRules() { return SurveyThose(/*ours=*/false); }
+
+absl::StatusOr<Findings> SurveyOurRules() { return SurveyThose(/*ours=*/true); }
 
 }  // namespace sluice::agent

@@ -14,9 +14,11 @@ namespace sluice::agent {
 // Something in other people's nftables rules that concerns us.
 struct RuleFinding {
   enum class Kind {
-    kQueue,      // Hands packets to queues first .. last.
-    kMark,       // Changes `bits` of the packet mark.
-    kFlowtable,  // Forwards established connections past the rules; in hardware, if `offload`.
+    kQueue,           // Hands packets to queues first .. last.
+    kMark,            // Changes `bits` of the packet mark.
+    kConnectionMark,  // Changes `bits` of the connection mark.
+    kFlowtable,       // Forwards established connections past the rules; in hardware, if
+                      // `offload`.
   };
   Kind kind = Kind::kQueue;
   std::string where;  // "table ip mangle, chain FORWARD"
@@ -32,6 +34,9 @@ struct RuleFinding {
 // it finds, each thing once. Our own table is left out; rules of iptables-legacy are not seen.
 // Changes nothing. Any thread, no state.
 absl::StatusOr<std::vector<RuleFinding>> SurveyRules();
+
+// The same of our own table, whichever agent made it.
+absl::StatusOr<std::vector<RuleFinding>> SurveyOurRules();
 
 // What a message of NFT_MSG_NEWFLOWTABLE says; nothing if it is none.
 std::optional<RuleFinding> FlowtableIn(const nlmsghdr* message);

@@ -13,11 +13,17 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <string>
+
+#include "agent/netfilter/table.h"
 
 namespace sluice::agent {
 namespace {
 
+using ::testing::Contains;
+using ::testing::Field;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 using Kind = RuleFinding::Kind;
 
@@ -65,12 +71,57 @@ TEST_F(RuleSurveyTest, FollowsNativeMarkRules) {
                              RuleFinding{Kind::kMark, "table inet t, chain c", 0, 0, 0xffffffff}));
 }
 
+TEST_F(RuleSurveyTest, FindsWhatWritesConnectionMarks) {
+  for (const char* set : {"--set-xmark 0x100/0xf00", "--set-mark 0x2000/0x2000",
+                          "--save-mark --nfmask 0xf0000 --ctmask 0xf0000", "--and-mark 0xfffffff0",
+                          "--or-mark 0x40"}) {
+    Run(std::string("iptables-nft -t mangle -A FORWARD -j CONNMARK ") + set);
+  }
+  Run("iptables-nft -t mangle -A FORWARD -m connmark --mark 1/1 -j ACCEPT");
+  Run("iptables-nft -t mangle -A FORWARD -j CONNMARK --restore-mark --nfmask 0x1 --ctmask 0x2");
+  Run("nft 'add table inet t; add chain inet t a; add chain inet t b; add chain inet t c;"
+      " add chain inet t d;"
+      " add rule inet t a ct mark set ct mark and 0xffffff0f or 0x50;"
+      " add rule inet t b ct mark set 0x1;"
+      " add rule inet t c ct mark set meta mark;"
+      " add rule inet t d meta mark set ct mark;"
+      " add rule inet t d ct mark and 0xff == 1 counter accept'");
+  const auto findings = SurveyRules();
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  const auto found = [](Kind kind, const char* where, uint32_t bits) {
+    return RuleFinding{kind, where, 0, 0, bits};
+  };
+  constexpr char kForward[] = "table ip mangle, chain FORWARD";
+  EXPECT_THAT(*findings,
+              UnorderedElementsAre(found(Kind::kConnectionMark, kForward, 0xf00),
+                                   found(Kind::kConnectionMark, kForward, 0x2000),
+                                   found(Kind::kConnectionMark, kForward, 0xf0000),
+                                   found(Kind::kConnectionMark, kForward, 0xf),
+                                   found(Kind::kConnectionMark, kForward, 0x40),
+                                   found(Kind::kMark, kForward, 0x3),
+                                   found(Kind::kConnectionMark, "table inet t, chain a", 0xf0),
+                                   found(Kind::kConnectionMark, "table inet t, chain b", ~0u),
+                                   found(Kind::kConnectionMark, "table inet t, chain c", ~0u),
+                                   found(Kind::kMark, "table inet t, chain d", ~0u)));
+}
+
 TEST_F(RuleSurveyTest, LeavesOutOurTable) {
   Run("nft 'add table inet sluice; add chain inet sluice c; "
       "add rule inet sluice c meta mark set 1'");
   const auto findings = SurveyRules();
   ASSERT_TRUE(findings.ok()) << findings.status();
   EXPECT_THAT(*findings, IsEmpty());
+}
+
+TEST_F(RuleSurveyTest, FindsTheQueuesOfOurTable) {
+  Run("iptables-nft -t mangle -A FORWARD -j NFQUEUE --queue-num 3");
+  const auto table = Table::Open({.first_queue = 4, .queue_count = 3});
+  ASSERT_TRUE(table.ok()) << table.status();
+  ASSERT_EQ((*table)->Install(TableMode::kOn), absl::OkStatus());
+  const auto findings = SurveyOurRules();
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  EXPECT_THAT(*findings, Contains(RuleFinding{Kind::kQueue, "table inet sluice, chain ask", 4, 6}));
+  EXPECT_THAT(*findings, Not(Contains(Field(&RuleFinding::first_queue, 3))));
 }
 
 // As the kernel would tell of them, had the test's one flowtables.

@@ -12,8 +12,11 @@
 #include "absl/strings/str_cat.h"
 #include "agent/netfilter/early_refusal.h"
 #include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/multicast.h"
+#include "agent/netfilter/port_owner.h"
 #include "agent/netfilter/remembered_rules.h"
 #include "agent/netfilter/remembered_sets.h"
+#include "agent/netfilter/table_counter.h"
 #include "agent/netfilter/table_exemptions.h"
 #include "agent/netfilter/table_reader.h"
 #include "agent/netfilter/table_transaction.h"
@@ -21,34 +24,10 @@
 namespace sluice::agent {
 namespace {
 
-bool IsDeletion(const nlmsghdr* message) {
-  switch (NFNL_MSG_TYPE(message->nlmsg_type)) {
-    case NFT_MSG_DELTABLE:
-    case NFT_MSG_DELCHAIN:
-    case NFT_MSG_DELRULE:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// The kernel has no such expression. Nothing else about this rule can be missing.
-bool LacksQueueExpression(const TableRefusal& refusal, const TableTransaction& transaction) {
-  return refusal.error == ENOENT && transaction.ObjectOf(refusal) == kAskRule;
-}
-
-absl::Status RefusalStatus(const TableRefusal& refusal, const TableTransaction& transaction) {
-  if (refusal.error == 0) return absl::OkStatus();
-  absl::string_view hint;
-  if (LacksQueueExpression(refusal, transaction)) {
-    hint =
-        "this kernel has neither nftables' queue expression (CONFIG_NFT_QUEUE) nor the iptables "
-        "target NFQUEUE for it (CONFIG_NFT_COMPAT, CONFIG_NETFILTER_XT_TARGET_NFQUEUE)";
-  } else if (refusal.error == EPERM && !transaction.IsWhole(refusal)) {
-    // A missing capability refuses the transaction before it looks at any part of it.
-    hint = "another program holds this table as its own (flag owner): end that program";
-  }
-  return TableError(refusal.error, transaction.ObjectOf(refusal), hint);
+// The kernel has no expression of that rule. Nothing else about these rules can be missing.
+bool LacksExpression(const char* rule, const TableRefusal& refusal,
+                     const TableTransaction& transaction) {
+  return refusal.error == ENOENT && transaction.ObjectOf(refusal) == rule;
 }
 
 std::vector<TableChain> Joined(std::vector<TableChain> chains,
@@ -58,26 +37,6 @@ std::vector<TableChain> Joined(std::vector<TableChain> chains,
 }
 
 bool HasEarlyChains(const TableShape& shape) { return shape.chains.contains(kEarlyChain); }
-
-// Our chains, the early ones or not, nothing else but as many sets, and they are awake. The sets
-// themselves are replaced anyway, and policies set; if they are others the kernel says so.
-bool HasChains(const TableShape& shape) {
-  std::vector<TableChain> wanted = TableChains();
-  size_t objects = wanted.size() + kRememberedSets.size();
-  if (HasEarlyChains(shape)) {
-    wanted = Joined(std::move(wanted), EarlyChains());
-    objects += kEarlyObjects;
-  }
-  if (shape.flags != 0 || shape.use != objects) return false;
-  return std::all_of(wanted.begin(), wanted.end(), [&](const TableChain& chain) {
-    const auto found = shape.chains.find(chain.name);
-    if (found == shape.chains.end()) return false;
-    const TableShape::Chain& there = found->second;
-    if (!chain.hook) return there.type.empty();
-    return there.type == "filter" && there.hook == chain.hook->number &&
-           there.priority == chain.hook->priority;
-  });
-}
 
 }  // namespace
 
@@ -101,81 +60,138 @@ Table::Table(const TableOptions& options, std::unique_ptr<TableSocket> socket)
       port_id_(socket->port_id()),
       socket_(std::move(socket)) {}
 
-absl::Status Table::Build(Intent intent, TableState state, uint32_t generation, TableShape& made,
-                          TableShape& gone) {
-  // What a kernel has of the two is only known by trying, the better one first.
-  for (QueueExpression queue : {QueueExpression::kNative, QueueExpression::kXtables}) {
-    if (queue_expression_.value_or(queue) != queue) continue;
+// Who holds it is only known by asking, and only root can tell which process that is.
+absl::Status Table::Refused(const TableRefusal& refusal, const TableTransaction& transaction) {
+  if (refusal.error == 0) return absl::OkStatus();
+  std::string hint;
+  if (LacksExpression(kAskRule, refusal, transaction)) {
+    hint =
+        "this kernel has neither nftables' queue expression (CONFIG_NFT_QUEUE) nor the iptables "
+        "target NFQUEUE for it (CONFIG_NFT_COMPAT, CONFIG_NETFILTER_XT_TARGET_NFQUEUE)";
+  } else if (LacksExpression(kMulticastRule, refusal, transaction)) {  // The first that counts.
+    hint = "this kernel has no named counters of nftables (CONFIG_NFT_OBJREF)";
+  } else if (refusal.error == EPERM && !transaction.IsWhole(refusal)) {
+    // A missing capability refuses the transaction before it looks at any part of it.
+    const auto found = ReadTableShape({}, *socket_);
+    const uint32_t port = found.ok() && found->has_value() ? (*found)->owner : 0;
+    const std::optional<PortOwner> owner = FindPortOwner(port);
+    hint = absl::StrCat(owner ? absl::StrCat("process ", owner->pid, ", ", owner->name, ",")
+                              : absl::StrCat("the program of netlink port ", port),
+                        " holds this table as its own (flag owner): end that program");
+  }
+  return TableError(refusal.error, transaction.ObjectOf(refusal), hint);
+}
+
+absl::Status Table::FindHold() {
+  if (hold_) return absl::OkStatus();
+  const absl::StatusOr<TableHold> hold = FindTableHold(*socket_);
+  if (hold.ok()) hold_ = *hold;
+  return hold.status();
+}
+
+// Our chains, the early ones or not, nothing else but as many sets and counters, and they are
+// awake. The sets themselves are replaced anyway, and policies set; if they are others the kernel
+// says so.
+bool Table::HasChains(const TableShape& shape) const {
+  std::vector<TableChain> wanted = TableChains();
+  size_t objects = wanted.size() + kTableCounters + kRememberedSetCount + 1;  // kPortProtocols
+  if (HasEarlyChains(shape)) {
+    wanted = Joined(std::move(wanted), EarlyChains());
+    objects += kEarlyObjects;
+  }
+  // Without an owner it was left by an agent before this one.
+  const uint32_t flags = FlagsOf(*hold_) & (shape.owner == 0 ? ~uint32_t{NFT_TABLE_F_OWNER} : ~0u);
+  if (shape.flags != flags || shape.use != objects) return false;
+  return std::all_of(wanted.begin(), wanted.end(), [&](const TableChain& chain) {
+    const auto found = shape.chains.find(chain.name);
+    if (found == shape.chains.end()) return false;
+    const TableShape::Chain& there = found->second;
+    if (!chain.hook) return there.type.empty();
+    return there.type == "filter" && there.hook == chain.hook->number &&
+           there.priority == chain.hook->priority;
+  });
+}
+
+absl::Status Table::Build(Intent intent, TableState state, TableShape& made) {
+  if (absl::Status status = FindHold(); !status.ok()) return status;
+  // What a kernel has is only known by trying, the better first.
+  TableExpressions has = expressions_.value_or(TableExpressions());
+  while (true) {
     TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
     if (intent == Intent::kRefill) {
-      RefillTable(options_, state, generation, queue, transaction);
+      RefillTable(options_, state, has, *hold_, transaction);
     } else {
-      AddTable(options_, state, generation, queue, transaction);
+      AddTable(options_, state, has, *hold_, transaction);
     }
     const TableRefusal refusal = intent == Intent::kCheck
                                      ? transaction.Check(*socket_)
                                      : transaction.Commit(*socket_, [&](const nlmsghdr* message) {
-                                         AddToShape(message, IsDeletion(message) ? gone : made);
+                                         AddToShape(message, made);
                                        });
-    if (queue == QueueExpression::kNative && LacksQueueExpression(refusal, transaction)) continue;
-    if (refusal.error == 0) queue_expression_ = queue;
-    return RefusalStatus(refusal, transaction);
+    if (has.fib && LacksExpression(kMulticastRule, refusal, transaction)) {
+      has.fib = false;
+    } else if (has.queue == QueueExpression::kNative &&
+               LacksExpression(kAskRule, refusal, transaction)) {
+      has.queue = QueueExpression::kXtables;
+    } else {
+      if (refusal.error == 0) expressions_ = has;
+      return Refused(refusal, transaction);
+    }
   }
-  return absl::InternalError("unreachable: the last expression always returns");
 }
 
-absl::Status Table::Install(TableState state, uint32_t generation) {
+absl::Status Table::Install(TableState state) {
   MutexLock lock(mutex_);
-  if (!Refill(state, generation)) {
-    TableShape made, gone;
-    absl::Status status = Build(Intent::kReplace, state, generation, made, gone);
+  if (absl::Status status = FindHold(); !status.ok()) return status;
+  const auto found = ReadTableShape(chains_, *socket_);
+  const bool there = found.ok() && found->has_value();
+  if (there) {
+    TakeOver(**found);
+    See(**found);
+  }
+  const bool ours = there && handle_ == (*found)->handle && HasChains(**found);
+  if (!ours || !Refill(state, **found)) {
+    TableShape made;
+    absl::Status status = Build(Intent::kReplace, state, made);
     if (!status.ok()) return status;
-    See(gone);
     tallies_.Fold();
     made_ = std::move(made);
+    handle_ = made_->handle;
+    if (!before_.has_value()) before_ = TableCounters();
   }
   mode_ = state.mode;
-  generation_ = generation;
   slots_.clear();
   return absl::OkStatus();
 }
 
-// Replaces the rules of the table that is there; false if its chains are not ours, or the kernel
-// would not.
-bool Table::Refill(TableState state, uint32_t generation) {
-  const auto found = ReadTableShape(chains_, *socket_);
-  if (!found.ok() || !found->has_value() || !HasChains(**found)) return false;
-  TableShape made, gone;
-  if (!Build(Intent::kRefill, state, generation, made, gone).ok()) return false;
-  // Rules do not say which table they are of but by its name.
-  gone.handle = (*found)->handle;
-  See(gone);
-  tallies_.Fold();
-  made_ = **found;
+// Replaces the rules of the table that is there; false if the kernel would not.
+bool Table::Refill(TableState state, const TableShape& found) {
+  TableShape made;
+  if (!Build(Intent::kRefill, state, made).ok()) return false;
+  made_ = found;
+  if (*hold_ == TableHold::kHeld) {
+    made_->flags = FlagsOf(*hold_);
+    made_->owner = port_id_;
+  }
   for (auto& [name, chain] : made_->chains) chain.rules.clear();
   for (auto& [name, chain] : made.chains) made_->chains[name] = std::move(chain);
   return true;
 }
 
-absl::Status Table::Forget(uint32_t generation) {
+absl::Status Table::Forget() {
   MutexLock lock(mutex_);
   if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
   const bool early = HasEarlyChains(*made_);
-  AddForgetting(options_, mode_, generation, early, transaction);
-  TableShape made, gone;
-  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
-    AddToShape(message, IsDeletion(message) ? gone : made);
-  });
-  if (refusal.error != 0) return RefusalStatus(refusal, transaction);
-  gone.handle = made_->handle;
-  See(gone);
-  tallies_.FoldRemembered();
+  AddForgetting(options_, mode_, early, transaction);
+  TableShape made;
+  const TableRefusal refusal =
+      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, made); });
+  if (refusal.error != 0) return Refused(refusal, transaction);
   for (const char* chain : kForgetfulChains) made_->chains[chain].rules = made.chains[chain].rules;
   if (early) {
     for (const TableChain& chain : EarlyChains()) made_->chains[chain.name].rules.clear();
   }
-  generation_ = generation;
   slots_.clear();
   return absl::OkStatus();
 }
@@ -183,6 +199,10 @@ absl::Status Table::Forget(uint32_t generation) {
 absl::Status Table::AddSlot(const RememberedSlot& slot) {
   MutexLock lock(mutex_);
   if (!made_.has_value()) return absl::FailedPreconditionError("there is no table inet sluice");
+  if (slot.kind.accept && slot.number == kEnteredConnectionSlot) {  // The table has its rules.
+    slots_.push_back(slot);
+    return absl::OkStatus();
+  }
   const auto any = [](const std::vector<RememberedSlot>& slots, auto&& is) {
     return std::any_of(slots.begin(), slots.end(), is);
   };
@@ -198,23 +218,20 @@ absl::Status Table::AddSlot(const RememberedSlot& slot) {
   // They look at connections, which would be tracked for them alone.
   const bool early = first_source && TracksConnections(options_);
   if (early) AddEarlyRefusals(options_.mark_mask, options_.exempt, transaction);
-  AddRememberedSlot({.mark_mask = options_.mark_mask,
-                     .connection_mark_mask = options_.connection_mark_mask,
-                     .generation = generation_,
-                     .early = TracksConnections(options_)},
-                    slot, first, transaction);
-  if (first_refusal) PutRefusalsFirst(options_, mode_, generation_, transaction);
-  TableShape made, gone;
-  const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
-    AddToShape(message, IsDeletion(message) ? gone : made);
-  });
-  if (refusal.error != 0) return RefusalStatus(refusal, transaction);
-  if (first_refusal) {
-    gone.handle = made_->handle;
-    See(gone);
-    tallies_.FoldPrepared();
-    made_->chains[kPrepareChain].rules.clear();
+  const RememberMarks marks = {.mark_mask = options_.mark_mask,
+                               .connection_mark_mask = options_.connection_mark_mask,
+                               .tracks = TracksConnections(options_)};
+  if (slot.connection_mark != 0) {
+    AddConnectionMark(marks, slot, transaction);
+  } else {
+    AddRememberedSlot(marks, slot, first, transaction);
   }
+  if (first_refusal) PutRefusalsFirst(options_, mode_, transaction);
+  TableShape made;
+  const TableRefusal refusal =
+      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, made); });
+  if (refusal.error != 0) return Refused(refusal, transaction);
+  if (first_refusal) made_->chains[kPrepareChain].rules.clear();
   if (early && !HasEarlyChains(*made_)) made_->use += kEarlyObjects;
   for (const auto& [name, chain] : made.chains) {
     const auto there = made_->chains.try_emplace(name, chain);
@@ -239,63 +256,64 @@ absl::StatusOr<size_t> Table::CountRemembered() {
 
 absl::Status Table::Check() {
   MutexLock lock(mutex_);
-  const uint32_t generation =
-      options_.connection_mark_mask == 0 ? 0 : GenerationMark(options_.connection_mark_mask, 0);
-  TableShape made, gone;
-  return Build(Intent::kCheck, TableMode::kOn, generation, made, gone);
+  TableShape made;
+  return Build(Intent::kCheck, TableMode::kOn, made);
 }
 
 absl::Status Table::StopAsking() {
   MutexLock lock(mutex_);
-  for (const bool guard : {true, false}) {
+  const auto found = ReadTableShape({}, *socket_);
+  const bool early = found.ok() && found->has_value() && HasEarlyChains(**found);
+  for (const bool whole : {true, false}) {
     TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
-    sluice::agent::StopAsking(options_, guard, transaction);
-    TableShape gone;
-    const TableRefusal refusal = transaction.Commit(*socket_, [&](const nlmsghdr* message) {
-      if (IsDeletion(message)) AddToShape(message, gone);
-    });
-    // Somebody took the table away; or the guard alone, and packets are asked about still.
-    if (refusal.error == ENOENT) continue;
-    if (refusal.error != 0) return RefusalStatus(refusal, transaction);
-    // Rules do not say which table they are of but by its name.
-    if (made_.has_value()) gone.handle = made_->handle;
-    See(gone);
-    break;
+    if (whole) {
+      sluice::agent::StopAsking(options_, early, transaction);
+    } else {
+      FlushChain(kAskChain, transaction);
+    }
+    const TableRefusal refusal = transaction.Commit(*socket_, [](const nlmsghdr*) {});
+    if (refusal.error == 0) break;
+    // Somebody took the table away; or a chain alone, and packets are asked about still.
+    if (refusal.error != ENOENT) return Refused(refusal, transaction);
   }
   return absl::OkStatus();
 }
 
 absl::Status Table::Remove() {
   MutexLock lock(mutex_);
+  // What a counter stands at when it goes the kernel does not say (since Linux 6.3).
+  SeeCounters().IgnoreError();
   TableTransaction transaction(socket_->ReserveSequence(TableTransaction::kMaxMessages));
   DeleteTable(transaction);
-  TableShape gone;
-  const TableRefusal refusal =
-      transaction.Commit(*socket_, [&](const nlmsghdr* message) { AddToShape(message, gone); });
-  if (refusal.error != 0 && refusal.error != ENOENT) return RefusalStatus(refusal, transaction);
-  See(gone);
+  const TableRefusal refusal = transaction.Commit(*socket_, [](const nlmsghdr*) {});
+  if (refusal.error != 0 && refusal.error != ENOENT) return Refused(refusal, transaction);
   tallies_.Fold();
   made_.reset();
+  handle_.reset();
   slots_.clear();
   return absl::OkStatus();
 }
 
 absl::StatusOr<TableCounters> Table::ReadCounters() {
   MutexLock lock(mutex_);
-  if (made_.has_value()) {
-    absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
-    if (!now.ok()) return now.status();
-    if (now->has_value()) See(**now);
-  }
+  if (absl::Status status = SeeCounters(); !status.ok()) return status;
   return tallies_.counters();
+}
+
+absl::Status Table::SeeCounters() {
+  if (!handle_.has_value()) return absl::OkStatus();
+  const absl::StatusOr<std::optional<TableShape>> now = ReadTableCounters(*socket_);
+  if (now.ok() && now->has_value()) See(**now);
+  return now.status();
+}
+
+TableCounters Table::counters_before() const {
+  MutexLock lock(mutex_);
+  return before_.value_or(TableCounters());
 }
 
 absl::StatusOr<bool> Table::Intact() {
   MutexLock lock(mutex_);
-  return ReadIntact();
-}
-
-absl::StatusOr<bool> Table::ReadIntact() {
   if (!made_.has_value()) return false;
   absl::StatusOr<std::optional<TableShape>> now = ReadTableShape(chains_, *socket_);
   if (!now.ok()) return now.status();
@@ -309,18 +327,32 @@ absl::StatusOr<std::optional<TableState>> Table::Found() {
   const absl::StatusOr<std::optional<TableShape>> now = ReadTableShape({}, *socket_);
   if (!now.ok()) return now.status();
   if (!now->has_value()) return std::nullopt;
+  TakeOver(**now);
   const auto ask = (*now)->chains.find(kAskChain);
   const bool asks = ask != (*now)->chains.end() && !ask->second.rules.empty();
   return StateIn(asks ? ask->second.rules.back().comment : "");
 }
 
-std::optional<QueueExpression> Table::queue_expression() const {
+std::optional<TableHold> Table::hold() const {
   MutexLock lock(mutex_);
-  return queue_expression_;
+  return hold_;
+}
+
+std::optional<TableExpressions> Table::expressions() const {
+  MutexLock lock(mutex_);
+  return expressions_;
+}
+
+// What an agent before this one has left; later it is of others' making, and counts for them.
+void Table::TakeOver(const TableShape& found) {
+  if (before_.has_value()) return;
+  handle_ = found.handle;
+  See(found);
+  before_ = tallies_.counters();
 }
 
 void Table::See(const TableShape& now) {
-  if (made_.has_value()) tallies_.See(now, *made_);
+  if (handle_ == now.handle) tallies_.See(now);
 }
 
 }  // namespace sluice::agent

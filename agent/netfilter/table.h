@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "agent/netfilter/remembered_entries.h"
 #include "agent/netfilter/remembered_slot.h"
+#include "agent/netfilter/table_hold.h"
 #include "agent/netfilter/table_layout.h"
 #include "agent/netfilter/table_shape.h"
 #include "agent/netfilter/table_socket.h"
@@ -20,7 +21,8 @@ namespace sluice::agent {
 
 // The nftables table `inet sluice`: makes it, takes it out, reads its counters, notices what
 // others did to it. Nothing outside that table is ever touched. The sole owner in this process;
-// the table itself outlives the object, and the process, until Remove.
+// the table itself outlives the object, and the process, until Remove. As long as the object lives,
+// the kernel lets nobody else change the table, where it can (table_hold.h).
 //
 // Any thread may call any method, one at a time gets through. Reading takes well below a
 // millisecond; Install and Remove some ten, for the kernel waits for packets on their way, and
@@ -34,18 +36,17 @@ class Table final {
   Table& operator=(const Table&) = delete;
 
   // Puts the table in place, instead of any table of that name, in one transaction. It remembers
-  // nothing; accepted connections will be those of `generation`, a GenerationMark or 0. A packet on
-  // its way just then meets the old rules or the new ones, or, past the place of both ask rules,
-  // the guard. Where a table is there with the same chains, only its rules are replaced, and what
-  // is queued stays; else the kernel drops it. If it fails, what was there stays.
-  absl::Status Install(TableState state, uint32_t generation = 0) ABSL_LOCKS_EXCLUDED(mutex_);
+  // nothing. What the table of an agent before this one has counted is counted on. A packet on its
+  // way just then meets the old rules or the new ones, or, past the place of both ask rules, the
+  // guard. Where a table is there with the same chains, only its rules are replaced, and what is
+  // queued stays; else the kernel drops it. If it fails, what was there stays.
+  absl::Status Install(TableState state) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Makes the installed table forget everything it remembers, and every slot, in one transaction;
-  // accepted connections are those of `generation` from then on.
-  absl::Status Forget(uint32_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Makes the installed table forget everything it remembers, and every slot, in one transaction.
+  absl::Status Forget() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Has the installed table, in mode on, remember what verdicts of that slot say. The slot must be
-  // new since Install or Forget.
+  // Has the installed table, in mode on, remember what verdicts of that slot say. The slot, or of
+  // accepted connections the mark, must be new since Install or Forget.
   absl::Status AddSlot(const RememberedSlot& slot) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What the sets hold now; up to `limit`, 0 for all.
@@ -58,16 +59,22 @@ class Table final {
   // Has the kernel check what Install would do, and changes nothing.
   absl::Status Check() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Packets are no longer queued, and pass undecided; those that are queued still wait for their
-  // verdicts. To be followed by Remove. Well if there is no table.
+  // Packets are no longer queued nor counted, and pass undecided; those that are queued still wait
+  // for their verdicts. To be followed by Remove. Well if there is no table.
   absl::Status StopAsking() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Takes the table out; well if there is none. The kernel drops what is queued.
   absl::Status Remove() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Reads the counters of the rules and adds them up. Exact over Install and Remove. If others
-  // throw the table away, what it counted after the latest call is lost with it.
+  // Reads the counters and adds them up. Exact over Install, where the table that was there stays,
+  // and over StopAsking and Remove. What a table counts between the latest reading and its end is
+  // lost with it: less than a millisecond where Install replaces it, or all since the latest call
+  // if others throw it away.
   absl::StatusOr<TableCounters> ReadCounters() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // As they stood when this found a table, by Found or Install, that an agent before it had left;
+  // all zero if there was none.
+  TableCounters counters_before() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether the table of the latest Install is there and as made. Never true before Install and
   // after Remove.
@@ -80,17 +87,25 @@ class Table final {
   // For TableMonitor, to tell our changes from others'.
   uint32_t port_id() const { return port_id_; }
 
-  // How packets are queued; known after Install or Check.
-  std::optional<QueueExpression> queue_expression() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether others can change it; known after Install or Check.
+  std::optional<TableHold> hold() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What this kernel has; known after Install or Check.
+  std::optional<TableExpressions> expressions() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   Table(const TableOptions& options, std::unique_ptr<TableSocket> socket);
 
   enum class Intent { kReplace, kRefill, kCheck };
-  absl::Status Build(Intent intent, TableState state, uint32_t generation, TableShape& made,
-                     TableShape& gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Refill(TableState state, uint32_t generation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<bool> ReadIntact() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status FindHold() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Refused(const TableRefusal& refusal, const TableTransaction& transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasChains(const TableShape& shape) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Build(Intent intent, TableState state, TableShape& made)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Refill(TableState state, const TableShape& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SeeCounters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeOver(const TableShape& found) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void See(const TableShape& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TableOptions options_;
@@ -99,11 +114,13 @@ class Table final {
 
   mutable Mutex mutex_;
   const std::unique_ptr<TableSocket> socket_ ABSL_PT_GUARDED_BY(mutex_);
-  std::optional<QueueExpression> queue_expression_ ABSL_GUARDED_BY(mutex_);
+  std::optional<TableExpressions> expressions_ ABSL_GUARDED_BY(mutex_);
+  std::optional<TableHold> hold_ ABSL_GUARDED_BY(mutex_);
   std::optional<TableShape> made_ ABSL_GUARDED_BY(mutex_);  // By the latest Install.
+  std::optional<uint64_t> handle_ ABSL_GUARDED_BY(mutex_);  // Of the table whose counters are ours.
+  std::optional<TableCounters> before_ ABSL_GUARDED_BY(mutex_);  // Known once it was looked for.
   // As it is installed.
   TableMode mode_ ABSL_GUARDED_BY(mutex_) = TableMode::kOn;
-  uint32_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<RememberedSlot> slots_ ABSL_GUARDED_BY(mutex_);
   TableTallies tallies_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <libmnl/libmnl.h>
 #include <libnftnl/udata.h>
 
 #include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
 
 namespace sluice::agent {
 
@@ -25,5 +29,25 @@ class TableComment final {
   };
   const std::unique_ptr<nftnl_udata_buf, Free> buffer_;
 };
+
+// The comment in user data, which are records of type, length and bytes; "" if there is none, or no
+// user data. Total.
+inline std::string CommentIn(const nlattr* user_data) {
+  if (user_data == nullptr) return "";
+  absl::string_view rest(static_cast<const char*>(mnl_attr_get_payload(user_data)),
+                         mnl_attr_get_payload_len(user_data));
+  while (rest.size() >= 2) {
+    const auto type = static_cast<uint8_t>(rest[0]);
+    const size_t length = static_cast<uint8_t>(rest[1]);
+    rest.remove_prefix(2);
+    if (length > rest.size()) break;
+    if (type == NFTNL_UDATA_RULE_COMMENT) {
+      const absl::string_view text = rest.substr(0, length);
+      return std::string(text.substr(0, text.find('\0')));
+    }
+    rest.remove_prefix(length);
+  }
+  return "";
+}
 
 }  // namespace sluice::agent

@@ -4,6 +4,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/table_counter.h"
 #include "agent/netfilter/table_rule.h"
 
 namespace sluice::agent {
@@ -52,12 +53,15 @@ void AddExemptions(const std::vector<ExemptFlow>& flows, uint32_t mark_mask,
       .IfProtocol(IPPROTO_ICMPV6)
       .IfByte(NFT_PAYLOAD_NETWORK_HEADER, kHopLimitOffset, 255, 255)
       .IfByte(NFT_PAYLOAD_TRANSPORT_HEADER, 0, kRouterSolicitation, kRedirect)
-      .Count()
+      .Count(TableCounter::kExempted)
       .SetMark(mark_mask, DecidedBit(mark_mask))
       .Accept()
       .AddTo(transaction);
   const auto add = [&](TableRule& rule) {
-    rule.Count().SetMark(mark_mask, DecidedBit(mark_mask)).Accept().AddTo(transaction);
+    rule.Count(TableCounter::kExempted)
+        .SetMark(mark_mask, DecidedBit(mark_mask))
+        .Accept()
+        .AddTo(transaction);
   };
   for (const ExemptFlow& flow : flows) {
     TableRule rule = Begin(kExemptChain, flow, /*answers=*/false);

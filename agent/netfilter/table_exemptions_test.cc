@@ -38,6 +38,9 @@ IpNetwork Ipv6(uint8_t net, uint8_t host, uint8_t prefix_length) {
 class TableExemptionsTest : public TableTestbed {
  protected:
   void Install(const std::vector<ExemptFlow>& exempt) {
+    if (table_ != nullptr) {
+      ASSERT_EQ(table_->Remove(), absl::OkStatus());
+    }
     auto table = Table::Open({.exempt = exempt});
     ASSERT_TRUE(table.ok()) << table.status();
     table_ = *std::move(table);

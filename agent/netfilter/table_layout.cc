@@ -1,22 +1,26 @@
 #include "agent/netfilter/table_layout.h"
 
+#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
-#include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/netfilter/early_refusal.h"
 #include "agent/netfilter/mark_bits.h"
+#include "agent/netfilter/multicast.h"
+#include "agent/netfilter/port_protocols.h"
+#include "agent/netfilter/refusal_rules.h"
 #include "agent/netfilter/remembered_sets.h"
 #include "agent/netfilter/table_comment.h"
+#include "agent/netfilter/table_counter.h"
 #include "agent/netfilter/table_exemptions.h"
 
 namespace sluice::agent {
@@ -28,22 +32,28 @@ constexpr int32_t kPreparePriority = NF_IP_PRI_MANGLE - 5;
 // Right behind: no table of others can turn a refusal into anything else, nor see our bits.
 constexpr int32_t kGuardPriority = NF_IP_PRI_MANGLE - 4;
 
-struct Free {
-  void operator()(nftnl_table* table) const { nftnl_table_free(table); }
-};
-using TablePtr = std::unique_ptr<nftnl_table, Free>;
-
-void ChangeTable(TableTransaction& transaction, uint16_t type, uint16_t flags,
-                 const char* comment) {
-  TablePtr table(nftnl_table_alloc());
-  nftnl_table_set_str(table.get(), NFTNL_TABLE_NAME, kTableName);
-  if (comment != nullptr) {
-    const TableComment text(comment);
-    nftnl_table_set_data(table.get(), NFTNL_TABLE_USERDATA, text.data(), text.size());
-  }
+void ChangeTable(TableTransaction& transaction, uint16_t type, uint16_t flags) {
   transaction.Add("", type, flags, [&](nlmsghdr* message) {
-    nftnl_table_nlmsg_build_payload(message, table.get());
+    mnl_attr_put_strz(message, NFTA_TABLE_NAME, kTableName);
   });
+}
+
+// Makes the table or, where it is held and nobody holds it any more, takes it over.
+void HaveTable(TableHold hold, TableTransaction& transaction) {
+  const TableComment comment(
+      "made and restored by sluice-agent; sluice-agent --release removes it");
+  transaction.Add("", NFT_MSG_NEWTABLE, NLM_F_CREATE, [&](nlmsghdr* message) {
+    mnl_attr_put_strz(message, NFTA_TABLE_NAME, kTableName);
+    mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, htonl(FlagsOf(hold)));
+    mnl_attr_put(message, NFTA_TABLE_USERDATA, comment.size(), comment.data());
+  });
+}
+
+void DeleteAnyTable(TableHold hold, TableTransaction& transaction) {
+  if (hold == TableHold::kHeld) return ChangeTable(transaction, kDestroyTableMessage, 0);
+  // Deleting what is not there is an error, so it is made first; making what is there is none.
+  ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+  ChangeTable(transaction, NFT_MSG_DELTABLE, 0);
 }
 
 bool LetsUndecidedPass(const TableOptions& options, TableState state) {
@@ -76,11 +86,21 @@ void AddGuardRules(uint32_t mark_mask, bool lets_pass, TableTransaction& transac
       .IfEqual(RefusedBit(mark_mask))
       .Goto(kRefuseChain)
       .AddTo(transaction);
+  // It has met the ask rule, and the queue let it go on as it was.
+  TableRule unheard(kGuardChain,
+                    lets_pass ? "nobody listened: passes" : "nobody listened: dropped");
+  unheard.LoadMark(DecidedBit(mark_mask))
+      .IfEqual(0)
+      .LoadMark(StateBits(mark_mask))
+      .IfNotEqual(0)
+      .Count(lets_pass ? TableCounter::kUnheardAccepted : TableCounter::kUnheardDropped);
+  if (!lets_pass) unheard.Drop();
+  unheard.AddTo(transaction);
   if (!lets_pass) {
     TableRule(kGuardChain, "fail_mode closed: what no agent has let pass ends here")
         .LoadMark(DecidedBit(mark_mask))
         .IfEqual(0)
-        .Count()
+        .Count(TableCounter::kGuardDropped)
         .Drop()
         .AddTo(transaction);
   }
@@ -127,10 +147,7 @@ void AddTrackingRule(TableTransaction& transaction) {
 }
 
 // Marks packets with what connection tracking makes of them.
-void AddStateRules(uint32_t mark_mask, TableTransaction& transaction) {
-  constexpr uint32_t kInvalidBit = 1;  // NF_CT_STATE_INVALID_BIT
-  constexpr uint32_t kUntrackedBit = 1 << 6;
-  constexpr auto bit = [](ip_conntrack_info info) { return 1u << (info % IP_CT_IS_REPLY + 1); };
+void AddStateRules(uint32_t mark_mask, bool fib, TableTransaction& transaction) {
   const auto add = [&](uint32_t states, TrackedState state, const char* comment) {
     TableRule(kAskChain, comment)
         .LoadConnectionState(states)
@@ -138,45 +155,43 @@ void AddStateRules(uint32_t mark_mask, TableTransaction& transaction) {
         .SetMark(StateBits(mark_mask), StateMark(mark_mask, state))
         .AddTo(transaction);
   };
+  ForEachMulticast(fib, [&](absl::FunctionRef<void(TableRule&)> is) {
+    TableRule rule(kAskChain, "tells the decider: new, as there are no answers to many");
+    rule.LoadConnectionState(NF_CT_STATE_UNTRACKED_BIT).IfNotEqual(0);
+    is(rule);
+    rule.SetMark(StateBits(mark_mask), StateMark(mark_mask, TrackedState::kNew));
+    rule.AddTo(transaction);
+  });
   // Most that is asked about is new.
-  add(bit(IP_CT_NEW), TrackedState::kNew, "tells the decider: new");
-  add(bit(IP_CT_ESTABLISHED), TrackedState::kEstablished, "tells the decider: established");
-  add(bit(IP_CT_RELATED), TrackedState::kRelated, "tells the decider: related");
-  add(kInvalidBit | kUntrackedBit, TrackedState::kInvalid, "tells the decider: invalid");
+  add(NF_CT_STATE_BIT(IP_CT_NEW), TrackedState::kNew, "tells the decider: new");
+  add(NF_CT_STATE_BIT(IP_CT_ESTABLISHED), TrackedState::kEstablished,
+      "tells the decider: established");
+  add(NF_CT_STATE_BIT(IP_CT_RELATED), TrackedState::kRelated, "tells the decider: related");
+  TableRule(kAskChain, "tells the decider: invalid")
+      .LoadConnectionState(NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT)
+      .IfNotEqual(0)
+      .LoadMark(StateBits(mark_mask))
+      .IfEqual(0)
+      .SetMark(StateBits(mark_mask), StateMark(mark_mask, TrackedState::kInvalid))
+      .AddTo(transaction);
 }
 
 bool Remembers(TableState state) { return state.mode == TableMode::kOn; }
 
-RememberMarks MarksOf(const TableOptions& options, uint32_t generation) {
+RememberMarks MarksOf(const TableOptions& options) {
   return {.mark_mask = options.mark_mask,
           .connection_mark_mask = options.connection_mark_mask,
-          .generation = generation};
+          .tracks = TracksConnections(options)};
 }
 
-void AddRemembering(const TableOptions& options, TableState state, uint32_t generation,
-                    TableTransaction& transaction) {
+void AddRemembering(const TableOptions& options, TableState state, TableTransaction& transaction) {
+  AddPortProtocols(transaction);
   AddRememberedSets(options.remembered_limit, transaction);
-  if (!Remembers(state) || generation == 0) return;
-  AddRememberedConnections(MarksOf(options, generation), transaction);
+  if (!Remembers(state) || !MarksConnections(options)) return;
+  AddRememberedConnections(MarksOf(options), transaction);
 }
 
-// The order of `prepare`. As long as nothing is refused, accepted connections come first: their
-// packets are what there is most of, and none of them would be asked about anyway. Then refusals
-// come before them, as a source that is refused has no connections that go on; and what is exempt
-// comes before refusals.
-void AddPrepareRules(const TableOptions& options, TableState state, uint32_t generation,
-                     bool refuses, TableTransaction& transaction) {
-  const auto jump = [&](const char* chain, const char* comment) {
-    TableRule(kPrepareChain, comment).Jump(chain).AddTo(transaction);
-  };
-  constexpr char kExemptComment[] = "what is exempt is not asked about";
-  if (refuses) {
-    jump(kExemptChain, kExemptComment);
-    jump(kRefusedChain, "what is refused is not asked about");
-  }
-  if (Remembers(state) && generation != 0) {
-    AddAcceptedConnections(MarksOf(options, generation), transaction);
-  }
+void AddClearingOfMarks(const TableOptions& options, TableTransaction& transaction) {
   // A packet that is repeated comes by here again, and bears how often that was and nothing else in
   // our bits. What another rule restored from a connection's mark (CONNMARK --restore-mark) may
   // look like that but for the bit that says it is a generation.
@@ -191,32 +206,56 @@ void AddPrepareRules(const TableOptions& options, TableState state, uint32_t gen
       .LoadMark(~options.mark_mask | RepeatBits(options.mark_mask))
       .StoreMark()
       .AddTo(transaction);
+}
+
+// The order of `prepare`. As long as nothing is refused, accepted connections come first: their
+// packets are what there is most of, and none of them would be asked about anyway. Then refusals
+// come before them, as a source that is refused has no connections that go on; and what is exempt
+// comes before refusals.
+void AddPrepareRules(const TableOptions& options, TableState state, bool refuses,
+                     TableTransaction& transaction) {
+  const auto jump = [&](const char* chain, const char* comment) {
+    TableRule(kPrepareChain, comment).Jump(chain).AddTo(transaction);
+  };
+  constexpr char kExemptComment[] = "what is exempt is not asked about";
+  if (refuses) {
+    jump(kExemptChain, kExemptComment);
+    jump(kRefusedChain, "what is refused is not asked about");
+  }
+  if (Remembers(state) && MarksConnections(options)) {
+    AddAcceptedConnections(MarksOf(options), transaction);
+  }
+  AddClearingOfMarks(options, transaction);
   if (!refuses) jump(kExemptChain, kExemptComment);
   if (Remembers(state)) jump(kAcceptedChain, "what is accepted is not asked about");
   jump(kAskChain, "everything else is");
 }
 
-void AddAskRules(const TableOptions& options, TableState state, QueueExpression queue,
+void AddAskRules(const TableOptions& options, TableState state, TableExpressions has,
                  TableTransaction& transaction) {
-  if (TracksConnections(options)) AddStateRules(options.mark_mask, transaction);
+  if (TracksConnections(options)) {
+    AddStateRules(options.mark_mask, has.fib, transaction);
+  } else {
+    TableRule(kAskChain, "asked about")
+        .SetMark(StateBits(options.mark_mask), StateMark(options.mark_mask, TrackedState::kUntold))
+        .AddTo(transaction);
+  }
   const std::string comment = AskComment(options, state);
   TableRule(kAskChain, comment.c_str())
-      .Count()
-      .Queue({.first = options.first_queue,
-              .count = options.queue_count,
-              .bypass = LetsUndecidedPass(options, state)},
-             queue)
+      .Count(TableCounter::kAsked)
+      .Queue({.first = options.first_queue, .count = options.queue_count}, has.queue)
       .AddTo(transaction);
 }
 
-void AddRules(const TableOptions& options, TableState state, uint32_t generation,
-              QueueExpression queue, TableTransaction& transaction) {
-  AddRemembering(options, state, generation, transaction);
+void AddRules(const TableOptions& options, TableState state, TableExpressions has,
+              TableTransaction& transaction) {
+  AddMulticast(has.fib, transaction);
+  AddRemembering(options, state, transaction);
   AddExemptions(options.exempt, options.mark_mask, transaction);
-  AddPrepareRules(options, state, generation, /*refuses=*/false, transaction);
-  AddAskRules(options, state, queue, transaction);
+  AddPrepareRules(options, state, /*refuses=*/false, transaction);
+  AddAskRules(options, state, has, transaction);
   AddGuardRules(options.mark_mask, LetsUndecidedPass(options, state), transaction);
-  AddRefusal(options.mark_mask, transaction);
+  AddRefusal(options.mark_mask, has.fib, transaction);
   if (TracksConnections(options)) AddTrackingRule(transaction);
 }
 
@@ -224,11 +263,13 @@ void AddRules(const TableOptions& options, TableState state, uint32_t generation
 
 std::vector<TableChain> TableChains() {
   return {
+      MulticastChain(),
       {kPrepareChain, {{NF_INET_FORWARD, kPreparePriority}}},
       {kExemptChain, std::nullopt},
       {kRefusedChain, std::nullopt},
       {kAcceptedChain, std::nullopt},
       {kRememberChain, std::nullopt},
+      {kMarkChain, std::nullopt},
       {kRefreshChain, std::nullopt},
       {kRefuseChain, std::nullopt},
       {kAskChain, std::nullopt},
@@ -236,16 +277,13 @@ std::vector<TableChain> TableChains() {
   };
 }
 
-void AddTable(const TableOptions& options, TableState state, uint32_t generation,
-              QueueExpression queue, TableTransaction& transaction) {
-  // Deleting what is not there is an error, so it is made first; making what is there is none.
-  ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, nullptr);
-  ChangeTable(transaction, NFT_MSG_DELTABLE, 0, nullptr);
-  ChangeTable(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE,
-              "made and restored by sluice-agent; sluice-agent --release removes it");
-
+void AddTable(const TableOptions& options, TableState state, TableExpressions has, TableHold hold,
+              TableTransaction& transaction) {
+  DeleteAnyTable(hold, transaction);
+  HaveTable(hold, transaction);
+  AddCounters(transaction);
   AddChains(LetsUndecidedPass(options, state), transaction);
-  AddRules(options, state, generation, queue, transaction);
+  AddRules(options, state, has, transaction);
 }
 
 TableState StateIn(absl::string_view ask_comment) {
@@ -258,38 +296,42 @@ TableState StateIn(absl::string_view ask_comment) {
   return state;
 }
 
-void StopAsking(const TableOptions& options, bool guard, TableTransaction& transaction) {
-  FlushChain(kAskChain, transaction);
-  if (!guard) return;
-  FlushChain(kGuardChain, transaction);
+void StopAsking(const TableOptions& options, bool early, TableTransaction& transaction) {
+  for (const char* chain : {kMulticastChain, kPrepareChain, kAskChain, kGuardChain}) {
+    FlushChain(chain, transaction);
+  }
+  if (early) FlushEarlyRefusals(transaction);
+  AddClearingOfMarks(options, transaction);
   AddGuardRules(options.mark_mask, /*lets_pass=*/true, transaction);
 }
 
-void RefillTable(const TableOptions& options, TableState state, uint32_t generation,
-                 QueueExpression queue, TableTransaction& transaction) {
+void RefillTable(const TableOptions& options, TableState state, TableExpressions has,
+                 TableHold hold, TableTransaction& transaction) {
+  HaveTable(hold, transaction);
+  AddCounters(transaction);
   AddChains(LetsUndecidedPass(options, state), transaction);
   FlushChain(nullptr, transaction);
   DeleteRememberedSets(transaction);
-  AddRules(options, state, generation, queue, transaction);
+  DeletePortProtocols(transaction);
+  AddRules(options, state, has, transaction);
 }
 
-void AddForgetting(const TableOptions& options, TableState state, uint32_t generation, bool early,
+void AddForgetting(const TableOptions& options, TableState state, bool early,
                    TableTransaction& transaction) {
   for (const char* chain : kForgetfulChains) FlushChain(chain, transaction);
   if (early) FlushEarlyRefusals(transaction);
   DeleteRememberedSets(transaction);
-  AddRemembering(options, state, generation, transaction);
-  AddPrepareRules(options, state, generation, /*refuses=*/false, transaction);
+  DeletePortProtocols(transaction);
+  AddRemembering(options, state, transaction);
+  AddPrepareRules(options, state, /*refuses=*/false, transaction);
 }
 
-void PutRefusalsFirst(const TableOptions& options, TableState state, uint32_t generation,
+void PutRefusalsFirst(const TableOptions& options, TableState state,
                       TableTransaction& transaction) {
   FlushChain(kPrepareChain, transaction);
-  AddPrepareRules(options, state, generation, /*refuses=*/true, transaction);
+  AddPrepareRules(options, state, /*refuses=*/true, transaction);
 }
 
-void DeleteTable(TableTransaction& transaction) {
-  ChangeTable(transaction, NFT_MSG_DELTABLE, 0, nullptr);
-}
+void DeleteTable(TableTransaction& transaction) { ChangeTable(transaction, NFT_MSG_DELTABLE, 0); }
 
 }  // namespace sluice::agent

@@ -44,36 +44,35 @@ void ForEachAskExpression(const TableTransaction& transaction,
 struct Queueing {
   TableOptions options;
   uint16_t number, total;
-  bool bypass;
 };
 
 const Queueing kQueueings[] = {
-    {{}, 0, 1, false},
-    {{.first_queue = 65535}, 65535, 1, false},
-    {{.first_queue = 10, .queue_count = 64, .fail_open = true}, 10, 64, true},
+    {{}, 0, 1},
+    {{.first_queue = 65535}, 65535, 1},
+    {{.first_queue = 10, .queue_count = 64, .fail_open = true}, 10, 64},
 };
 
-TEST(TableLayoutTest, NativeQueueSaysWhichQueuesAndWhetherToBypass) {
+TEST(TableLayoutTest, NativeQueueSaysWhichQueuesAndToGoOnWhereNobodyListens) {
   for (const Queueing& row : kQueueings) {
     TableTransaction transaction(1);
-    AddTable(row.options, TableMode::kOn, /*generation=*/0, QueueExpression::kNative, transaction);
+    AddTable(row.options, TableMode::kOn, QueueExpression::kNative, TableHold::kPlain, transaction);
     std::string names;
     ForEachAskExpression(transaction, [&](const std::string& name, nftnl_expr* expression) {
       names += name + " ";
       if (name != "queue") return;
       EXPECT_EQ(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_NUM), row.number);
       EXPECT_EQ(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_TOTAL), row.total);
-      EXPECT_EQ(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_FLAGS),
-                row.bypass ? NFT_QUEUE_FLAG_BYPASS : 0);
+      EXPECT_EQ(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_FLAGS), NFT_QUEUE_FLAG_BYPASS);
     });
-    EXPECT_THAT(names, EndsWith(" counter queue "));
+    EXPECT_THAT(names, EndsWith(" objref queue "));
   }
 }
 
 TEST(TableLayoutTest, XtablesTargetSaysTheSame) {
   for (const Queueing& row : kQueueings) {
     TableTransaction transaction(1);
-    AddTable(row.options, TableMode::kOn, /*generation=*/0, QueueExpression::kXtables, transaction);
+    AddTable(row.options, TableMode::kOn, QueueExpression::kXtables, TableHold::kPlain,
+             transaction);
     std::string names;
     ForEachAskExpression(transaction, [&](const std::string& name, nftnl_expr* expression) {
       names += name + " ";
@@ -87,24 +86,19 @@ TEST(TableLayoutTest, XtablesTargetSaysTheSame) {
       memcpy(&info, data, sizeof(info));
       EXPECT_EQ(info.queuenum, row.number);
       EXPECT_EQ(info.queues_total, row.total);
-      EXPECT_EQ(info.flags, row.bypass ? NFQ_FLAG_BYPASS : 0);
+      EXPECT_EQ(info.flags, NFQ_FLAG_BYPASS);
     });
-    EXPECT_THAT(names, EndsWith(" counter target "));
+    EXPECT_THAT(names, EndsWith(" objref target "));
   }
 }
 
-TEST(TableLayoutTest, ShadowBypassesWhateverTheFailMode) {
-  for (const bool fail_open : {false, true}) {
+TEST(TableLayoutTest, DoesWithoutFib) {
+  for (const bool fib : {true, false}) {
     TableTransaction transaction(1);
-    AddTable({.fail_open = fail_open}, TableMode::kShadow, /*generation=*/0,
-             QueueExpression::kNative, transaction);
-    int queues = 0;
-    ForEachAskExpression(transaction, [&](const std::string& name, nftnl_expr* expression) {
-      if (name != "queue") return;
-      ++queues;
-      EXPECT_EQ(nftnl_expr_get_u16(expression, NFTNL_EXPR_QUEUE_FLAGS), NFT_QUEUE_FLAG_BYPASS);
-    });
-    EXPECT_EQ(queues, 1);
+    AddTable({}, TableMode::kOn, {QueueExpression::kNative, fib}, TableHold::kPlain, transaction);
+    const std::string messages(transaction.bytes().data(), transaction.bytes().size());
+    EXPECT_EQ(messages.find(std::string("fib\0", 4)) != std::string::npos, fib);
+    EXPECT_NE(messages.find(std::string("notrack\0", 8)), std::string::npos);
   }
 }
 

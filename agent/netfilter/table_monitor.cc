@@ -5,11 +5,15 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "agent/netfilter/netlink_attributes.h"
 #include "agent/netfilter/table_layout.h"
 #include "agent/netfilter/table_socket.h"
 
@@ -17,6 +21,9 @@ namespace sluice::agent {
 namespace {
 
 constexpr size_t kReceiveBytes = 64 * 1024;  // Notifications come in messages of up to 32 KiB.
+// The table is made and thrown away several times over before they must be read; the kernel doubles
+// it.
+constexpr int kSocketBytes = 256 * 1024;
 
 // The table's name is the first attribute type of every message about a table or a part of one.
 static_assert(static_cast<int>(NFTA_TABLE_NAME) == NFTA_CHAIN_TABLE);
@@ -26,9 +33,23 @@ static_assert(static_cast<int>(NFTA_TABLE_NAME) == NFTA_SET_ELEM_LIST_TABLE);
 static_assert(static_cast<int>(NFTA_TABLE_NAME) == NFTA_OBJ_TABLE);
 static_assert(static_cast<int>(NFTA_TABLE_NAME) == NFTA_FLOWTABLE_TABLE);
 
+// The last message about each change.
+bool EndsChange(const nlmsghdr* message) {
+  return message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN);
+}
+
+// The process it says made the change; "" if it does not. Total.
+std::string ChangerIn(const nlmsghdr* message) {
+  if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg)) return "";
+  const NetlinkAttributes generation(message);
+  const absl::string_view name = generation.Text(NFTA_GEN_PROC_NAME);
+  if (name.empty()) return "";
+  return absl::StrCat(absl::CHexEscape(name), ", process ", generation.U32(NFTA_GEN_PROC_PID));
+}
+
 bool IsAboutOurTable(const nlmsghdr* message) {
   if (NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES) return false;
-  if (NFNL_MSG_TYPE(message->nlmsg_type) == NFT_MSG_NEWGEN) return false;  // About no table.
+  if (EndsChange(message)) return false;  // About no table.
   if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg)) return false;
   const auto* header = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(message));
   if (header->nfgen_family != NFPROTO_INET) return false;
@@ -51,6 +72,8 @@ absl::StatusOr<std::unique_ptr<TableMonitor>> TableMonitor::Open() {
   mnl_socket* socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (socket == nullptr) return TableError(errno, "notifications");
   auto opened = std::unique_ptr<TableMonitor>(new TableMonitor(socket));
+  // Without the right to it, what is lost counts as a change.
+  setsockopt(opened->fd(), SOL_SOCKET, SO_RCVBUFFORCE, &kSocketBytes, sizeof(kSocketBytes));
   int group = NFNLGRP_NFTABLES;
   if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
       mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
@@ -65,14 +88,15 @@ TableMonitor::~TableMonitor() { mnl_socket_close(socket_); }
 
 int TableMonitor::fd() const { return mnl_socket_get_fd(socket_); }
 
-bool TableMonitor::ChangedByOthers(uint32_t our_port_id) {
-  bool changed = false;
+std::optional<std::string> TableMonitor::ChangedByOthers(uint32_t our_port_id) {
+  std::optional<std::string> changed;
+  std::optional<uint32_t> changer;  // Whose process is yet to be told.
   while (true) {
     const ssize_t received = mnl_socket_recvfrom(socket_, buffer_.data(), buffer_.size());
     if (received < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return changed;
-      changed = true;  // What was lost may have been about our table.
+      if (!changed) changed = "";  // What was lost may have been about our table.
       if (errno == ENOBUFS || errno == ENOSPC) continue;  // Lost, or longer than our buffer.
       return changed;
     }
@@ -80,7 +104,14 @@ bool TableMonitor::ChangedByOthers(uint32_t our_port_id) {
     for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data());
          mnl_nlmsg_ok(message, rest); message = mnl_nlmsg_next(message, &rest)) {
       // The kernel puts there who asked for the change.
-      if (message->nlmsg_pid != our_port_id && IsAboutOurTable(message)) changed = true;
+      if (message->nlmsg_pid == our_port_id) continue;
+      if (IsAboutOurTable(message)) {
+        changed = "";
+        changer = message->nlmsg_pid;
+      } else if (changer == message->nlmsg_pid && EndsChange(message)) {
+        changed = ChangerIn(message);
+        changer.reset();
+      }
     }
   }
 }

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,10 +25,11 @@ class TableMonitor final {
   // Readable when there is something to drain.
   int fd() const;
 
-  // Drains fd() without blocking. True: table inet sluice, or something in it, was made, changed
+  // Drains fd() without blocking. A value: table inet sluice, or something in it, was made, changed
   // or thrown away by another than our_port_id (Table::port_id), a flush of the whole rule set
-  // included, or notifications were lost.
-  bool ChangedByOthers(uint32_t our_port_id);
+  // included, or notifications were lost. It says who did it last ("nft, process 12"), as the
+  // kernel does, printable, or is empty.
+  std::optional<std::string> ChangedByOthers(uint32_t our_port_id);
 
  private:
   explicit TableMonitor(mnl_socket* socket);

@@ -54,29 +54,16 @@ class Reading {
   bool consistent_ = true;
 };
 
-}  // namespace
-
-absl::StatusOr<std::optional<TableShape>> ReadTableShape(const std::vector<TableChain>& chains,
-                                                         TableSocket& socket) {
+// The table itself, and what `ask` asks for beside.
+absl::StatusOr<std::optional<TableShape>> Read(TableSocket& socket,
+                                               absl::FunctionRef<int(Reading&)> ask) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Reading reading(socket);
     int error = reading.Ask(NFT_MSG_GETTABLE, NLM_F_ACK, [](nlmsghdr* message) {
       mnl_attr_put_strz(message, NFTA_TABLE_NAME, kTableName);
     });
     if (error == ENOENT) return std::nullopt;
-    for (auto chain = chains.begin(); error == 0 && chain != chains.end(); ++chain) {
-      // One by one: a dump would bring every chain of the machine.
-      error = reading.Ask(NFT_MSG_GETCHAIN, NLM_F_ACK, [&](nlmsghdr* message) {
-        mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, kTableName);
-        mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain->name);
-      });
-      if (error == ENOENT) error = 0;  // Gone: it is missing in the shape, then.
-    }
-    if (error == 0) {
-      error = reading.Ask(NFT_MSG_GETRULE, NLM_F_DUMP, [](nlmsghdr* message) {
-        mnl_attr_put_strz(message, NFTA_RULE_TABLE, kTableName);
-      });
-    }
+    if (error == 0) error = ask(reading);
     // ENOENT: the table went between the questions, the next attempt says so. The others: the
     // dump was overtaken by a change, or the answer did not fit.
     if (error == EINTR || error == ENOBUFS || error == ENOENT) continue;
@@ -84,6 +71,38 @@ absl::StatusOr<std::optional<TableShape>> ReadTableShape(const std::vector<Table
     if (reading.consistent()) return std::move(reading.shape);
   }
   return TableError(EINTR, "reading it");
+}
+
+int AskForCounters(Reading& reading) {
+  return reading.Ask(NFT_MSG_GETOBJ, NLM_F_DUMP, [](nlmsghdr* message) {
+    mnl_attr_put_strz(message, NFTA_OBJ_TABLE, kTableName);
+    mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<TableShape>> ReadTableShape(const std::vector<TableChain>& chains,
+                                                         TableSocket& socket) {
+  return Read(socket, [&](Reading& reading) {
+    for (const TableChain& chain : chains) {
+      // One by one: a dump would bring every chain of the machine.
+      const int error = reading.Ask(NFT_MSG_GETCHAIN, NLM_F_ACK, [&](nlmsghdr* message) {
+        mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, kTableName);
+        mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain.name);
+      });
+      // Gone: it is missing in the shape, then.
+      if (error != 0 && error != ENOENT) return error;
+    }
+    const int error = reading.Ask(NFT_MSG_GETRULE, NLM_F_DUMP, [](nlmsghdr* message) {
+      mnl_attr_put_strz(message, NFTA_RULE_TABLE, kTableName);
+    });
+    return error != 0 ? error : AskForCounters(reading);
+  });
+}
+
+absl::StatusOr<std::optional<TableShape>> ReadTableCounters(TableSocket& socket) {
+  return Read(socket, AskForCounters);
 }
 
 }  // namespace sluice::agent

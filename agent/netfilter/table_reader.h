@@ -10,9 +10,12 @@
 
 namespace sluice::agent {
 
-// Asks the kernel for the table, these of its chains, and all rules, in one consistent state.
-// nullopt: there is no such table.
+// Asks the kernel for the table, these of its chains, all rules and the counters, in one consistent
+// state. nullopt: there is no such table.
 absl::StatusOr<std::optional<TableShape>> ReadTableShape(const std::vector<TableChain>& chains,
                                                          TableSocket& socket);
+
+// The same of the table and its counters alone.
+absl::StatusOr<std::optional<TableShape>> ReadTableCounters(TableSocket& socket);
 
 }  // namespace sluice::agent

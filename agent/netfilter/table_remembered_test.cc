@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,7 +42,22 @@ class TableRememberedTest : public TableTestbed, public QueueMessages {
     auto table = Table::Open(options);
     ASSERT_TRUE(table.ok()) << table.status();
     table_ = *std::move(table);
-    ASSERT_EQ(table_->Install(mode, kFirst), absl::OkStatus());
+    ASSERT_EQ(table_->Install(mode), absl::OkStatus());
+    if (mode == TableMode::kOn) MarkConnections(kFirst);
+  }
+  // Accepted connections from inside to outside, and back, bear that mark.
+  void MarkConnections(uint32_t mark, const char* from = "inside") {
+    const auto devices = DevicePair::Of(if_nametoindex(from), if_nametoindex("outside"));
+    ASSERT_EQ(
+        table_->AddSlot(
+            {.kind = {.accept = true, .scope = RememberedScope::kConnection, .devices = devices},
+             .number = kConnectionSlot,
+             .connection_mark = mark}),
+        absl::OkStatus());
+  }
+  void Forget(uint32_t mark) {
+    ASSERT_EQ(table_->Forget(), absl::OkStatus());
+    MarkConnections(mark);
   }
 
   // QueueMessages.
@@ -84,13 +101,8 @@ class TableRememberedTest : public TableTestbed, public QueueMessages {
   }
   // The packets that were dropped where they came in.
   static uint64_t Early() {
-    const std::string rules = Shell("nft list chain inet sluice floods");
-    uint64_t packets = 0;
-    const std::string counter = "counter packets ";
-    for (size_t at = 0; (at = rules.find(counter, at)) != std::string::npos;) {
-      packets += std::stoull(rules.substr(at += counter.size()));
-    }
-    return packets;
+    const std::string counter = Shell("nft list counter inet sluice dropped_early");
+    return std::stoull(counter.substr(counter.find("packets ") + 8));
   }
   std::vector<RememberedEntry> Remembered(size_t limit = 0) {
     auto entries = table_->ReadRemembered(limit);
@@ -143,7 +155,7 @@ TEST_F(TableRememberedTest, ForgettingAsksAboutLiveConnections) {
   Install({});
   SendIpv4(1);
   AnswerOne(kForConnection);
-  ASSERT_EQ(table_->Forget(kSecond), absl::OkStatus());
+  Forget(kSecond);
   ExpectIntact();
   SendIpv4(1);
   AnswerOne(kForConnection);
@@ -151,7 +163,8 @@ TEST_F(TableRememberedTest, ForgettingAsksAboutLiveConnections) {
   EXPECT_THAT(Asked(), IsEmpty());
   EXPECT_EQ(Received(), 3);
   EXPECT_EQ(Counters().accepted_connection, 1u);
-  ASSERT_EQ(table_->Install(TableMode::kOn, kFirst), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
+  MarkConnections(kFirst);
   SendIpv4(1);
   EXPECT_EQ(Asked().size(), 1u);
   const TableCounters counters = Counters();
@@ -163,14 +176,14 @@ TEST_F(TableRememberedTest, ForgettingAsksAboutLiveConnections) {
 // The first trap: decided before, answered after.
 TEST_F(TableRememberedTest, WhatASlotThatIsGoneSaysIsNotRemembered) {
   Install({});
-  AddSlot({.accept = true, .scope = RememberedScope::kSource, .lifetime_s = 60}, 2);
+  AddSlot({.accept = true, .scope = RememberedScope::kSource, .lifetime_s = 60}, 3);
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
   SendIpv4(1);
   SendIpv4(2);
   const auto asked = Asked();
   ASSERT_EQ(asked.size(), 2u);
-  ASSERT_EQ(table_->Forget(kSecond), absl::OkStatus());
-  Answer(asked[0], AcceptMark(kMask, 2));
+  Forget(kSecond);
+  Answer(asked[0], AcceptMark(kMask, 3));
   Answer(asked[1], RefuseMark(kMask, kFirstRefuseSlot));
   EXPECT_EQ(Received(), 1) << "the verdict itself still counts";
   SendIpv4(1);
@@ -191,10 +204,10 @@ TEST_F(TableRememberedTest, OthersCannotPassWhatTheyRestoreOrSave) {
   Install({});
   for (const uint32_t mark :
        {AcceptMark(kMask, 0), kForConnection, AcceptMark(kMask, 0x7f), RepeatMark(kMask, 7)}) {
-    ASSERT_EQ(table_->Forget(kSecond), absl::OkStatus());
+    Forget(kSecond);
     SendIpv4(1);
     AnswerOne(mark);
-    ASSERT_EQ(table_->Forget(kFirst), absl::OkStatus());
+    Forget(kFirst);
     SendIpv4(1);
     AnswerOne(AcceptMark(kMask, 0));
   }
@@ -207,10 +220,10 @@ TEST_F(TableRememberedTest, GenerationsThatOthersRestoreCountNoRepeats) {
       "nft add chain ip theirs in '{ type filter hook prerouting priority -150; }' && "
       "nft add rule ip theirs in meta mark set ct mark");
   Install({});
-  ASSERT_EQ(table_->Forget(GenerationMark(kMask, 56)), absl::OkStatus());
+  Forget(GenerationMark(kMask, 56));
   SendIpv4(1);
   AnswerOne(kForConnection);
-  ASSERT_EQ(table_->Forget(kFirst), absl::OkStatus());
+  Forget(kFirst);
   SendIpv4(1);
   EXPECT_EQ(Asked().size(), 1u);
   EXPECT_EQ(Repeats(kMask, mark_), 0u);
@@ -255,12 +268,12 @@ TEST_F(TableRememberedTest, NothingIsTrackedForTheSakeOfFloods) {
   for (int i = 0; i < 3; ++i) SendIpv4(1);
   EXPECT_EQ(Counters().dropped_address, 3u);
   EXPECT_EQ(Received(), 0);
-  EXPECT_THAT(Shell("nft list table inet sluice"), Not(HasSubstr("prerouting")));
+  EXPECT_THAT(Shell("nft list table inet sluice"), Not(HasSubstr("chain early")));
 }
 
 TEST_F(TableRememberedTest, FloodsOfRefusedSourcesEndWhereTheyComeIn) {
   Install({});
-  EXPECT_THAT(Shell("nft list table inet sluice 2>/dev/null"), Not(HasSubstr("prerouting")));
+  EXPECT_THAT(Shell("nft list table inet sluice 2>/dev/null"), Not(HasSubstr("chain early")));
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
   SendIpv4(2);  // Others' packets still pass there.
   AnswerOne(AcceptMark(kMask, 0));
@@ -273,7 +286,7 @@ TEST_F(TableRememberedTest, FloodsOfRefusedSourcesEndWhereTheyComeIn) {
   EXPECT_EQ(Counters().dropped_address, 10u);
   EXPECT_EQ(Received(), 1);
   ExpectIntact();
-  ASSERT_EQ(table_->Forget(kSecond), absl::OkStatus());
+  Forget(kSecond);
   ExpectIntact();
   SendIpv4(1);
   EXPECT_EQ(Asked().size(), 1u) << "what was learned says nothing of who is refused";
@@ -291,6 +304,7 @@ TEST_F(TableRememberedTest, FloodsOfRefusedSourcesEndWhereTheyComeIn) {
 }
 
 TEST_F(TableRememberedTest, TheNextAgentTakesOverEarlyChains) {
+  const OlderKernel older;
   Install({});
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
   SendIpv4(2);
@@ -301,7 +315,8 @@ TEST_F(TableRememberedTest, TheNextAgentTakesOverEarlyChains) {
   Answer(waiting, AcceptMark(kMask, 0));
   EXPECT_EQ(Received(), 1) << "what is queued stays";
   Shell("nft flush chain inet sluice early && nft delete chain inet sluice early");
-  ASSERT_EQ(table_->Install(TableMode::kOn, kFirst), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
+  MarkConnections(kFirst);
   ExpectIntact();
 }
 
@@ -358,7 +373,7 @@ TEST_F(TableRememberedTest, CountersGoOnWhenTheFirstRefusalComes) {
   TableCounters counters = Counters();
   EXPECT_EQ(counters.accepted_connection, 2u);
   EXPECT_EQ(counters.exempted, 2u);
-  ASSERT_EQ(table_->Forget(kSecond), absl::OkStatus());
+  Forget(kSecond);
   ExpectIntact();
   SendIpv6(1);
   AnswerOne(kForConnection);
@@ -369,12 +384,13 @@ TEST_F(TableRememberedTest, CountersGoOnWhenTheFirstRefusalComes) {
 }
 
 TEST_F(TableRememberedTest, WhatIsExemptComesBeforeRefusals) {
+  const OlderKernel older;
   const IpNetwork destination = {.address = {203, 0, 113, 1}, .prefix_length = 32};
   Install({.exempt = {{.destination = destination}}});
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
   Shell(
-      "nft add element inet sluice sources4 '{ 198.51.100.1 timeout 60s : 0x80000000 }' && "
-      "nft add element inet sluice sources6 '{ 2001:db8:1::1 timeout 60s : 0x80000000 }'");
+      "nft add element inet sluice sources4 "
+      "'{ 198.51.100.1 . \"inside\" . 0 timeout 60s : 0x80000000 }'");
   SendIpv4(1);
   EXPECT_EQ(Received(), 1);
   EXPECT_EQ(Counters().exempted, 1u);
@@ -384,15 +400,17 @@ TEST_F(TableRememberedTest, WhatIsExemptComesBeforeRefusals) {
 // Answers that are exempt for the port they come from, though packets to the same port were
 // refused.
 TEST_F(TableRememberedTest, ExemptAnswersAreNotDroppedEarly) {
+  const OlderKernel older;
   Install({.exempt = {{.protocol = 17, .port = 12345}}});
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
-  Shell(
-      "nft add element inet sluice sources4 '{ 198.51.100.1 timeout 60s : 0x80000000 }' && "
-      "nft add element inet sluice floods4 "
-      "'{ \"inside\" . 198.51.100.1 . 203.0.113.1 . udp . 53 timeout 60s : 0x80000000 }'");
+  const std::array<uint8_t, 8> from_another_port = {0x30, 0x38, 0x00, 0x35, 0, 8, 0, 0};
+  Send({.transport = from_another_port});
+  AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
+  do {
+    for (int i = 0; i < 3; ++i) Send({.transport = from_another_port});
+  } while (Early() == 0);  // What was learned is good for a second.
   SendIpv4(1);
   EXPECT_EQ(Received(), 1);
-  EXPECT_EQ(Early(), 0u);
   EXPECT_EQ(Counters().exempted, 1u);
 }
 
@@ -413,12 +431,12 @@ TEST_F(TableRememberedTest, RepeatsAreCountedInTheMark) {
 
 TEST_F(TableRememberedTest, AcceptedPeersAndSourcesPassUnasked) {
   Install({.fail_open = true});
-  AddSlot({.accept = true, .scope = RememberedScope::kPeer, .lifetime_s = 60}, 2);
-  AddSlot({.accept = true, .scope = RememberedScope::kSource, .lifetime_s = 60}, 3);
+  AddSlot({.accept = true, .scope = RememberedScope::kPeer, .lifetime_s = 60}, 3);
+  AddSlot({.accept = true, .scope = RememberedScope::kSource, .lifetime_s = 60}, 4);
   SendIpv4(1);
-  AnswerOne(AcceptMark(kMask, 2));
-  SendIpv6(1);
   AnswerOne(AcceptMark(kMask, 3));
+  SendIpv6(1);
+  AnswerOne(AcceptMark(kMask, 4));
   SendIpv4(1);
   SendIpv6(1);
   EXPECT_THAT(Asked(), IsEmpty());
@@ -462,7 +480,8 @@ TEST_F(TableRememberedTest, RefusedConnectionsAreRefusedBothWays) {
   EXPECT_EQ(counters.dropped_address, 0u);
   EXPECT_EQ(counters.entered, 2u);
   const auto entries = Remembered();
-  ASSERT_EQ(entries.size(), 2u);
+  ASSERT_EQ(entries.size(), 4u) << "one each way";
+  EXPECT_NE(entries[0].input_ifindex, entries[1].input_ifindex);
   EXPECT_EQ(entries[0].scope, RememberedScope::kConnection);
   EXPECT_EQ(entries[0].source_port, 12345);
   EXPECT_EQ(entries[0].destination_port, kPort);
@@ -497,10 +516,10 @@ TEST_F(TableRememberedTest, TellsSendersAgain) {
 
 TEST_F(TableRememberedTest, FullSetsLetNothingPass) {
   Install({.remembered_limit = 16});
-  AddSlot({.accept = true, .scope = RememberedScope::kSource, .lifetime_s = 60}, 2);
+  AddSlot({.accept = true, .scope = RememberedScope::kSource, .lifetime_s = 60}, 3);
   for (uint8_t flow = 1; flow <= 20; ++flow) {
     SendIpv4(flow);
-    AnswerOne(AcceptMark(kMask, 2));
+    AnswerOne(AcceptMark(kMask, 3));
   }
   EXPECT_EQ(Received(), 20) << "decided as they were";
   for (uint8_t flow = 1; flow <= 20; ++flow) SendIpv4(flow);
@@ -538,6 +557,7 @@ TEST_F(TableRememberedTest, ShadowRemembersNothing) {
 }
 
 TEST_F(TableRememberedTest, NothingOutlivesATableThatWasThrownAway) {
+  const OlderKernel older;
   Install({});
   AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
   SendIpv4(1);
@@ -545,7 +565,8 @@ TEST_F(TableRememberedTest, NothingOutlivesATableThatWasThrownAway) {
   Shell("nft flush ruleset");
   EXPECT_THAT(Remembered(), IsEmpty());
   EXPECT_EQ(table_->CountRemembered().value_or(1), 0u);
-  ASSERT_EQ(table_->Install(TableMode::kOn, kSecond), absl::OkStatus());
+  ASSERT_EQ(table_->Install(TableMode::kOn), absl::OkStatus());
+  MarkConnections(kSecond);
   SendIpv4(1);
   EXPECT_EQ(Asked().size(), 1u);
 }
@@ -587,19 +608,99 @@ TEST_F(TableRememberedTest, TellsWhatConnectionTrackingMakesOfPackets) {
   Answered();
 }
 
-TEST_F(TableRememberedTest, UntrackedConnectionsAreNotRemembered) {
+TEST_F(TableRememberedTest, UntrackedConnectionsAreRememberedOneWay) {
   Shell(
       "nft add table ip theirs && "
       "nft add chain ip theirs in '{ type filter hook prerouting priority -300; }' && "
       "nft add rule ip theirs in notrack");
   Install({});
+  AddSlot({.scope = RememberedScope::kConnection, .lifetime_s = 30}, kFirstRefuseSlot);
   SendIpv4(1);
   AnswerOne(kForConnection);
+  SendIpv4(2);
+  AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
+  for (int i = 0; i < 3; ++i) SendIpv4(1), SendIpv4(2);
+  EXPECT_THAT(Asked(), IsEmpty());
+  EXPECT_EQ(Received(), 4);
+  const TableCounters counters = Counters();
+  EXPECT_EQ(counters.accepted_connection, 3u);
+  EXPECT_EQ(counters.dropped_connection, 3u);
+  EXPECT_EQ(counters.entered, 2u);
+  EXPECT_EQ(counters.kept, 2u);
+  const std::array<uint8_t, 8> from_another_port = {0x30, 0x38, 0x00, 0x35, 0, 8, 0, 0};
+  for (uint8_t flow = 1; flow <= 2; ++flow) {
+    Send({.flow = flow, .transport = from_another_port});
+    AnswerOne(AcceptMark(kMask, 0));
+  }
+  AnswerIpv4(1);
+  AnswerOne(AcceptMark(kMask, 0));
+  EXPECT_EQ(Answered(), 1);
+  const auto entries = Remembered();
+  ASSERT_EQ(entries.size(), 2u);
+  for (const RememberedEntry& entry : entries) {
+    EXPECT_EQ(entry.source_port, 12345);
+    EXPECT_EQ(entry.destination_port, kPort);
+    EXPECT_GT(entry.expires_in_ms, entry.accept ? 50'000u : 20'000u);
+  }
+  ExpectIntact();
+}
+
+TEST_F(TableRememberedTest, TellsWhatOthersWipe) {
+  Install({});
+  for (int i = 0; i < 5; ++i) SendIpv4(1);
+  const auto asked = Asked();
+  ASSERT_EQ(asked.size(), 5u) << "of one connection, before the first verdict";
+  for (const uint32_t packet : asked) Answer(packet, kForConnection);
+  TableCounters counters = Counters();
+  EXPECT_EQ(counters.entered, 5u);
+  EXPECT_EQ(counters.wiped, 0u) << "nobody has";
+  Shell(
+      "nft add table ip theirs && "
+      "nft add chain ip theirs after '{ type filter hook forward priority 0; }' && "
+      "nft add rule ip theirs after ct mark set ct mark and 0xffffff");
+  SendIpv4(1);  // Passes unasked, and is wiped.
+  for (int i = 0; i < 3; ++i) {
+    SendIpv4(1);
+    AnswerOne(kForConnection);
+  }
+  counters = Counters();
+  EXPECT_EQ(counters.entered, 8u);
+  EXPECT_EQ(counters.kept, 8u);
+  EXPECT_EQ(counters.wiped, 3u);
+  Forget(kSecond);
   SendIpv4(1);
-  EXPECT_EQ(Asked().size(), 1u);
-  EXPECT_EQ(Received(), 1);
-  EXPECT_EQ(Counters().entered, 1u);
-  EXPECT_EQ(Counters().kept, 0u);
+  AnswerOne(kForConnection);
+  EXPECT_EQ(Counters().wiped, 3u) << "another policy is nobody's wiping";
+  Received();
+  ExpectIntact();
+}
+
+// What becomes of notices.
+
+TEST_F(TableRememberedTest, CountsWhoIsToldAndWhoIsNot) {
+  Install({});
+  const uint32_t unreachable = RefuseMark(kMask, Notification::kHostUnreachable);
+  const uint32_t reset = RefuseMark(kMask, Notification::kTcpReset);
+  const auto refused = [this](const Sent& sent, uint32_t mark) {
+    Send(sent);
+    AnswerOne(mark);
+    return Errors();
+  };
+  EXPECT_EQ(refused({}, unreachable), 1);
+  EXPECT_EQ(Counters().told, 1u);
+  // Destination unreachable 3/0, with its checksum; nobody is told about an error.
+  EXPECT_EQ(refused({.protocol = 1, .transport = {3, 0, 0xfc, 0xff}}, unreachable), 0);
+  EXPECT_EQ(Counters().none_due, 1u);
+  EXPECT_EQ(refused({}, RefuseMark(kMask, Notification::kNone)), 0);
+  EXPECT_EQ(refused({}, reset), 1) << "of what is not TCP";
+  EXPECT_EQ(Counters().told, 2u);
+  Shell("ip route del 198.51.100.0/24 dev inside");
+  EXPECT_EQ(refused({.flow = 9}, unreachable), 0);
+  const TableCounters counters = Counters();
+  EXPECT_EQ(counters.no_way_back, 1u);
+  EXPECT_EQ(counters.told, 2u);
+  EXPECT_EQ(counters.none_due, 1u);
+  ExpectIntact();
 }
 
 TEST_F(TableRememberedTest, OperatorsCanReadIt) {
@@ -608,8 +709,245 @@ TEST_F(TableRememberedTest, OperatorsCanReadIt) {
   SendIpv4(1);
   AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
   const std::string listing = Shell("nft list table inet sluice 2>/dev/null");
-  EXPECT_THAT(listing, HasSubstr("198.51.100.1 . 203.0.113.1 . udp . 53"));
-  EXPECT_THAT(listing, HasSubstr("type ipv4_addr . ipv4_addr . inet_proto . inet_service : mark"));
+  EXPECT_THAT(listing, HasSubstr("198.51.100.1 . 203.0.113.1 . udp . 53 . \"inside\""));
+  EXPECT_THAT(
+      listing,
+      HasSubstr("type ipv4_addr . ipv4_addr . inet_proto . inet_service . iface_index : mark"));
+}
+
+// What a verdict reaches, and what not.
+class TableReachTest : public TableRememberedTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  bool ipv6() const { return GetParam(); }
+  Sent Datagram(uint8_t flow = 1) const { return {.ipv6 = ipv6(), .flow = flow}; }
+  Sent ByGuests(uint8_t flow = 1) const { return {.ipv6 = ipv6(), .flow = flow, .guests = true}; }
+  uint8_t icmp() const { return ipv6() ? 58 : 1; }
+  // An ICMP message; its checksum is right for IPv4.
+  Sent Icmp(uint8_t type, uint8_t code = 0) const {
+    const auto checksum = static_cast<uint16_t>(~(type << 8 | code));
+    return {.ipv6 = ipv6(),
+            .protocol = icmp(),
+            .transport = {type, code, static_cast<uint8_t>(checksum >> 8),
+                          static_cast<uint8_t>(checksum), 0, 0, 0, 0}};
+  }
+  uint8_t echo() const { return ipv6() ? 128 : 8; }
+};
+INSTANTIATE_TEST_SUITE_P(Families, TableReachTest, ::testing::Bool(),
+                         [](const auto& param) { return param.param ? "Ipv6" : "Ipv4"; });
+
+TEST_P(TableReachTest, AcceptedAddressesAreThoseOfTheirInterface) {
+  Install({});
+  for (const RememberedScope scope : {RememberedScope::kPeer, RememberedScope::kSource}) {
+    const uint32_t slot = 3 + static_cast<uint32_t>(scope);
+    const auto flow = static_cast<uint8_t>(slot);
+    AddSlot({.accept = true, .scope = scope, .lifetime_s = 60}, slot);
+    Send(Datagram(flow));
+    AnswerOne(AcceptMark(kMask, slot));
+    Send(Datagram(flow));
+    EXPECT_THAT(Asked(), IsEmpty());
+    EXPECT_EQ(Received(), 2);
+    Send(ByGuests(flow));
+    AnswerOne(RefuseMark(kMask, Notification::kNone));
+    EXPECT_EQ(Received(), 0);
+  }
+  EXPECT_EQ(Remembered().size(), 2u);
+  for (const RememberedEntry& entry : Remembered()) {
+    EXPECT_EQ(entry.input_ifindex, if_nametoindex("inside"));
+    EXPECT_EQ(entry.output_ifindex,
+              entry.scope == RememberedScope::kPeer ? if_nametoindex("outside") : 0);
+  }
+}
+
+TEST_P(TableReachTest, AcceptedConnectionsAreThoseOfTheirInterfaces) {
+  Install({});
+  Send(Datagram());
+  AnswerOne(kForConnection);
+  Send(Datagram());
+  EXPECT_THAT(Asked(), IsEmpty());
+  EXPECT_EQ(Received(), 2);
+  Send(ByGuests());
+  AnswerOne(RefuseMark(kMask, Notification::kNone));
+  EXPECT_EQ(Received(), 0);
+  // A verdict for devices the table does not know yet decides its packet only.
+  Send(ByGuests());
+  AnswerOne(kForConnection);
+  EXPECT_EQ(Received(), 1);
+  Send(ByGuests());
+  EXPECT_EQ(Asked().size(), 1u);
+  MarkConnections(GenerationMark(kMask, 3), "guests");
+  Send(ByGuests());
+  AnswerOne(kForConnection);
+  Send(ByGuests());
+  EXPECT_THAT(Asked(), IsEmpty());
+  EXPECT_EQ(Received(), 2);
+  Send(Datagram());
+  EXPECT_EQ(Asked().size(), 1u) << "it has changed sides";
+  EXPECT_EQ(Counters().wiped, 0u);
+  ExpectIntact();
+}
+
+TEST_P(TableReachTest, ConnectionsForWhoseDevicesThereIsNoMarkAreEntered) {
+  Install({});
+  const uint32_t entered = AcceptMark(kMask, kEnteredConnectionSlot);
+  Send(Datagram());
+  AnswerOne(entered);
+  for (int i = 0; i < 3; ++i) Send(Datagram());
+  if (!ipv6()) AnswerIpv4();
+  EXPECT_EQ(Asked().size(), ipv6() ? 0u : 1u) << "the other way is known with the next verdict";
+  if (!ipv6()) {
+    Answer(asked_[0], entered);
+    AnswerIpv4();
+    EXPECT_THAT(Asked(), IsEmpty());
+    EXPECT_EQ(Answered(), 2);
+  }
+  EXPECT_EQ(Received(), 4);
+  Send(ByGuests());
+  AnswerOne(RefuseMark(kMask, Notification::kNone));
+  EXPECT_EQ(Counters().accepted_connection, ipv6() ? 3u : 4u);
+  EXPECT_EQ(Counters().kept, ipv6() ? 1u : 2u);
+  for (const RememberedEntry& entry : Remembered()) {
+    EXPECT_TRUE(entry.accept);
+    EXPECT_EQ(entry.scope, RememberedScope::kConnection);
+    EXPECT_GT(entry.expires_in_ms, 50'000u);
+  }
+}
+
+TEST_P(TableReachTest, RefusedOnesAreToo) {
+  Install({});
+  for (const RememberedScope scope :
+       {RememberedScope::kPeer, RememberedScope::kSource, RememberedScope::kConnection}) {
+    const uint32_t slot = kFirstRefuseSlot + static_cast<uint32_t>(scope);
+    const auto flow = static_cast<uint8_t>(slot);
+    AddSlot({.scope = scope, .lifetime_s = 60}, slot);
+    Send(Datagram(flow));
+    AnswerOne(RefuseMark(kMask, slot));
+    Send(Datagram(flow));
+    EXPECT_THAT(Asked(), IsEmpty());
+    Send(ByGuests(flow));
+    AnswerOne(AcceptMark(kMask, 0));
+    EXPECT_EQ(Received(), 1);
+  }
+}
+
+TEST_P(TableReachTest, ZonesAreToldApart) {
+  Shell(
+      "nft add table inet theirs && "
+      "nft add chain inet theirs in '{ type filter hook prerouting priority raw; }' && "
+      "nft add rule inet theirs in meta mark 7 ct zone set 7");
+  Install({});
+  AddSlot({.accept = true, .scope = RememberedScope::kPeer, .lifetime_s = 60}, 3);
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  AddSlot({.scope = RememberedScope::kConnection, .lifetime_s = 60}, kFirstRefuseSlot + 1);
+  const auto put_into_zone = [](bool in) {
+    Shell(std::string("nft flush chain inet theirs in") +
+          (in ? " && nft add rule inet theirs in ct zone set 7" : ""));
+  };
+  const std::vector<uint32_t> marks = {AcceptMark(kMask, 3), RefuseMark(kMask, kFirstRefuseSlot),
+                                       RefuseMark(kMask, kFirstRefuseSlot + 1)};
+  const auto flows = static_cast<uint8_t>(marks.size());
+  for (uint8_t flow = 1; flow <= flows; ++flow) {
+    put_into_zone(true);
+    Send(Datagram(flow));
+    AnswerOne(marks[flow - 1]);
+    for (int i = 0; i < 3; ++i) Send(Datagram(flow));
+    EXPECT_THAT(Asked(), IsEmpty());
+    put_into_zone(false);
+    Send(Datagram(flow));
+    AnswerOne(RefuseMark(kMask, Notification::kNone));
+  }
+  Received();
+  const auto entries = Remembered();
+  EXPECT_EQ(entries.size(), marks.size());
+  for (const RememberedEntry& entry : entries) EXPECT_EQ(entry.zone, 7);
+}
+
+TEST_P(TableReachTest, UntrackedPeersAreRememberedToo) {
+  Shell(
+      "nft add table inet theirs && "
+      "nft add chain inet theirs in '{ type filter hook prerouting priority raw; }' && "
+      "nft add rule inet theirs in notrack");
+  Install({});
+  AddSlot({.accept = true, .scope = RememberedScope::kPeer, .lifetime_s = 60}, 3);
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  Send(Datagram(1));
+  AnswerOne(AcceptMark(kMask, 3));
+  Send(Datagram(2));
+  AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
+  for (int i = 0; i < 3; ++i) Send(Datagram(1)), Send(Datagram(2));
+  EXPECT_THAT(Asked(), IsEmpty());
+  EXPECT_EQ(Received(), 4);
+  EXPECT_EQ(Counters().dropped_address, 3u);
+}
+
+// Where TCP has its destination port, ESP has half of its SPI.
+TEST_P(TableReachTest, ProtocolsWithoutPortsHaveOneEntryAPeer) {
+  constexpr uint8_t kEsp = 50;
+  Install({});
+  AddSlot({.accept = true, .scope = RememberedScope::kPeer, .lifetime_s = 60}, 3);
+  Sent esp = {.ipv6 = ipv6(), .protocol = kEsp};
+  Send(esp);
+  AnswerOne(AcceptMark(kMask, 3));
+  for (uint8_t i = 1; i < 20; ++i) {
+    esp.transport = {i, i, i, i, 0, 0, 0, 1};
+    Send(esp);
+  }
+  EXPECT_THAT(Asked(), IsEmpty());
+  EXPECT_EQ(Received(kEsp), 20);
+  const auto entries = Remembered();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].protocol, kEsp);
+  EXPECT_EQ(entries[0].destination_port, 0);
+}
+
+TEST_P(TableReachTest, AnAcceptedEchoLetsNoOtherTypePass) {
+  Install({});
+  AddSlot({.accept = true, .scope = RememberedScope::kPeer, .lifetime_s = 60}, 3);
+  Send(Icmp(echo()));
+  AnswerOne(AcceptMark(kMask, 3));
+  Send(Icmp(echo()));
+  EXPECT_THAT(Asked(), IsEmpty());
+  EXPECT_EQ(Received(icmp()), 2);
+  for (const Sent& other : {Icmp(ipv6() ? 139 : 13), Icmp(ipv6() ? 129 : 0), Icmp(echo(), 1)}) {
+    Send(other);
+    AnswerOne(RefuseMark(kMask, Notification::kNone));
+  }
+  const auto entries = Remembered();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].destination_port, echo() << 8);
+}
+
+TEST_P(TableReachTest, FloodsEndWhereTheyComeInOnlyByTheirInterface) {
+  Install({});
+  AddSlot({.scope = RememberedScope::kSource, .lifetime_s = 60}, kFirstRefuseSlot);
+  Send(Datagram());
+  AnswerOne(RefuseMark(kMask, kFirstRefuseSlot));
+  do {
+    for (int i = 0; i < 3; ++i) Send(Datagram());
+  } while (Early() == 0);
+  Send(ByGuests());
+  AnswerOne(AcceptMark(kMask, 0));
+  EXPECT_EQ(Received(), 1);
+}
+
+TEST_F(TableRememberedTest, AnErrorIsNotTheConnectionItIsAbout) {
+  Install({});
+  AddSlot({.scope = RememberedScope::kConnection, .lifetime_s = 60}, kFirstRefuseSlot);
+  for (const uint32_t mark : {kForConnection, RefuseMark(kMask, kFirstRefuseSlot)}) {
+    SendIpv4(1);
+    AnswerOne(AcceptMark(kMask, 0));
+    EXPECT_EQ(Received(), 1);
+    ErrorAboutIpv4(1);
+    AnswerOne(mark);
+    EXPECT_EQ(Errors(), mark == kForConnection ? 1 : 0);
+    ErrorAboutIpv4(1);
+    AnswerOne(AcceptMark(kMask, 0));
+    EXPECT_EQ(Errors(), 1);
+    SendIpv4(1);
+    AnswerOne(AcceptMark(kMask, 0));
+    EXPECT_EQ(Received(), 1);
+  }
+  EXPECT_EQ(Counters().entered, 0u);
+  EXPECT_THAT(Remembered(), IsEmpty());
 }
 
 }  // namespace

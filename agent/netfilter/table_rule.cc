@@ -5,7 +5,6 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/udata.h>
-#include <linux/if_packet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
@@ -17,6 +16,11 @@
 #include "agent/netfilter/table_comment.h"
 
 namespace sluice::agent {
+namespace {
+
+constexpr uint32_t kTcpFlagsOffset = 13;
+
+}  // namespace
 
 void TableRule::Free::operator()(nftnl_rule* rule) const { nftnl_rule_free(rule); }
 
@@ -88,9 +92,21 @@ TableRule& TableRule::IfNotProtocol(uint8_t protocol) {
   return LoadMeta(NFT_META_L4PROTO).Compare(NFT_CMP_NEQ, &protocol, sizeof(protocol));
 }
 
-TableRule& TableRule::IfForUs() {
-  const uint8_t host = PACKET_HOST;
-  return LoadMeta(NFT_META_PKTTYPE).Compare(NFT_CMP_EQ, &host, sizeof(host));
+TableRule& TableRule::IfProtocolIn(const char* set, bool is) {
+  LoadMeta(NFT_META_L4PROTO);
+  nftnl_expr* lookup = Append("lookup");
+  nftnl_expr_set_str(lookup, NFTNL_EXPR_LOOKUP_SET, set);
+  nftnl_expr_set_u32(lookup, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+  if (!is) nftnl_expr_set_u32(lookup, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+  return *this;
+}
+
+TableRule& TableRule::IfPacketType(uint8_t type) {
+  return LoadMeta(NFT_META_PKTTYPE).Compare(NFT_CMP_EQ, &type, sizeof(type));
+}
+
+TableRule& TableRule::IfNotPacketType(uint8_t type) {
+  return LoadMeta(NFT_META_PKTTYPE).Compare(NFT_CMP_NEQ, &type, sizeof(type));
 }
 
 TableRule& TableRule::IfByte(nft_payload_bases header, uint32_t offset, uint8_t least,
@@ -109,10 +125,16 @@ TableRule& TableRule::IfPort(Side side, uint16_t port) {
       .Compare(NFT_CMP_EQ, &value, sizeof(value));
 }
 
+TableRule& TableRule::IfReset() {
+  const uint8_t reset = 0x04, zero = 0;
+  return LoadPayload(NFT_PAYLOAD_TRANSPORT_HEADER, kTcpFlagsOffset, 1)
+      .Mask(&reset, &zero, 1)
+      .Compare(NFT_CMP_EQ, &reset, 1);
+}
+
 TableRule& TableRule::IfNotOpening() {
-  constexpr uint32_t kFlagsOffset = 13;
   const uint8_t syn = 0x02, syn_and_ack = 0x12, zero = 0;
-  return LoadPayload(NFT_PAYLOAD_TRANSPORT_HEADER, kFlagsOffset, 1)
+  return LoadPayload(NFT_PAYLOAD_TRANSPORT_HEADER, kTcpFlagsOffset, 1)
       .Mask(&syn_and_ack, &zero, 1)
       .Compare(NFT_CMP_NEQ, &syn, 1);
 }
@@ -133,24 +155,44 @@ TableRule& TableRule::IfAddress(Side side, const IpNetwork& network) {
   return Compare(NFT_CMP_EQ, network.address.data(), size);
 }
 
+TableRule& TableRule::IfInterface(Way way, uint32_t ifindex) {
+  return LoadMeta(way == Way::kIn ? NFT_META_IIF : NFT_META_OIF).IfEqual(ifindex);
+}
+
+TableRule& TableRule::IfAddressType(Side side, uint32_t type) {
+  return LoadFib(NFT_FIB_RESULT_ADDRTYPE,
+                 side == Side::kSource ? NFTA_FIB_F_SADDR : NFTA_FIB_F_DADDR)
+      .IfEqual(type);
+}
+
+TableRule& TableRule::IfNoWayBack() {
+  return LoadFib(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_PRESENT).IfEqual(0);
+}
+
 TableRule& TableRule::KeyFromHeader(nft_payload_bases header, uint32_t offset, uint32_t size) {
   return LoadPayload(header, offset, size, NextKeyRegister(size));
 }
 
 TableRule& TableRule::KeyFromProtocol() { return LoadMeta(NFT_META_L4PROTO, NextKeyRegister(1)); }
 
-TableRule& TableRule::KeyFromInterface() {
-  return LoadMeta(NFT_META_IIF, NextKeyRegister(sizeof(uint32_t)));
+TableRule& TableRule::KeyFromInterface(Way way) {
+  return LoadMeta(way == Way::kIn ? NFT_META_IIF : NFT_META_OIF, NextKeyRegister(sizeof(uint32_t)));
 }
 
 TableRule& TableRule::KeyFromNothing() {
-  const uint16_t nothing = 0;
+  const uint32_t nothing = 0;
   return LoadValue(&nothing, sizeof(nothing), NextKeyRegister(sizeof(nothing)));
 }
 
 TableRule& TableRule::KeyFromConnection(nft_ct_keys key, uint32_t size) {
   LoadConnection(key, NextKeyRegister(size));
   return *this;
+}
+
+TableRule& TableRule::KeyFromConnectionMark(uint32_t mask) {
+  const uint32_t zero = 0;
+  const uint32_t part = NextKeyRegister(sizeof(mask));
+  return LoadConnection(NFT_CT_MARK, part).Mask(&mask, &zero, sizeof(mask), part);
 }
 
 TableRule& TableRule::IfIn(const char* map) {
@@ -174,8 +216,15 @@ TableRule& TableRule::Enter(const char* map, Entry entry, uint32_t value, uint64
   return *this;
 }
 
-TableRule& TableRule::Count() {
-  Append("counter");
+TableRule& TableRule::Count(TableCounter counter) {
+  nftnl_expr* reference = Append("objref");
+  nftnl_expr_set_u32(reference, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+  nftnl_expr_set_str(reference, NFTNL_EXPR_OBJREF_IMM_NAME, NameOf(counter));
+  return *this;
+}
+
+TableRule& TableRule::NoTrack() {
+  Append("notrack");
   return *this;
 }
 
@@ -199,7 +248,7 @@ TableRule& TableRule::Queue(const QueueTarget& queues, QueueExpression expressio
     nftnl_expr* queue = Append("queue");
     nftnl_expr_set_u16(queue, NFTNL_EXPR_QUEUE_NUM, queues.first);
     nftnl_expr_set_u16(queue, NFTNL_EXPR_QUEUE_TOTAL, queues.count);
-    nftnl_expr_set_u16(queue, NFTNL_EXPR_QUEUE_FLAGS, queues.bypass ? NFT_QUEUE_FLAG_BYPASS : 0);
+    nftnl_expr_set_u16(queue, NFTNL_EXPR_QUEUE_FLAGS, NFT_QUEUE_FLAG_BYPASS);
     return *this;
   }
   nftnl_expr* target = Append("target");
@@ -212,7 +261,7 @@ TableRule& TableRule::Queue(const QueueTarget& queues, QueueExpression expressio
   if (info == nullptr) abort();
   info->queuenum = queues.first;
   info->queues_total = queues.count;
-  info->flags = queues.bypass ? NFQ_FLAG_BYPASS : 0;
+  info->flags = NFQ_FLAG_BYPASS;
   nftnl_expr_set(target, NFTNL_EXPR_TG_INFO, info, kSize);
   return *this;
 }
@@ -231,10 +280,10 @@ TableRule& TableRule::Compare(nft_cmp_ops operation, const void* value, uint32_t
   return *this;
 }
 
-TableRule& TableRule::Mask(const void* mask, const void* flip, uint32_t size) {
+TableRule& TableRule::Mask(const void* mask, const void* flip, uint32_t size, uint32_t at) {
   nftnl_expr* bits = Append("bitwise");
-  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_SREG, at);
+  nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_DREG, at);
   nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
   nftnl_expr_set_u32(bits, NFTNL_EXPR_BITWISE_LEN, size);
   nftnl_expr_set(bits, NFTNL_EXPR_BITWISE_MASK, mask, size);
@@ -246,6 +295,14 @@ TableRule& TableRule::LoadMeta(nft_meta_keys key, uint32_t to) {
   nftnl_expr* load = Append("meta");
   nftnl_expr_set_u32(load, NFTNL_EXPR_META_KEY, key);
   nftnl_expr_set_u32(load, NFTNL_EXPR_META_DREG, to);
+  return *this;
+}
+
+TableRule& TableRule::LoadFib(nft_fib_result result, uint32_t flags) {
+  nftnl_expr* load = Append("fib");
+  nftnl_expr_set_u32(load, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_FIB_RESULT, result);
+  nftnl_expr_set_u32(load, NFTNL_EXPR_FIB_FLAGS, flags);
   return *this;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "agent/netfilter/exempt_flow.h"
+#include "agent/netfilter/table_counter.h"
 #include "agent/netfilter/table_transaction.h"
 
 struct nftnl_expr;
@@ -14,19 +15,25 @@ struct nftnl_rule;
 
 namespace sluice::agent {
 
-inline constexpr char kTableName[] = "sluice";
-
 // How the ask rule puts a packet into an NFQUEUE.
 enum class QueueExpression {
   kNative,   // nft's own `queue`.
   kXtables,  // The iptables target NFQUEUE, revision 3, for kernels without the former.
 };
 
-// Which queues, and whether packets pass where nobody listens.
+// What of nftables' expressions this kernel has: known only by trying.
+struct TableExpressions {
+  TableExpressions(QueueExpression its_queue = QueueExpression::kNative, bool has_fib = true)
+      : queue(its_queue), fib(has_fib) {}
+
+  QueueExpression queue;
+  bool fib;  // CONFIG_NFT_FIB_INET
+};
+
+// Which queues.
 struct QueueTarget {
   uint16_t first = 0;
   uint16_t count = 1;
-  bool bypass = false;
 };
 
 // A rule of table inet sluice under construction, at the end of its chain: each call appends what
@@ -58,8 +65,13 @@ class TableRule final {
   TableRule& IfFamily(uint8_t family);
   TableRule& IfProtocol(uint8_t protocol);
   TableRule& IfNotProtocol(uint8_t protocol);
-  // Goes on only with packets sent to this machine's link address alone, or that have none.
-  TableRule& IfForUs();
+  // Goes on only if the IANA protocol is (is not) in that set.
+  TableRule& IfProtocolIn(const char* set, bool is);
+  // Goes on only with packets of that link-layer type, PACKET_*; of PACKET_HOST are those sent to
+  // this machine alone, and those without a link layer.
+  TableRule& IfPacketType(uint8_t type);
+  // Goes on only with packets of another type.
+  TableRule& IfNotPacketType(uint8_t type);
   // Goes on only if that byte of the network or transport header is so.
   TableRule& IfByte(nft_payload_bases header, uint32_t offset, uint8_t least, uint8_t greatest);
   // Goes on only if the TCP or UDP port is so.
@@ -67,17 +79,28 @@ class TableRule final {
   TableRule& IfPort(Side side, uint16_t port);
   // Goes on unless a TCP packet is one that opens a connection: SYN without ACK.
   TableRule& IfNotOpening();
+  // Goes on only if a TCP packet is a reset.
+  TableRule& IfReset();
   // Goes on only if the packet is of that network's family and its address lies in it.
   TableRule& IfAddress(Side side, const IpNetwork& network);
+  // Goes on only if the packet came in, or goes out, by the device of that index.
+  enum class Way { kIn, kOut };
+  TableRule& IfInterface(Way way, uint32_t ifindex);
+  // Goes on only if the gateway's routes take the address for that type, RTN_*.
+  TableRule& IfAddressType(Side side, uint32_t type);
+  // Goes on only if the gateway has no route to the packet's source.
+  TableRule& IfNoWayBack();
 
   // Reads the parts of a set's key one by one, from the first on: of a header, the IANA protocol
-  // number, the interface the packet came in by, two bytes of nothing, or of the first packet of
-  // the packet's connection.
+  // number, the interface the packet came in by or goes out by, four bytes of nothing, or of the
+  // connection: its zone, or what its first packet had.
   TableRule& KeyFromHeader(nft_payload_bases header, uint32_t offset, uint32_t size);
   TableRule& KeyFromProtocol();
-  TableRule& KeyFromInterface();
+  TableRule& KeyFromInterface(Way way);
   TableRule& KeyFromNothing();
   TableRule& KeyFromConnection(nft_ct_keys key, uint32_t size);
+  // The connection's mark & mask.
+  TableRule& KeyFromConnectionMark(uint32_t mask);
   // Goes on only if the key is in the map; register 1 = what it says there, 32 bits.
   TableRule& IfIn(const char* map);
   // Enters the key into the map, or has it stay longer if it is there. Goes on unless the map is
@@ -85,7 +108,10 @@ class TableRule final {
   enum class Entry { kAdd, kProlong };
   TableRule& Enter(const char* map, Entry entry, uint32_t value, uint64_t lifetime_ms);
 
-  TableRule& Count();
+  // Counts in that counter, which must be in the table.
+  TableRule& Count(TableCounter counter);
+  // Its connection is not tracked; in the prerouting hook, before connection tracking.
+  TableRule& NoTrack();
   TableRule& Accept();
   TableRule& Drop();
   TableRule& Jump(const char* chain);
@@ -93,6 +119,7 @@ class TableRule final {
   // Drops and tells the sender. `code` is an NFT_REJECT_ICMPX_*: of ICMP or ICMPv6 as the packet
   // is.
   TableRule& Reject(nft_reject_types type, uint8_t code);
+  // Where nobody listens the packet goes on to the next hook.
   TableRule& Queue(const QueueTarget& target, QueueExpression expression);
 
   void AddTo(TableTransaction& transaction) const;
@@ -103,8 +130,9 @@ class TableRule final {
   };
 
   TableRule& Compare(nft_cmp_ops operation, const void* value, uint32_t size);
-  TableRule& Mask(const void* mask, const void* flip, uint32_t size);
+  TableRule& Mask(const void* mask, const void* flip, uint32_t size, uint32_t at = NFT_REG_1);
   TableRule& LoadMeta(nft_meta_keys key, uint32_t to = NFT_REG_1);
+  TableRule& LoadFib(nft_fib_result result, uint32_t flags);
   TableRule& LoadConnection(nft_ct_keys key, uint32_t to = NFT_REG_1);
   uint32_t NextKeyRegister(uint32_t size);
   TableRule& LoadPayload(nft_payload_bases header, uint32_t offset, uint32_t size,

@@ -14,9 +14,11 @@ namespace {
 
 // The kernel puts at most 32 KiB into one message of a dump.
 constexpr size_t kReceiveBytes = 64 * 1024;
-// The kernel tells of each message of a transaction, of which there are 256 at most, before it
+// The kernel tells of each message of a transaction, of which there are 512 at most, before it
 // returns; it charges some 4 KiB for each.
 constexpr int kReceiveBuffer = 4 * 1024 * 1024;
+// A transaction is sent as a whole: some 600 bytes a message.
+constexpr int kSendBuffer = 1024 * 1024;
 // Answers are there when the request has been sent; this only guards against a kernel that
 // would not answer at all.
 constexpr timeval kAnswerTimeout = {.tv_sec = 2, .tv_usec = 0};
@@ -61,9 +63,11 @@ absl::StatusOr<std::unique_ptr<TableSocket>> TableSocket::Open() {
                  sizeof(kAnswerTimeout)) < 0) {
     return TableError(errno, "netlink socket");
   }
-  // Beyond net.core.rmem_max it takes CAP_NET_ADMIN, as all does that needs as much.
+  // Beyond net.core.rmem_max and wmem_max it takes CAP_NET_ADMIN, as all does that needs as much.
   setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer,
              sizeof(kReceiveBuffer));
+  setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer,
+             sizeof(kSendBuffer));
   return opened;
 }
 

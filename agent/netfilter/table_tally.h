@@ -4,7 +4,7 @@
 
 namespace sluice::agent {
 
-// A 64-bit total of kernel counters that come and go with the rules that hold them. A value.
+// A 64-bit total of kernel counters that come and go with the table that holds them. A value.
 class TableTally final {
  public:
   // The counter stands at `packets` now. Less than before: others have reset it.

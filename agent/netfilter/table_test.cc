@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "agent/netfilter/mark_bits.h"
 #include "agent/netfilter/table_socket.h"
 #include "agent/netfilter/table_testbed.h"
 #include "agent/netfilter/table_transaction.h"
@@ -45,9 +47,9 @@ class TableTest : public TableTestbed {
 
 TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
   auto table = Open({.first_queue = 4, .queue_count = 2});
-  EXPECT_FALSE(table->queue_expression().has_value());
+  EXPECT_FALSE(table->expressions().has_value());
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
-  EXPECT_TRUE(table->queue_expression().has_value());
+  EXPECT_TRUE(table->expressions().has_value());
   ExpectIntact(*table, true);
   const std::string listing = Listing();
   for (const char* line : {
@@ -57,19 +59,30 @@ TEST_F(TableTest, InstallsWhatAnOperatorCanRead) {
            "meta mark set meta mark & 0x70ffffff comment \"the mark bits of the agent are not for "
            "others to set\"",
            "chain ask {",
-           "counter packets 0 bytes 0",
+           "counter asked {",
+           "packets 0 bytes 0",
+           "counter name \"asked\" queue",
            "comment \"asks the decider; drops if no agent listens\"",
            "chain guard {",
            "type filter hook forward priority mangle - 4; policy drop;",
            "meta mark 0x01000000/8 meta mark set meta mark & 0x00ffffff accept",
            "jump remember",
            "meta mark & 0x81000000 == 0x80000000 goto refuse",
-           "meta mark 0x82000000/8 reject with icmpx host-unreachable",
-           "meta mark 0x84000000/8 reject with icmpx admin-prohibited",
-           "meta mark 0x88000000/8 meta l4proto tcp reject with tcp reset",
-           "meta mark 0x86000000/8 reject comment",
-           "meta mark 0x88000000/8 reject comment",
-           "meta mark & 0x01000000 == 0x00000000 counter packets 0 bytes 0 drop comment "
+           "chain multicast {",
+           "type filter hook prerouting priority raw - 1; policy accept;",
+           "ip daddr 224.0.0.0/4 counter name \"untracked\" notrack",
+           "ip6 daddr ff00::/8 counter name \"untracked\" notrack",
+           "fib daddr type broadcast counter name \"untracked\" notrack",
+           "fib saddr oif missing counter name \"no_way_back\" drop",
+           "meta mark 0x82000000/8 counter name \"told\" reject with icmpx host-unreachable",
+           "meta mark 0x84000000/8 counter name \"told\" reject with icmpx admin-prohibited",
+           "meta mark 0x88000000/8 meta l4proto tcp counter name \"told\" reject with tcp "
+           "reset",
+           "meta mark 0x86000000/8 counter name \"told\" reject comment",
+           "meta mark 0x88000000/8 counter name \"told\" reject comment",
+           "meta mark & 0x01000000 == 0x00000000 meta mark & 0x0e000000 != 0x00000000 counter "
+           "name \"unheard_dropped\" drop comment \"nobody listened: dropped\"",
+           "meta mark & 0x01000000 == 0x00000000 counter name \"guard_dropped\" drop comment "
            "\"fail_mode closed: what no agent has let pass ends here\"",
            "meta mark set meta mark & 0x00ffffff accept comment \"the mark bits of the agent are "
            "not for others to see\"",
@@ -117,6 +130,7 @@ TEST_F(TableTest, ShadowHasNoGuardAndSaysWhatItIs) {
 }
 
 TEST_F(TableTest, AChangeOfModeRepairsWhatOthersDid) {
+  const OlderKernel older;
   auto table = Open();
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   Shell("nft flush chain inet sluice prepare");
@@ -182,6 +196,7 @@ TEST_F(TableTest, StopsAskingBeforeItGoes) {
 }
 
 TEST_F(TableTest, StopsAskingThoughSomebodyTookTheGuard) {
+  const OlderKernel older;
   auto table = Open({});
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   Shell("nft flush chain inet sluice guard && nft delete chain inet sluice guard");
@@ -208,8 +223,62 @@ TEST_F(TableTest, OutlivesTheObjectAndIsTakenOver) {
   ASSERT_EQ(successor->Install(TableMode::kOn), absl::OkStatus());
   EXPECT_THAT(Listing(), Not(HasSubstr("fail_mode closed")));
   ExpectIntact(*successor, true);
+  successor.reset();
   EXPECT_EQ(Open()->Remove(), absl::OkStatus());
   EXPECT_EQ(Shell("nft list ruleset"), "");
+}
+
+TEST_F(TableTest, NobodyElseChangesIt) {
+  auto table = Open();
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
+  ASSERT_EQ(table->AddSlot({.kind = {.scope = RememberedScope::kSource, .lifetime_s = 60},
+                            .number = kFirstRefuseSlot}),
+            absl::OkStatus());
+  for (const char* change : {
+           "delete table inet sluice",
+           "flush table inet sluice",
+           "flush chain inet sluice guard",
+           "delete chain inet sluice guard",
+           "insert rule inet sluice ask accept",
+           "add chain inet sluice more",
+           "chain inet sluice guard '{ policy accept; }'",
+           "add table inet sluice '{ flags dormant; }'",
+           "add set inet sluice more '{ type ipv4_addr; }'",
+           "add element inet sluice sources4 '{ 192.0.2.1 . lo . 0 : 1 }'",
+       }) {
+    SCOPED_TRACE(change);
+    EXPECT_THAT(Shell(absl::StrCat("! nft ", change)), HasSubstr("Operation not permitted"));
+    ExpectIntact(*table, true);
+  }
+  // A firewall that loads its rules anew is not kept from it.
+  Shell("nft -f - <<'END'\nflush ruleset\nadd table inet theirs\nEND");
+  ExpectIntact(*table, true);
+  const auto other = Open();
+  EXPECT_THAT(std::string(other->Install(TableMode::kShadow).message()),
+              HasSubstr(absl::StrCat("process ", getpid(), ", table_test, holds this table")));
+  EXPECT_EQ(other->Remove().code(), absl::StatusCode::kPermissionDenied);
+  ExpectIntact(*table, true);
+}
+
+TEST_F(TableTest, LeftBehindAnybodyMayTakeItOut) {
+  ASSERT_EQ(Open()->Install(TableMode::kOn), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("policy drop"));
+  Shell("nft delete table inet sluice");
+  ASSERT_EQ(Open()->Install(TableMode::kOn), absl::OkStatus());
+  Shell("nft flush ruleset");
+  EXPECT_EQ(Shell("nft list ruleset"), "");
+}
+
+TEST_F(TableTest, ATableThatWasNotHeldIsReplaced) {
+  {
+    const OlderKernel older;
+    ASSERT_EQ(Open()->Install(TableMode::kShadow), absl::OkStatus());
+  }
+  EXPECT_THAT(Listing(), Not(HasSubstr("owner")));
+  auto table = Open();
+  ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
+  EXPECT_THAT(Listing(), HasSubstr("flags owner"));
+  ExpectIntact(*table, true);
 }
 
 TEST_F(TableTest, ForeignRulesStayByteForByte) {
@@ -242,6 +311,7 @@ TEST_F(TableTest, ForeignRulesStayByteForByte) {
 }
 
 TEST_F(TableTest, NoticesWhatOthersDoToIt) {
+  const OlderKernel older;
   const std::vector<std::string> changes = {
       "nft flush ruleset",
       "nft delete table inet sluice",
@@ -277,6 +347,7 @@ TEST_F(TableTest, NoticesWhatOthersDoToIt) {
 }
 
 TEST_F(TableTest, ATableMadeAnewIsNotOurs) {
+  const OlderKernel older;
   auto table = Open();
   ASSERT_EQ(table->Install(TableMode::kOn), absl::OkStatus());
   auto other = Open();
@@ -340,9 +411,11 @@ TEST_F(TableTest, ARefusalLeavesWhatWasThere) {
   auto table = Open();
   for (const absl::Status& status :
        {table->Install(TableMode::kOn), table->Check(), table->Remove()}) {
-    EXPECT_EQ(status.message(),
-              "nftables table inet sluice: Operation not permitted: another program holds this "
-              "table as its own (flag owner): end that program");
+    EXPECT_EQ(
+        status.message(),
+        absl::StrCat("nftables table inet sluice: Operation not permitted: process ", getpid(),
+                     ", table_test, holds this table as its own (flag owner): end "
+                     "that program"));
   }
   EXPECT_EQ(Shell("nft list ruleset"), before);
   *holder = nullptr;

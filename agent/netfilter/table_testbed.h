@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,9 +13,19 @@ namespace sluice::agent {
 // stderr. The test fails if it does.
 std::string Shell(const std::string& command);
 
+// While there is one, the kernel of this process is as before Linux 6.9: it holds no tables
+// (table_hold.h), so that others can change ours.
+class OlderKernel final {
+ public:
+  OlderKernel();
+  ~OlderKernel();
+  OlderKernel(const OlderKernel&) = delete;
+  OlderKernel& operator=(const OlderKernel&) = delete;
+};
+
 // A gateway in a network namespace of its own: whatever is Sent comes in by the interface
-// `inside`, and what the gateway forwards goes out by `outside`, where Received takes it. The
-// kernel forwards while Send runs, so there is nothing to wait for.
+// `inside`, if not by `guests`, and what the gateway forwards goes out by `outside`, where Received
+// takes it. The kernel forwards while Send runs, so there is nothing to wait for.
 class TableTestbed : public ::testing::Test {
  protected:
   void SetUp() override;
@@ -25,11 +36,22 @@ class TableTestbed : public ::testing::Test {
   // Sends a UDP datagram through the gateway, from address 198.51.100.`flow` or 2001:db8:1::flow.
   void SendIpv4(uint8_t flow = 1);
   void SendIpv6(uint8_t flow = 1);
-  // How many of those came out since the last call.
-  int Received();
+  // The same with another transport header, or from the guests.
+  struct Sent {
+    bool ipv6 = false;
+    uint8_t flow = 1;
+    uint8_t protocol = 17;
+    std::array<uint8_t, 8> transport = {0x30, 0x39, 0x00, 0x35, 0, 8, 0, 0};
+    bool guests = false;
+  };
+  void Send(const Sent& sent);
+  // How many of those came out since the last call; of UDP, or of that protocol.
+  int Received(uint8_t protocol = 17);
   // Sends the answer to SendIpv4's datagram the other way.
   void AnswerIpv4(uint8_t flow = 1);
-  // How many of those came out since the last call.
+  // Sends an ICMP error about SendIpv4's datagram the other way.
+  void ErrorAboutIpv4(uint8_t flow = 1);
+  // How many answers came out since the last call.
   int Answered();
   // How many ICMP errors senders were told instead.
   int Errors();
@@ -43,6 +65,7 @@ class TableTestbed : public ::testing::Test {
 
  private:
   int inside_ = -1;
+  int guests_ = -1;
   int outside_ = -1;
 };
 

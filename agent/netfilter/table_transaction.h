@@ -12,12 +12,14 @@ struct nlmsghdr;
 
 namespace sluice::agent {
 
+inline constexpr char kTableName[] = "sluice";
+
 // A batch of changes to table inet sluice, which the kernel carries out all at once or not at
 // all: no packet sees a part of it. A value built by one thread, used up by one Commit or Check.
 class TableTransaction final {
  public:
   // Messages are numbered on from `first_sequence`; see TableSocket::ReserveSequence.
-  static constexpr uint32_t kMaxMessages = 256;
+  static constexpr uint32_t kMaxMessages = 512;
   explicit TableTransaction(uint32_t first_sequence);
 
   // Adds one change. `object` is what errors call it ("chain guard"), `type` an NFT_MSG_*,

@@ -7,15 +7,20 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "third_party/grpc_target/grpc_target.h"
 
 namespace sluice::cli {
 namespace {
 
 constexpr std::string_view kDefaultPort = "7654";
 
+// With a zone behind it or without.
 bool IsIpv6(const std::string& text) {
   in6_addr address;
-  return inet_pton(AF_INET6, text.c_str(), &address) == 1;
+  return inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -41,7 +46,7 @@ std::string FormatEndpoint(std::string_view address, std::optional<uint32_t> por
 absl::StatusOr<v1::Prefix> ParsePrefix(std::string_view text) {
   const size_t slash = text.find('/');
   const std::string address(text.substr(0, slash));
-  char bytes[16];
+  char bytes[16] = {};
   size_t size = 0;
   if (inet_pton(AF_INET, address.c_str(), bytes) == 1) {
     size = 4;
@@ -62,14 +67,22 @@ absl::StatusOr<v1::Prefix> ParsePrefix(std::string_view text) {
     }
   }
   v1::Prefix prefix;
+  in6_addr ipv6;
+  std::memcpy(&ipv6, bytes, sizeof ipv6);
+  if (size == 16 && length > 96 && IN6_IS_ADDR_V4MAPPED(&ipv6)) {
+    prefix.set_address(bytes + 12, 4);
+    prefix.set_length(length - 96);
+    return prefix;
+  }
   prefix.set_address(bytes, size);
   prefix.set_length(length);
   return prefix;
 }
 
 std::string ServerTarget(std::string_view text) {
-  const std::string server(text);
-  if (IsIpv6(server)) return absl::StrCat("[", server, "]:", std::string(kDefaultPort));
+  std::string server(text);
+  if (IsIpv6(server)) server = absl::StrCat("[", server, "]");
+  server = GrpcTarget(std::move(server));
   const bool bracketed = server.starts_with('[');
   const bool has_port =
       bracketed ? server.find("]:") != std::string::npos : server.find(':') != std::string::npos;

@@ -20,7 +20,8 @@ std::string FormatEndpoint(std::string_view address, std::optional<uint32_t> por
 // Two lower-case digits a byte.
 std::string FormatHex(std::string_view bytes);
 
-// An address or network in CIDR notation, "10.0.0.0/8", "2001:db8::1". INVALID_ARGUMENT says
+// An address or network in CIDR notation, "10.0.0.0/8", "2001:db8::1". A part of ::ffff:0:0/96 is
+// the IPv4 network. INVALID_ARGUMENT says
 // what is wrong and what is expected.
 absl::StatusOr<v1::Prefix> ParsePrefix(std::string_view text);
 

@@ -40,6 +40,13 @@ TEST(ParsePrefix, TakesAddressesAndNetworks) {
   }
 }
 
+TEST(ParsePrefix, TakesMappedAddressesForIpv4) {
+  EXPECT_EQ(ParsePrefix("::ffff:10.0.0.1")->address(), std::string("\x0a\0\0\1", 4));
+  EXPECT_EQ(ParsePrefix("::ffff:10.0.0.1")->length(), 32u);
+  EXPECT_EQ(ParsePrefix("::ffff:10.0.0.0/104")->length(), 8u);
+  EXPECT_EQ(ParsePrefix("::ffff:0:0/96")->address().size(), 16u);
+}
+
 TEST(ParsePrefix, RefusesTheRest) {
   for (const char* text : {"", "gw1", "10.0.0", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1",
                            "10.0.0.0/ 8", "10.0.0.0/8/8", "/8", "10.0.0.1 ", "256.0.0.1"}) {
@@ -58,6 +65,10 @@ TEST(ServerTarget, AddsThePortWhereThereIsNone) {
   EXPECT_EQ(ServerTarget("[2001:db8::1]"), "[2001:db8::1]:7654");
   EXPECT_EQ(ServerTarget("[2001:db8::1]:1"), "[2001:db8::1]:1");
   EXPECT_EQ(ServerTarget("unix:/run/sluice.sock"), "unix:/run/sluice.sock");
+  // For gRPC, which takes it for a URI.
+  EXPECT_EQ(ServerTarget("fe80::1%22"), "[fe80::1%2522]:7654");
+  EXPECT_EQ(ServerTarget("[fe80::1%beef0]"), "[fe80::1%25beef0]:7654");
+  EXPECT_EQ(ServerTarget("[fe80::1%eth0]:1"), "[fe80::1%25eth0]:1");
 }
 
 }  // namespace

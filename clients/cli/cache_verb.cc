@@ -4,12 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "clients/cli/addresses.h"
-#include "clients/cli/json.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/words.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -21,27 +23,42 @@ struct Options {
   std::string output;
 };
 
-std::string ScopeWord(v1::Scope scope) {
-  switch (scope) {
-    case v1::SCOPE_CONNECTION:
-      return "connection";
-    case v1::SCOPE_PEER:
-      return "peer";
-    case v1::SCOPE_SOURCE:
-      return "source";
-    default:
-      return std::to_string(scope);
-  }
-}
-
 std::optional<uint32_t> PortOf(bool has, uint32_t port) {
   return has ? std::optional<uint32_t>(port) : std::nullopt;
 }
 
 std::vector<Column> Columns() {
-  return {{"ACTION"}, {"SCOPE"},       {"PROTOCOL"},
-          {"SOURCE"}, {"DESTINATION"}, {"EXPIRES", Align::kRight},
+  return {{"ACTION"},
+          {"SCOPE"},
+          {"PROTOCOL"},
+          {"SOURCE"},
+          {"DESTINATION"},
+          {"IN>OUT"},
+          {"ZONE", Align::kRight},
+          {"EXPIRES", Align::kRight},
           {"TELLS"}};
+}
+
+// "tcp", "icmp 8/0": type and code.
+std::string Protocol(const v1::RememberedVerdict& verdict) {
+  if (verdict.protocol() == 0) return "-";
+  std::string text = ProtocolWord(verdict.protocol());
+  if (verdict.has_icmp_type()) {
+    absl::StrAppend(&text, " ", verdict.icmp_type(), "/", verdict.icmp_code());
+  }
+  return text;
+}
+
+// The name; the index of a device that is gone.
+std::string Device(const std::string& name, uint32_t ifindex) {
+  return name.empty() ? absl::StrCat("#", ifindex) : OneLine(name);
+}
+
+std::string Devices(const v1::RememberedVerdict& verdict) {
+  if (verdict.input_ifindex() == 0) return "-";
+  const std::string input = Device(verdict.input_interface(), verdict.input_ifindex());
+  if (verdict.output_ifindex() == 0) return absl::StrCat(input, ">*");
+  return absl::StrCat(input, ">", Device(verdict.output_interface(), verdict.output_ifindex()));
 }
 
 std::vector<Cell> Row(const v1::RememberedVerdict& verdict) {
@@ -49,12 +66,14 @@ std::vector<Cell> Row(const v1::RememberedVerdict& verdict) {
   return {
       {ActionWord(verdict.action()), accepts ? Color::kGreen : Color::kRed},
       ScopeWord(verdict.scope()),
-      verdict.protocol() == 0 ? "-" : ProtocolWord(verdict.protocol()),
+      Protocol(verdict),
       FormatEndpoint(verdict.source(), PortOf(verdict.has_source_port(), verdict.source_port())),
       verdict.destination().empty()
           ? "-"
           : FormatEndpoint(verdict.destination(),
                            PortOf(verdict.has_destination_port(), verdict.destination_port())),
+      Devices(verdict),
+      absl::StrCat(verdict.zone()),
       verdict.has_expires_in() ? FormatTimeLeft(verdict.expires_in()) : "-",
       verdict.notify() == v1::NOTIFY_UNSPECIFIED ? "-" : NotifyWord(verdict.notify())};
 }
@@ -77,7 +96,7 @@ absl::Status List(const Options& options, Context& context, Connection& connecti
       if (table) {
         table->Row(Row(verdict));
       } else {
-        *context.out << ToJson(verdict, JsonFields::kPresent) << '\n';
+        PrintJson(verdict, JsonFields::kPresent, context);
       }
     }
   }
@@ -92,7 +111,7 @@ absl::Status Clear(const Options& options, Context& context, Connection& connect
   const grpc::Status status = connection.control().ClearRemembered(&call, request, &response);
   if (!status.ok()) return connection.Explain(status, options.gateway);
   if (options.output == "json") {
-    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+    PrintJson(response, JsonFields::kAll, context);
   } else {
     *context.out << options.gateway << ": " << response.cleared()
                  << " forgotten; what they were about is asked again\n";
@@ -131,8 +150,9 @@ void AddCacheVerb(CLI::App& root, Action* action) {
        {"sluicectl cache gw1 clear", "ask about everybody again, live connections too"},
        {"sluicectl cache gw1 -o json | jq -r 'select(.scope==\"SCOPE_SOURCE\").source'", ""}},
       "A connection is shown by its first packet. Accepted ones have no time: they are\n"
-      "remembered while the gateway tracks them. How many packets were settled so is in\n"
-      "`sluicectl stat`.");
+      "remembered while the gateway tracks them. An entry holds for packets that come in and\n"
+      "go out by those devices (* any), in that zone of connection tracking. How many packets\n"
+      "were settled so is in `sluicectl stat`.");
   verb->callback([options, action] {
     *action = [options](Context& context, Connection& connection) {
       return Run(*options, context, connection);

@@ -1,73 +1,90 @@
 #include "clients/cli/capture_reader.h"
 
 #include <absl/strings/str_cat.h>
-#include <pcap/pcap.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
 
 #include "clients/cli/link_layer.h"
-#include "clients/cli/text.h"
 
 namespace sluice::cli {
+namespace {
+
+// A sender that has its card cut segments (TSO, USO) leaves the length of the IPv4 packet to it,
+// and a capture of that sender shows 0. The packet is what the frame holds. What does not fit the
+// field stays 0, as it does in Linux (BIG TCP).
+void FillInLength(CapturedPacket* packet) {
+  constexpr char kTcp = 6;
+  constexpr char kUdp = 17;
+  std::string& bytes = packet->bytes;
+  if (bytes.size() < 20 || static_cast<uint8_t>(bytes[0]) >> 4 != 4) return;
+  if (bytes[2] != 0 || bytes[3] != 0 || packet->length > 0xffff) return;
+  if (bytes[9] != kTcp && bytes[9] != kUdp) return;
+  bytes[2] = static_cast<char>(packet->length >> 8);
+  bytes[3] = static_cast<char>(packet->length & 0xff);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<CaptureReader>> CaptureReader::Open(const std::string& path) {
-  FILE* const file = fopen(path.c_str(), "rbe");
-  if (file == nullptr) {
+  std::unique_ptr<CaptureReader> reader(new CaptureReader(path));
+  reader->in_.open(path, std::ios::binary);
+  if (!reader->in_) {
     return absl::NotFoundError(
         absl::StrCat("cannot read the capture ", path, ": ", std::strerror(errno)));
   }
-  char error[PCAP_ERRBUF_SIZE] = "";
-  // Closes the file with the capture.
-  pcap_t* const capture =
-      pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, error);
-  if (capture == nullptr) {
-    fclose(file);
-    return absl::InvalidArgumentError(absl::StrCat(path, " is no capture: ", Printable(error)));
-  }
-  std::unique_ptr<CaptureReader> reader(new CaptureReader(path, capture));
-  if (!KnowsLinkType(reader->link_type_)) {
-    const char* const name = pcap_datalink_val_to_name(reader->link_type_);
+  absl::StatusOr<CaptureFile> file = CaptureFile::Open(&reader->in_);
+  if (!file.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, " was captured on a link of type ",
-                     name == nullptr ? std::to_string(reader->link_type_) : std::string(name),
-                     "; Ethernet, Linux cooked (any), loopback and raw IP can be read"));
+        absl::StrCat(path, " is no capture: ", file.status().message()));
   }
+  if (!file->is_pcapng() && !KnowsLinkType(file->link_type())) {
+    reader->unknown_link_ = LinkTypeName(file->link_type());
+    return reader->UnknownLink();
+  }
+  reader->file_ = *std::move(file);
   return reader;
 }
 
-CaptureReader::CaptureReader(std::string path, pcap* file)
-    : path_(std::move(path)), file_(file), link_type_(pcap_datalink(file)) {}
-
-CaptureReader::~CaptureReader() { pcap_close(file_); }
+absl::Status CaptureReader::UnknownLink() const {
+  return absl::InvalidArgumentError(
+      absl::StrCat(path_, " was captured on a link of type ", unknown_link_,
+                   "; Ethernet, Linux cooked (any), PPP, loopback and raw IP can be read"));
+}
 
 absl::StatusOr<bool> CaptureReader::Next(CapturedPacket* packet) {
   for (;;) {
-    pcap_pkthdr* header = nullptr;
-    const u_char* bytes = nullptr;
-    const int read = pcap_next_ex(file_, &header, &bytes);
-    if (read == PCAP_ERROR_BREAK) return false;
-    if (read != 1) {
+    const absl::StatusOr<bool> read = file_->Next(&frame_);
+    if (!read.ok()) {
       return absl::DataLossError(
           absl::StrCat(path_, ": damaged or cut off behind ", frames_,
-                       frames_ == 1 ? " frame: " : " frames: ", Printable(pcap_geterr(file_))));
+                       frames_ == 1 ? " frame: " : " frames: ", read.status().message()));
+    }
+    if (!*read) {
+      if (frames_ > 0 && unknown_links_ == frames_) return UnknownLink();
+      return false;
     }
     ++frames_;
-    const std::optional<size_t> network = FindNetworkHeader(link_type_, {bytes, header->caplen});
+    if (!KnowsLinkType(frame_.link_type)) {
+      ++unknown_links_;
+      ++others_;
+      unknown_link_ = LinkTypeName(frame_.link_type);
+      continue;
+    }
+    const std::optional<size_t> network = FindNetworkHeader(
+        frame_.link_type,
+        {reinterpret_cast<const uint8_t*>(frame_.bytes.data()), frame_.bytes.size()});
     if (!network) {
       ++others_;
       continue;
     }
-    packet->time.set_seconds(header->ts.tv_sec);
-    packet->time.set_nanos(static_cast<int32_t>(header->ts.tv_usec));  // Nano, as asked for.
-    packet->bytes.assign(reinterpret_cast<const char*>(bytes) + *network,
-                         header->caplen - *network);
-    const size_t length = header->len > header->caplen ? header->len : header->caplen;
-    packet->length = static_cast<uint32_t>(length - *network);
+    packet->time = frame_.time;
+    packet->bytes.assign(frame_.bytes, *network);
+    packet->length = static_cast<uint32_t>(frame_.length - *network);
+    FillInLength(packet);
     return true;
   }
 }

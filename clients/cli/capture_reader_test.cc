@@ -44,28 +44,66 @@ TEST(CaptureReaderTest, PacketsAndWhatIsBetweenThem) {
   EXPECT_EQ(reader->others(), 1u);
 }
 
-TEST(CaptureReaderTest, Pcapng) {
-  const auto block = [](uint32_t type, std::string body) {
-    body.resize((body.size() + 3) / 4 * 4);
-    const auto size = static_cast<uint32_t>(body.size() + 12);
-    return Raw(type) + Raw(size) + body + Raw(size);
-  };
-  const std::string section = block(0x0a0d0d0a, Raw(uint32_t{0x1a2b3c4d}) + Raw(uint16_t{1}) +
-                                                    Raw(uint16_t{0}) + Raw(int64_t{-1}));
-  const std::string interface =
-      block(1, Raw(uint16_t{101}) + Raw(uint16_t{0}) + Raw(uint32_t{262144}));  // Raw IP.
-  const uint64_t us = 1'700'000'000'500'000;
-  const std::string packet_block = block(
-      6, Raw(uint32_t{0}) + Raw(static_cast<uint32_t>(us >> 32)) + Raw(static_cast<uint32_t>(us)) +
-             Raw(uint32_t{24}) + Raw(uint32_t{24}) + IpPacket());
-  const auto reader = Open(section + interface + packet_block);
+// What mergecap makes of captures of different links: each interface has its own kind.
+TEST(CaptureReaderTest, InterfacesOfDifferentKinds) {
+  std::string cooked(20, '\0');
+  cooked[0] = 8;  // LINKTYPE_LINUX_SLL2: the EtherType comes first.
+  const auto reader =
+      Open(SectionBlock() + InterfaceBlock(101, 96) + InterfaceBlock(1, 262144) +
+           FrameBlock(0, IpPacket(1)) + FrameBlock(1, EthernetFrame(IpPacket(2))) +
+           InterfaceBlock(276, 65535) + FrameBlock(2, cooked + IpPacket(3)) + InterfaceBlock(105) +
+           FrameBlock(3, std::string(40, 'w')) + FrameBlock(0, IpPacket(4), 1400));
   ASSERT_NE(reader, nullptr);
   CapturedPacket packet;
-  ASSERT_TRUE(reader->Next(&packet).value());
-  EXPECT_EQ(packet.bytes, IpPacket());
-  EXPECT_EQ(packet.time.seconds(), 1'700'000'000);
-  EXPECT_EQ(packet.time.nanos(), 500'000'000);
+  for (const char i : {1, 2, 3, 4}) {
+    ASSERT_TRUE(reader->Next(&packet).value()) << int{i};
+    EXPECT_EQ(packet.bytes, IpPacket(i));
+    EXPECT_EQ(packet.length, i == 4 ? 1400u : 24u);
+    EXPECT_EQ(packet.time.seconds(), 1'700'000'000);
+    EXPECT_EQ(packet.time.nanos(), 500'000'000);
+  }
   EXPECT_FALSE(reader->Next(&packet).value());
+  EXPECT_EQ(reader->others(), 1u);
+  EXPECT_EQ(reader->unknown_links(), 1u);
+  EXPECT_EQ(reader->unknown_link(), "IEEE802_11");
+}
+
+TEST(CaptureReaderTest, OnlyInterfacesOfUnknownKinds) {
+  const auto reader = Open(SectionBlock() + InterfaceBlock(105) + FrameBlock(0, "wireless"));
+  ASSERT_NE(reader, nullptr);
+  CapturedPacket packet;
+  const absl::Status status = reader->Next(&packet).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(std::string(status.message()).find("a link of type IEEE802_11; Ethernet, "),
+            std::string::npos)
+      << status;
+}
+
+// Segments that the sender's card was to cut: the frame says how long the packet is.
+TEST(CaptureReaderTest, ALengthLeftToTheCard) {
+  std::string segments = IpPacket() + std::string(3000, 'x');
+  segments[2] = segments[3] = 0;
+  segments[9] = 6;
+  std::string huge = segments;
+  std::string tunnel = segments;
+  tunnel[9] = 47;
+  const auto reader =
+      Open(CaptureHeader(kEthernet) + CaptureFrame(EthernetFrame(segments)) +
+           CaptureFrame(EthernetFrame(segments.substr(0, 100)), 14 + 3024) +
+           CaptureFrame(EthernetFrame(huge), 14 + 100'000) + CaptureFrame(EthernetFrame(tunnel)));
+  ASSERT_NE(reader, nullptr);
+  CapturedPacket packet;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(reader->Next(&packet).value());
+    EXPECT_EQ(packet.length, 3024u);
+    EXPECT_EQ(packet.bytes.substr(2, 2), "\x0b\xd0");
+  }
+  // Does not fit the field; and what is not cut by cards has a length.
+  for (const uint32_t length : {100'000u, 3024u}) {
+    ASSERT_TRUE(reader->Next(&packet).value());
+    EXPECT_EQ(packet.length, length);
+    EXPECT_EQ(packet.bytes.substr(2, 2), std::string(2, '\0'));
+  }
 }
 
 TEST(CaptureReaderTest, ADamagedFileIsReadAsFarAsItGoes) {

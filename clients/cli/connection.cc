@@ -8,18 +8,28 @@
 
 #include "clients/cli/addresses.h"
 #include "clients/cli/text.h"
+#include "proto/text/text.h"
 #include "sluice/v1/command.pb.h"
+#include "sluice/v1/status.pb.h"
 
 namespace sluice::cli {
 namespace {
 
-constexpr int kLargestAnswer = 64 << 20;  // two policies, and room
+// Two policies of the largest size, which is 64 MiB each, and room.
+constexpr int kLargestAnswer = 136 << 20;
 
 std::shared_ptr<grpc::Channel> Channel(const std::string& server) {
   grpc::ChannelArguments arguments;
   // The server is on the management network: no way through a proxy.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Of a name with several addresses all are tried at once, and the first that answers is used: by
+  // itself gRPC 1.51 tries one after the other, for up to twenty seconds each.
+  arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, kLargestAnswer);
+  // The largest answer is measured as it comes: a compressed one would unfold to a thousand times
+  // as much.
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
   return grpc::CreateCustomChannel(ServerTarget(server), grpc::InsecureChannelCredentials(),
                                    arguments);
 }
@@ -36,20 +46,22 @@ std::string Innermost(const std::string& message) {
 
 // Why no connection came about.
 std::string WhyUnreachable(const grpc::Status& status) {
-  const std::string why = Printable(Innermost(status.error_message()));
+  const std::string why = OneLine(Innermost(status.error_message()));
   const bool other = why.find("HTTP/2") != std::string::npos;
   return other ? "what answers there speaks no gRPC (" + why + ")" : why;
 }
 
 // The gateway's errno, where the status carries one.
 std::string SystemWords(const grpc::Status& status) {
-  v1::SystemError error;
-  if (status.error_details().empty() || !error.ParseFromString(status.error_details()) ||
-      error.number() == 0) {
-    return "";
+  v1::StatusDetails status_details;
+  if (!status_details.ParseFromString(status.error_details())) return "";
+  for (const google::protobuf::Any& detail : status_details.details()) {
+    v1::SystemError error;
+    if (!detail.UnpackTo(&error)) continue;
+    return absl::StrCat("\n  the gateway's system says: ", OneLine(error.text()), " (",
+                        OneLine(error.name()), ", errno ", error.number(), ")");
   }
-  return absl::StrCat("\n  the gateway's system says: ", Printable(error.text()), " (",
-                      Printable(error.name()), ", errno ", error.number(), ")");
+  return "";
 }
 
 // gRPC libraries differ in what they say of a service they do not have.
@@ -103,7 +115,7 @@ std::string Connection::KnownGateways() {
   v1::ListGatewaysResponse response;
   if (!control_->ListGateways(&context, {}, &response).ok()) return "";
   std::vector<std::string> names;
-  for (const v1::Gateway& gateway : response.gateways()) names.push_back(Printable(gateway.name()));
+  for (const v1::Gateway& gateway : response.gateways()) names.push_back(OneLine(gateway.name()));
   if (names.empty()) return ".\n  It has seen none yet: is an agent's `servers` set to it?";
   return absl::StrCat(".\n  Known gateways: ", absl::StrJoin(names, ", "));
 }
@@ -119,18 +131,18 @@ absl::Status Connection::Explain(const grpc::Status& status, std::string_view ga
   }
   if (status.error_code() == grpc::StatusCode::NOT_FOUND && !name.empty()) {
     return absl::NotFoundError(absl::StrCat("the server at ", server_, " knows no gateway '",
-                                            Printable(name), "'", KnownGateways()));
+                                            OneLine(name), "'", KnownGateways()));
   }
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
       channel_->GetState(false) != GRPC_CHANNEL_READY) {
     return absl::UnavailableError(absl::StrCat("lost the server at ", server_, ": ",
-                                               Printable(Innermost(status.error_message()))));
+                                               OneLine(Innermost(status.error_message()))));
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
       status.error_details().empty() && name.empty()) {
     return absl::Status(code, absl::StrCat("the server at ", server_, " did not answer in time"));
   }
-  std::string message = Printable(status.error_message());
+  std::string message = OneLine(status.error_message());
   if (message.empty()) message = absl::StatusCodeToString(code);
   return absl::Status(code,
                       absl::StrCat(name, name.empty() ? "" : ": ", message, SystemWords(status)));

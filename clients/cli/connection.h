@@ -48,6 +48,13 @@ class ShortCall final : public grpc::ClientContext {
   ShortCall() { set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10)); }
 };
 
+// A context whose call fails with DEADLINE_EXCEEDED after two minutes: compiling a policy of a
+// million rules takes a while, and so does sending it.
+class PolicyCall final : public grpc::ClientContext {
+ public:
+  PolicyCall() { set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(2)); }
+};
+
 // A context whose call goes on until `stop`, then fails with CANCELLED.
 class LongCall final : public grpc::ClientContext {
  public:

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "clients/cli/json.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
@@ -57,7 +57,7 @@ absl::Status Run(const std::string& output, Context& context, Connection& connec
     return absl::OkStatus();
   }
   for (const v1::Decider& decider : response.deciders()) {
-    *context.out << ToJson(decider, JsonFields::kAll) << '\n';
+    PrintJson(decider, JsonFields::kAll, context);
   }
   return absl::OkStatus();
 }

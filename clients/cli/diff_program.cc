@@ -62,7 +62,7 @@ std::string ReadAll(int fd) {
 
 }  // namespace
 
-absl::StatusOr<std::string> RunDiff(const DiffSide& before, const DiffSide& after, bool color) {
+absl::StatusOr<std::string> RunDiff(const DiffSide& before, const DiffSide& after) {
   const Fd old_text(memfd_create("before", MFD_CLOEXEC));
   const Fd new_text(memfd_create("after", MFD_CLOEXEC));
   for (const auto& [fd, side] : {std::pair(&old_text, &before), std::pair(&new_text, &after)}) {
@@ -77,16 +77,9 @@ absl::StatusOr<std::string> RunDiff(const DiffSide& before, const DiffSide& afte
   const std::string new_path = absl::StrCat("/proc/", getpid(), "/fd/", new_text.get());
   const std::string old_label = absl::StrCat("--label=", before.label);
   const std::string new_label = absl::StrCat("--label=", after.label);
-  const std::string colored = absl::StrCat("--color=", color ? "always" : "never");
-  const char* const arguments[] = {"diff",
-                                   "-u",
-                                   "--text",
-                                   colored.c_str(),
-                                   old_label.c_str(),
-                                   new_label.c_str(),
-                                   old_path.c_str(),
-                                   new_path.c_str(),
-                                   nullptr};
+  const char* const arguments[] = {
+      "diff",           "-u",   "--text", old_label.c_str(), new_label.c_str(), old_path.c_str(),
+      new_path.c_str(), nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in.get(), STDOUT_FILENO);

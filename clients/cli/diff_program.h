@@ -12,8 +12,8 @@ struct DiffSide {
   std::string text;
 };
 
-// What diff(1), of diffutils, says of the two in its unified format, in colours if wanted; empty if
-// they are the same. They are handed over in memory.
-absl::StatusOr<std::string> RunDiff(const DiffSide& before, const DiffSide& after, bool color);
+// What diff(1), of diffutils, says of the two in its unified format; empty if they are the same.
+// They are handed over in memory.
+absl::StatusOr<std::string> RunDiff(const DiffSide& before, const DiffSide& after);
 
 }  // namespace sluice::cli

@@ -1,6 +1,7 @@
 #include "clients/cli/explained_packet.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
@@ -18,31 +19,46 @@
 #include "clients/cli/observe_rows.h"
 #include "clients/cli/text.h"
 #include "clients/cli/words.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
 
+constexpr uint32_t kSyn = 2;
 constexpr uint32_t kIcmp = 1;
 constexpr uint32_t kTcp = 6;
 constexpr uint32_t kUdp = 17;
 constexpr uint32_t kIcmpV6 = 58;
 constexpr uint32_t kExperiment = 253;  // RFC 3692
+constexpr uint32_t kSomePort = 49152;  // The first that IANA leaves to clients.
 
 constexpr std::array<const char*, 8> kFlags = {"fin", "syn", "rst", "psh",
                                                "ack", "urg", "ece", "cwr"};
-// By v1::ConnectionState.
-constexpr std::array<const char*, 5> kStates = {"unknown", "new", "established", "related",
-                                                "invalid"};
 
 absl::Status Wrong(const std::string& what) { return absl::InvalidArgumentError(what); }
 
+// Of a word that is meant as an address, by its look: what else is a name of a host.
+bool IsMeantAsAddress(const std::string& word) {
+  return word.empty() || word.find_first_of(":/") != std::string::npos ||
+         word.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+// The address, or nothing for a name.
 absl::StatusOr<std::string> Address(const std::string& text) {
+  if (!IsMeantAsAddress(text)) return std::string();
   absl::StatusOr<v1::Prefix> prefix = ParsePrefix(text);
   if (!prefix.ok()) return prefix.status();
   if (text.find('/') != std::string::npos) {
     return Wrong(absl::StrCat("'", text, "' is a network: a packet has one address"));
   }
   return prefix->address();
+}
+
+// Whether the word is a number and not a name.
+bool IsMeantAsNumber(const std::string& word) {
+  return !word.empty() &&
+         (absl::ascii_isdigit(static_cast<unsigned char>(word[0])) || word[0] == '-') &&
+         !absl::StartsWith(word, "0x") && !absl::StartsWith(word, "0X");
 }
 
 absl::StatusOr<uint32_t> Number(const std::string& text, uint32_t most, const std::string& what) {
@@ -54,20 +70,38 @@ absl::StatusOr<uint32_t> Number(const std::string& text, uint32_t most, const st
   return number;
 }
 
-absl::Status SetPorts(const PacketWords& words, v1::Headers& headers) {
+absl::Status SetPorts(const PacketWords& words, v1::ExplainPolicyRequest& request) {
+  v1::Headers& headers = *request.mutable_packet()->mutable_headers();
   if (words.port.empty()) {
     return Wrong(absl::StrCat("a destination port is missing: ", words.protocol, " 443"));
   }
-  const absl::StatusOr<uint32_t> port = Number(words.port, 65535, "port");
-  if (!port.ok()) return port.status();
-  const absl::StatusOr<uint32_t> source = Number(words.source_port, 65535, "port");
-  if (!source.ok()) return source.status();
-  headers.set_destination_port(*port);
-  headers.set_source_port(*source);
+  if (IsMeantAsNumber(words.port)) {
+    const absl::StatusOr<uint32_t> port = Number(words.port, 65535, "port");
+    if (!port.ok()) return port.status();
+    headers.set_destination_port(*port);
+  } else {
+    request.mutable_names()->set_destination_port(words.port);
+  }
+  if (words.source_port.empty()) {
+    headers.set_source_port(kSomePort);
+    request.add_not_told(v1::PACKET_FACT_SOURCE_PORT);
+  } else if (IsMeantAsNumber(words.source_port)) {
+    const absl::StatusOr<uint32_t> port = Number(words.source_port, 65535, "port");
+    if (!port.ok()) return port.status();
+    headers.set_source_port(*port);
+  } else {
+    request.mutable_names()->set_source_port(words.source_port);
+  }
   return absl::OkStatus();
 }
 
-absl::Status SetFlags(const std::string& words, v1::Headers& headers) {
+absl::Status SetFlags(const std::string& words, v1::ExplainPolicyRequest& request) {
+  v1::Headers& headers = *request.mutable_packet()->mutable_headers();
+  if (words.empty()) {
+    headers.set_tcp_flags(kSyn);
+    request.add_not_told(v1::PACKET_FACT_TCP_FLAGS);
+    return absl::OkStatus();
+  }
   uint32_t flags = 0;
   if (words != "none") {
     const std::vector<std::string> names = absl::StrSplit(absl::AsciiStrToLower(words), ',');
@@ -85,88 +119,147 @@ absl::Status SetFlags(const std::string& words, v1::Headers& headers) {
   return absl::OkStatus();
 }
 
-absl::Status SetIcmpType(const std::string& word, v1::Headers& headers) {
-  const bool ipv6 = headers.source().size() == 16;
+absl::Status SetIcmpType(const std::string& word, v1::ExplainPolicyRequest& request) {
+  v1::Headers& headers = *request.mutable_packet()->mutable_headers();
   headers.set_icmp_code(0);
-  if (word == "echo" || word.empty()) {
-    headers.set_icmp_type(ipv6 ? 128 : 8);
-  } else if (word == "echo-reply") {
-    headers.set_icmp_type(ipv6 ? 129 : 0);
-  } else {
-    const absl::StatusOr<uint32_t> type =
-        Number(word, 255, "ICMP type (echo and echo-reply have a name here)");
+  if (IsMeantAsNumber(word)) {
+    const absl::StatusOr<uint32_t> type = Number(word, 255, "ICMP type");
     if (!type.ok()) return type.status();
     headers.set_icmp_type(*type);
+    return absl::OkStatus();
   }
+  if (word.empty()) request.add_not_told(v1::PACKET_FACT_ICMP_TYPE);
+  request.mutable_names()->set_icmp_type(word.empty() ? "echo" : word);
   return absl::OkStatus();
 }
 
-absl::Status SetTransport(const PacketWords& words, v1::Headers& headers) {
+absl::Status SetTransport(const PacketWords& words, v1::ExplainPolicyRequest& request) {
+  v1::Headers& headers = *request.mutable_packet()->mutable_headers();
   headers.set_protocol(kExperiment);
-  if (words.protocol.empty()) return absl::OkStatus();
+  if (words.protocol.empty()) {
+    request.add_not_told(v1::PACKET_FACT_PROTOCOL);
+    return absl::OkStatus();
+  }
   const std::optional<uint32_t> protocol = ParseProtocol(words.protocol);
   if (!protocol) {
-    return Wrong(
-        absl::StrCat("'", words.protocol,
-                     "' is no protocol: expected tcp, udp, icmp, another name as `observe` "
-                     "shows it, or a number"));
+    if (IsMeantAsNumber(words.protocol)) {
+      return Wrong(
+          absl::StrCat("'", words.protocol, "' is no protocol: expected a name or a number"));
+    }
+    request.mutable_names()->set_protocol(words.protocol);
+  } else {
+    headers.set_protocol(*protocol);
   }
-  headers.set_protocol(*protocol);
-  const bool ipv6 = headers.source().size() == 16;
-  if (*protocol == kIcmp && ipv6 && words.protocol != "1") headers.set_protocol(kIcmpV6);
+  if (protocol == kIcmp && words.protocol != "1") {
+    // ICMPv6 in IPv6, which the server knows of where an address is a name.
+    request.mutable_names()->set_protocol("icmp");
+  }
   switch (headers.protocol()) {
     case kTcp:
-      if (absl::Status status = SetFlags(words.flags, headers); !status.ok()) return status;
-      return SetPorts(words, headers);
+      if (absl::Status status = SetFlags(words.flags, request); !status.ok()) return status;
+      return SetPorts(words, request);
     case kUdp:
-      return SetPorts(words, headers);
+      return SetPorts(words, request);
     case kIcmp:
     case kIcmpV6:
-      return SetIcmpType(words.port, headers);
+      return SetIcmpType(words.port, request);
     default:
       if (words.port.empty()) return absl::OkStatus();
       return Wrong(absl::StrCat("'", words.port, "': only tcp, udp and icmp have something here"));
   }
 }
 
+absl::Status SetState(const std::string& word, v1::ExplainPolicyRequest& request) {
+  if (word.empty()) {
+    request.mutable_packet()->set_connection_state(v1::CONNECTION_STATE_NEW);
+    request.add_not_told(v1::PACKET_FACT_CONNECTION_STATE);
+    return absl::OkStatus();
+  }
+  const std::optional<v1::ConnectionState> state = ParseState(word);
+  if (!state) {
+    return Wrong(absl::StrCat("'", word,
+                              "' is no state: there are new, established, related, invalid and "
+                              "unknown"));
+  }
+  request.mutable_packet()->set_connection_state(*state);
+  return absl::OkStatus();
+}
+
+void SetGroups(const PacketWords& words, v1::ExplainPolicyRequest& request) {
+  request.mutable_packet()->set_input_group(words.in_group.value_or(""));
+  request.mutable_packet()->set_output_group(words.out_group.value_or(""));
+  if (!words.in_group) request.add_not_told(v1::PACKET_FACT_INPUT_GROUP);
+  if (!words.out_group) request.add_not_told(v1::PACKET_FACT_OUTPUT_GROUP);
+}
+
+const char* FactName(v1::PacketFact fact) {
+  switch (fact) {
+    case v1::PACKET_FACT_INPUT_GROUP:
+      return "input group (--in-group)";
+    case v1::PACKET_FACT_OUTPUT_GROUP:
+      return "output group (--out-group)";
+    case v1::PACKET_FACT_PROTOCOL:
+      return "protocol (PROTO)";
+    case v1::PACKET_FACT_SOURCE_PORT:
+      return "source port (--src-port)";
+    case v1::PACKET_FACT_DESTINATION_PORT:
+      return "destination port (PORT)";
+    case v1::PACKET_FACT_TCP_FLAGS:
+      return "TCP flags (--flags)";
+    case v1::PACKET_FACT_ICMP_TYPE:
+      return "ICMP type (PORT)";
+    case v1::PACKET_FACT_CONNECTION_STATE:
+      return "connection state (--state)";
+    case v1::PACKET_FACT_BYTES:
+      return "bytes of the packet (see policy test)";
+    default:
+      return "something this program does not know";
+  }
+}
+
 }  // namespace
 
-absl::StatusOr<v1::Packet> ParsePacket(const PacketWords& words) {
-  v1::Packet packet;
+absl::StatusOr<v1::ExplainPolicyRequest> ParsePacket(const PacketWords& words) {
+  v1::ExplainPolicyRequest request;
+  v1::Packet& packet = *request.mutable_packet();
   v1::Headers& headers = *packet.mutable_headers();
   absl::StatusOr<std::string> source = Address(words.source);
   if (!source.ok()) return source.status();
   absl::StatusOr<std::string> destination = Address(words.destination);
   if (!destination.ok()) return destination.status();
-  if (source->size() != destination->size()) {
+  if (source->empty()) request.mutable_names()->set_source(words.source);
+  if (destination->empty()) request.mutable_names()->set_destination(words.destination);
+  const bool known = !source->empty() && !destination->empty();
+  if (known && source->size() != destination->size()) {
     return Wrong("one address is IPv4, the other IPv6: no packet has both");
   }
-  packet.set_family(source->size() == 4 ? v1::FAMILY_IPV4 : v1::FAMILY_IPV6);
+  if (known) packet.set_family(source->size() == 4 ? v1::FAMILY_IPV4 : v1::FAMILY_IPV6);
   headers.set_source(*std::move(source));
   headers.set_destination(*std::move(destination));
   headers.set_hop_limit(64);
-  if (absl::Status status = SetTransport(words, headers); !status.ok()) return status;
-  const auto state = std::find(kStates.begin(), kStates.end(), words.state);
-  if (state == kStates.end()) {
-    return Wrong(absl::StrCat("'", words.state,
-                              "' is no state: there are new, established, related, invalid and "
-                              "unknown"));
+  if (absl::Status status = SetTransport(words, request); !status.ok()) return status;
+  if (absl::Status status = SetState(words.state, request); !status.ok()) return status;
+  SetGroups(words, request);
+  request.add_not_told(v1::PACKET_FACT_BYTES);
+  return request;
+}
+
+std::string DescribeFacts(const std::vector<v1::PacketFact>& facts) {
+  std::string text;
+  for (const v1::PacketFact fact : facts) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", FactName(fact));
   }
-  packet.set_connection_state(static_cast<v1::ConnectionState>(state - kStates.begin()));
-  packet.set_input_group(words.in_group);
-  packet.set_output_group(words.out_group);
-  return packet;
+  return text;
 }
 
 std::string DescribePacket(const v1::Packet& packet) {
   std::string text = PacketLine(packet.headers());
-  const auto state = static_cast<size_t>(packet.connection_state());
-  if (state < kStates.size()) absl::StrAppend(&text, ", state ", kStates[state]);
+  absl::StrAppend(&text, ", state ", StateWord(packet.connection_state()));
   if (!packet.input_group().empty()) {
-    absl::StrAppend(&text, ", in by ", Printable(packet.input_group()));
+    absl::StrAppend(&text, ", in by ", OneLine(packet.input_group()));
   }
   if (!packet.output_group().empty()) {
-    absl::StrAppend(&text, ", out by ", Printable(packet.output_group()));
+    absl::StrAppend(&text, ", out by ", OneLine(packet.output_group()));
   }
   return text;
 }

@@ -2,11 +2,12 @@
 
 #include <memory>
 
-#include "clients/cli/json.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/words.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -58,9 +59,11 @@ absl::Status Run(const std::string& output, Context& context, Connection& connec
     return absl::OkStatus();
   }
   for (const v1::Gateway& gateway : response.gateways()) {
-    *context.out << (output == "name" ? Printable(gateway.name())
-                                      : ToJson(gateway, JsonFields::kAll))
-                 << '\n';
+    if (output == "name") {
+      *context.out << OneLine(gateway.name()) << '\n';
+    } else {
+      PrintJson(gateway, JsonFields::kAll, context);
+    }
   }
   return absl::OkStatus();
 }

@@ -14,6 +14,9 @@ namespace {
 // Where the signal handler writes to: handlers know nothing but globals.
 std::atomic<int> signal_pipe = -1;
 
+// What a verb may take to stop before it is looked whether its output is stuck.
+constexpr int kGraceMs = 200;
+
 void OnSignal(int) {
   const int saved = errno;
   const char byte = 's';
@@ -25,6 +28,7 @@ void OnSignal(int) {
 
 Interrupts::~Interrupts() {
   if (!thread_.joinable()) return;
+  ending_ = true;
   OnSignal(0);
   thread_.join();
   signal(SIGINT, SIG_DFL);
@@ -52,7 +56,18 @@ void Interrupts::Wait() {
   pollfd polled[2] = {{pipe_[0], POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
   while (poll(polled, 2, -1) < 0 && errno == EINTR) {
   }
+  char byte;
+  if (polled[0].revents != 0) [[maybe_unused]]
+    const ssize_t taken = read(pipe_[0], &byte, 1);
   source_.request_stop();
+  // A write to a pipe that is full does not end before somebody reads, which may be never.
+  while (!ending_ && poll(polled, 1, kGraceMs) == 0) {
+    polled[1].events = POLLOUT;
+    if (poll(&polled[1], 1, 0) != 0) continue;
+    constexpr char kMessage[] = "sluicectl: stopped, but nobody reads the output: some is lost\n";
+    [[maybe_unused]] const ssize_t said = write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
+    _exit(1);
+  }
 }
 
 }  // namespace sluice::cli

@@ -97,7 +97,7 @@ void BytesToText(Message* message) {
 
 }  // namespace
 
-std::string ToJson(const Message& message, JsonFields fields) {
+absl::StatusOr<std::string> ToJson(const Message& message, JsonFields fields) {
   const std::unique_ptr<Message> copy(message.New());
   copy->CopyFrom(message);
   BytesToText(copy.get());
@@ -107,8 +107,11 @@ std::string ToJson(const Message& message, JsonFields fields) {
   const auto status = google::protobuf::util::BinaryToJsonString(
       &Resolver(), absl::StrCat(kUrl, "/", message.GetDescriptor()->full_name()),
       copy->SerializeAsString(), &json, options);
-  // Fails only for times outside of years 1 to 9999.
-  if (!status.ok()) return absl::StrCat("{\"error\":\"not representable as JSON\"}");
+  if (!status.ok()) {
+    return absl::OutOfRangeError(
+        absl::StrCat(message.GetDescriptor()->name(),
+                     ": not representable as JSON: ", std::string(status.message())));
+  }
   return json;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <absl/status/statusor.h>
 #include <google/protobuf/message.h>
 
 #include <string>
@@ -14,7 +15,8 @@ enum class JsonFields {
 // A message of sluice.v1 as one line of JSON, without the newline: protobuf's JSON with its
 // names, in which 64-bit numbers are strings. One thing is other than protobuf's: fields of type
 // bytes are no base64 but, where they are addresses, the address as people write it
-// ("192.0.2.1"), and hexadecimal digits otherwise. Any thread.
-std::string ToJson(const google::protobuf::Message& message, JsonFields fields);
+// ("192.0.2.1"), and hexadecimal digits otherwise. Any thread. OUT_OF_RANGE: there is no JSON for
+// it, as for times outside of years 1 to 9999.
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, JsonFields fields);
 
 }  // namespace sluice::cli

@@ -1,35 +1,121 @@
 #include "clients/cli/link_layer.h"
 
-#include <pcap/dlt.h>
+#include <pcap/pcap.h>
 
 namespace sluice::cli {
 namespace {
 
-constexpr uint32_t kIpV4 = 0x0800;
-constexpr uint32_t kIpV6 = 0x86dd;
+// https://www.tcpdump.org/linktypes.html
+enum LinkType : uint32_t {
+  kNull = 0,
+  kEthernet = 1,
+  kPpp = 9,
+  kRawAsSystem = 12,  // What Linux calls raw IP, in files of programs that did not translate it.
+  kPppSerial = 50,
+  kPppEthernet = 51,
+  kRaw = 101,
+  kLoop = 108,
+  kCooked = 113,
+  kPppDaemon = 166,
+  kMpls = 219,
+  kIpV4 = 228,
+  kIpV6 = 229,
+  kCooked2 = 276,
+};
 
-uint32_t Read16(std::span<const uint8_t> frame, size_t at) {
+using Frame = std::span<const uint8_t>;
+using Place = std::optional<size_t>;
+
+uint32_t Read16(Frame frame, size_t at) {
   return static_cast<uint32_t>(frame[at] << 8 | frame[at + 1]);
 }
 
-// Behind the EtherType at `at`, from which the header is `ahead` bytes away.
-std::optional<size_t> Behind(std::span<const uint8_t> frame, size_t at, size_t ahead) {
-  size_t header = at + ahead;
-  while (header <= frame.size()) {
-    const uint32_t type = Read16(frame, at);
-    if (type == kIpV4 || type == kIpV6) return header;
-    // 802.1Q, 802.1ad, and what was used before that: a tag, then the next EtherType.
-    if (type != 0x8100 && type != 0x88a8 && type != 0x9100) break;
-    if (header + 4 > frame.size()) break;
-    at = header + 2;
-    header += 4;
+bool Has(Frame frame, size_t at, size_t size) {
+  return at <= frame.size() && size <= frame.size() - at;
+}
+
+// Behind the labels that begin at `at`. What is below the last says itself what it is.
+Place BehindLabels(Frame frame, size_t at) {
+  for (; Has(frame, at, 4); at += 4) {
+    const bool last = (frame[at + 2] & 1) != 0;
+    if (last) return at + 4;
   }
   return std::nullopt;
 }
 
-// Of DLT_NULL and DLT_LOOP: the family as the capturing system numbers it, in its byte order or in
-// the network's.
-bool IsFamilyOfIp(std::span<const uint8_t> frame) {
+// Behind PPP's protocol number at `at`, which may be short (RFC 1661).
+Place BehindPpp(Frame frame, size_t at) {
+  if (!Has(frame, at, 1)) return std::nullopt;
+  uint32_t protocol = frame[at];
+  size_t behind = at + 1;
+  if ((protocol & 1) == 0) {
+    if (!Has(frame, at, 2)) return std::nullopt;
+    protocol = Read16(frame, at);
+    behind = at + 2;
+  }
+  switch (protocol) {
+    case 0x0021:
+    case 0x0057:
+      return behind;
+    case 0x0281:  // MPLS unicast and multicast
+    case 0x0283:
+      return BehindLabels(frame, behind);
+    default:
+      return std::nullopt;
+  }
+}
+
+// Behind HDLC's address and control, where they are there.
+Place BehindHdlc(Frame frame, size_t at) {
+  const bool there = Has(frame, at, 2) && frame[at] == 0xff && frame[at + 1] == 0x03;
+  return BehindPpp(frame, there ? at + 2 : at);
+}
+
+// Behind the PPPoE header at `at` (RFC 2516): version, type, code, session, length.
+Place BehindPppoe(Frame frame, size_t at) {
+  if (!Has(frame, at, 6) || frame[at] != 0x11 || frame[at + 1] != 0) return std::nullopt;
+  return BehindPpp(frame, at + 6);
+}
+
+// Behind the EtherType at `at`; what it announces begins at `next`. Every turn goes on in the
+// frame, so it ends.
+Place BehindEtherType(Frame frame, size_t at, size_t next) {
+  while (Has(frame, at, 2)) {
+    const uint32_t type = Read16(frame, at);
+    switch (type) {
+      case 0x0800:
+      case 0x86dd:
+        return next;
+      case 0x8100:  // 802.1Q, 802.1ad, and what was used before that: a tag, then an EtherType.
+      case 0x88a8:
+      case 0x9100:
+      case 0x9200:
+        at = next + 2;
+        next += 4;
+        continue;
+      case 0x8847:
+      case 0x8848:
+        return BehindLabels(frame, next);
+      case 0x8864:
+        return BehindPppoe(frame, next);
+      default:
+        break;
+    }
+    // 802.3: a length; behind it LLC and SNAP, and then an EtherType (RFC 1042).
+    constexpr uint8_t kSnap[] = {0xaa, 0xaa, 0x03, 0, 0, 0};
+    if (type > 1500 || !Has(frame, next, sizeof kSnap + 2)) break;
+    for (size_t i = 0; i < sizeof kSnap; ++i) {
+      if (frame[next + i] != kSnap[i]) return std::nullopt;
+    }
+    at = next + sizeof kSnap;
+    next = at + 2;
+  }
+  return std::nullopt;
+}
+
+// Of LINKTYPE_NULL and _LOOP: the family as the capturing system numbers it, in its byte order or
+// in the network's.
+bool IsFamilyOfIp(Frame frame) {
   const uint32_t low = frame[0] | frame[1] << 8;
   const uint32_t high = Read16(frame, 2);
   const uint32_t family = high == 0 ? low : low == 0 ? high : 0;
@@ -45,21 +131,31 @@ bool IsFamilyOfIp(std::span<const uint8_t> frame) {
   }
 }
 
-std::optional<size_t> Find(int link_type, std::span<const uint8_t> frame) {
+Place Find(uint32_t link_type, Frame frame) {
   switch (link_type) {
-    case DLT_EN10MB:
-      return frame.size() < 14 ? std::nullopt : Behind(frame, 12, 2);
-    case DLT_LINUX_SLL:
-      return frame.size() < 16 ? std::nullopt : Behind(frame, 14, 2);
-    case DLT_LINUX_SLL2:  // The type comes first in it.
-      return frame.size() < 20 ? std::nullopt : Behind(frame, 0, 20);
-    case DLT_NULL:
-    case DLT_LOOP:
-      return frame.size() < 4 || !IsFamilyOfIp(frame) ? std::nullopt : std::optional<size_t>(4);
-    case DLT_RAW:
-    case DLT_IPV4:
-    case DLT_IPV6:
+    case kEthernet:
+      return BehindEtherType(frame, 12, 14);
+    case kCooked:
+      return BehindEtherType(frame, 14, 16);
+    case kCooked2:  // The type comes first in it.
+      return BehindEtherType(frame, 0, 20);
+    case kNull:
+    case kLoop:
+      return frame.size() < 4 || !IsFamilyOfIp(frame) ? std::nullopt : Place(4);
+    case kRaw:
+    case kRawAsSystem:
+    case kIpV4:
+    case kIpV6:
       return 0;
+    case kPpp:
+    case kPppSerial:
+      return BehindHdlc(frame, 0);
+    case kPppDaemon:  // HDLC's, with the direction in the address's place.
+      return BehindPpp(frame, 2);
+    case kPppEthernet:
+      return BehindPppoe(frame, 0);
+    case kMpls:
+      return BehindLabels(frame, 0);
     default:
       return std::nullopt;
   }
@@ -67,27 +163,38 @@ std::optional<size_t> Find(int link_type, std::span<const uint8_t> frame) {
 
 }  // namespace
 
-std::optional<size_t> FindNetworkHeader(int link_type, std::span<const uint8_t> frame) {
-  const std::optional<size_t> header = Find(link_type, frame);
+std::optional<size_t> FindNetworkHeader(uint32_t link_type, std::span<const uint8_t> frame) {
+  const Place header = Find(link_type, frame);
   if (!header || *header >= frame.size()) return std::nullopt;
   const int version = frame[*header] >> 4;
   return version == 4 || version == 6 ? header : std::nullopt;
 }
 
-bool KnowsLinkType(int link_type) {
+bool KnowsLinkType(uint32_t link_type) {
   switch (link_type) {
-    case DLT_EN10MB:
-    case DLT_LINUX_SLL:
-    case DLT_LINUX_SLL2:
-    case DLT_NULL:
-    case DLT_LOOP:
-    case DLT_RAW:
-    case DLT_IPV4:
-    case DLT_IPV6:
+    case kNull:
+    case kEthernet:
+    case kPpp:
+    case kRawAsSystem:
+    case kPppSerial:
+    case kPppEthernet:
+    case kRaw:
+    case kLoop:
+    case kCooked:
+    case kPppDaemon:
+    case kMpls:
+    case kIpV4:
+    case kIpV6:
+    case kCooked2:
       return true;
     default:
       return false;
   }
+}
+
+std::string LinkTypeName(uint32_t link_type) {
+  const char* const name = pcap_datalink_val_to_name(static_cast<int>(link_type));
+  return name == nullptr ? std::to_string(link_type) : name;
 }
 
 }  // namespace sluice::cli

@@ -1,7 +1,7 @@
 #include <memory>
 
 #include "clients/cli/confirm_within.h"
-#include "clients/cli/json.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/words.h"
@@ -50,7 +50,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   const grpc::Status status = connection.control().SetMode(&call, request, &response);
   if (!status.ok()) return connection.Explain(status, options.gateway);
   if (options.output == "json") {
-    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+    PrintJson(response, JsonFields::kAll, context);
   } else {
     Print(options, response, context);
   }

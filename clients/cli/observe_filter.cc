@@ -59,6 +59,7 @@ void AddFilterOptions(CLI::App& verb, FilterOptions* options) {
   verb.add_option("-g,--gateway", options->gateways, "Of these gateways")
       ->type_name("GATEWAY")
       ->delimiter(',')
+      ->transform(AsUtf8())
       ->allow_extra_args(false);
   CLI::Option* const ipv4 = verb.add_flag("-4,--ipv4", options->ipv4, "IPv4 only");
   verb.add_flag("-6,--ipv6", options->ipv6, "IPv6 only")->excludes(ipv4)->option_text(" ");

@@ -12,8 +12,13 @@ namespace {
 constexpr uint32_t kSeenReply = 2;  // IPS_SEEN_REPLY, nf_conntrack_common.h
 constexpr uint32_t kAssured = 4;    // IPS_ASSURED
 
+std::string Protocol(const v1::Headers& headers) {
+  return headers.has_protocol() ? ProtocolWord(headers.protocol()) : "-";
+}
+
 template <typename Tuple>
 std::string Source(const Tuple& tuple) {
+  if (tuple.source().empty()) return "-";
   return FormatEndpoint(tuple.source(), tuple.has_source_port()
                                             ? std::optional<uint32_t>(tuple.source_port())
                                             : std::nullopt);
@@ -21,6 +26,7 @@ std::string Source(const Tuple& tuple) {
 
 template <typename Tuple>
 std::string Destination(const Tuple& tuple) {
+  if (tuple.destination().empty()) return "-";
   return FormatEndpoint(tuple.destination(), tuple.has_destination_port()
                                                  ? std::optional<uint32_t>(tuple.destination_port())
                                                  : std::nullopt);
@@ -130,9 +136,9 @@ std::vector<Cell> DecisionRow(const v1::Decision& decision,
   return {{FormatTime(decision.time(), now), Color::kDim},
           decision.gateway(),
           ActionCell(decision),
-          decision.has_headers() ? ProtocolWord(headers.protocol()) : "-",
-          decision.has_headers() ? Source(headers) : "-",
-          decision.has_headers() ? Destination(headers) : "-",
+          Protocol(headers),
+          Source(headers),
+          Destination(headers),
           Details(headers),
           decision.length() ? std::to_string(decision.length()) : "-",
           Ways(decision),
@@ -141,14 +147,14 @@ std::vector<Cell> DecisionRow(const v1::Decision& decision,
 }
 
 std::vector<Column> TestColumns() {
-  return {{"TIME", Align::kLeft, 12},        {"ACTION", Align::kLeft, 6},
-          {"PROTO", Align::kLeft, 6},        {"SOURCE", Align::kLeft, 20},
-          {"DESTINATION", Align::kLeft, 20}, {"DETAILS", Align::kLeft, 7},
-          {"BYTES", Align::kRight, 5},       {"RULE"}};
+  return {
+      {"TIME", Align::kLeft, 12},   {"ACTION", Align::kLeft, 6},       {"PROTO", Align::kLeft, 6},
+      {"SOURCE", Align::kLeft, 20}, {"DESTINATION", Align::kLeft, 20}, {"DETAILS", Align::kLeft, 7},
+      {"STATE", Align::kLeft, 11},  {"BYTES", Align::kRight, 5},       {"RULE"}};
 }
 
 std::vector<Cell> TestRow(const google::protobuf::Timestamp& time, uint32_t length,
-                          const v1::TestPolicyResponse::Result& result,
+                          v1::ConnectionState state, const v1::TestPolicyResponse::Result& result,
                           std::chrono::system_clock::time_point now) {
   v1::Decision decision;
   decision.set_action(result.ruling().action());
@@ -156,18 +162,19 @@ std::vector<Cell> TestRow(const google::protobuf::Timestamp& time, uint32_t leng
   const v1::Headers& headers = result.headers();
   return {{FormatTime(time, now), Color::kDim},
           ActionCell(decision),
-          result.has_headers() ? ProtocolWord(headers.protocol()) : "-",
-          result.has_headers() ? Source(headers) : "-",
-          result.has_headers() ? Destination(headers) : "-",
+          Protocol(headers),
+          Source(headers),
+          Destination(headers),
           Details(headers),
+          StateWord(state),
           std::to_string(length),
           result.ruling().reason()};
 }
 
 std::string PacketLine(const v1::Headers& headers) {
   const std::string details = Details(headers);
-  return absl::StrCat(ProtocolWord(headers.protocol()), " ", Source(headers), " > ",
-                      Destination(headers), details.empty() ? "" : " ", details);
+  return absl::StrCat(Protocol(headers), " ", Source(headers), " > ", Destination(headers),
+                      details.empty() ? "" : " ", details);
 }
 
 std::vector<Column> PacketColumns() {
@@ -183,9 +190,9 @@ std::vector<Column> PacketColumns() {
 std::vector<Cell> PacketRow(uint64_t number, const v1::Packet& packet) {
   const v1::Headers& headers = packet.headers();
   return {{std::to_string(number), Color::kBold},
-          packet.has_headers() ? ProtocolWord(headers.protocol()) : "-",
-          packet.has_headers() ? Source(headers) : "-",
-          packet.has_headers() ? Destination(headers) : "-",
+          Protocol(headers),
+          Source(headers),
+          Destination(headers),
           Details(headers),
           packet.original_length() ? std::to_string(packet.original_length()) : "-",
           Ways(packet)};

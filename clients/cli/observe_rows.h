@@ -19,7 +19,7 @@ std::vector<Cell> DecisionRow(const v1::Decision& decision,
 // The table of `policy test`, and the row of a packet.
 std::vector<Column> TestColumns();
 std::vector<Cell> TestRow(const google::protobuf::Timestamp& time, uint32_t length,
-                          const v1::TestPolicyResponse::Result& result,
+                          v1::ConnectionState state, const v1::TestPolicyResponse::Result& result,
                           std::chrono::system_clock::time_point now);
 
 // "tcp 10.0.0.1:1 > 10.0.0.2:80 SYN".

@@ -116,9 +116,13 @@ TEST_F(ObserveRows, WithoutAVerdictTheCauseComesFirst) {
 
 TEST_F(ObserveRows, Fragments) {
   EXPECT_EQ(Decision("headers { protocol: 17 fragment_offset: 1480 } action: ACTION_ACCEPT"),
-            "-||accept|udp|||fragment@1480|-|->-|0us|");
+            "-||accept|udp|-|-|fragment@1480|-|->-|0us|");
   EXPECT_EQ(Decision("headers { protocol: 17 more_fragments: true cut_short: true }"),
-            "-||drop|udp|||fragment cut short|-|->-|0us|");
+            "-||drop|udp|-|-|fragment cut short|-|->-|0us|");
+}
+
+TEST_F(ObserveRows, WhatIsNotKnownIsNotZero) {
+  EXPECT_EQ(Decision("headers { cut_short: true }"), "-||drop|-|-|-|cut short|-|->-|0us|");
 }
 
 constexpr char kTuples[] = R"pb(

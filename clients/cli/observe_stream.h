@@ -11,8 +11,8 @@
 
 #include "clients/cli/connection.h"
 #include "clients/cli/context.h"
-#include "clients/cli/json.h"
 #include "clients/cli/observe_filter.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 
 namespace sluice::cli {
@@ -44,7 +44,7 @@ absl::Status PrintStream(
     if (table) {
       print(response, *table);
     } else {
-      *context.out << ToJson(response, JsonFields::kPresent) << '\n';
+      PrintJson(response, JsonFields::kPresent, context);
     }
     entries += is_entry(response);
     if (extent.follow) context.out->flush();

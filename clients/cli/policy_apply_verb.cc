@@ -1,11 +1,10 @@
-#include <chrono>
 #include <memory>
 #include <string>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_change.h"
 #include "clients/cli/policy_check.h"
 #include "clients/cli/policy_verbs.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/verb.h"
 
 namespace sluice::cli {
@@ -26,13 +25,12 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
     return status;
   }
   FillChange(options.change, context, &request);
-  grpc::ClientContext call;
-  call.set_deadline(std::chrono::system_clock::now() + kChangePatience);
+  PolicyCall call;
   v1::ApplyPolicyResponse response;
   const grpc::Status status = connection.control().ApplyPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
   if (options.output == "json") {
-    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+    PrintJson(response, JsonFields::kAll, context);
   } else {
     PrintChange(response.previous(), response.current(), context);
   }

@@ -2,6 +2,7 @@
 
 #include "clients/cli/policy_words.h"
 #include "clients/cli/text.h"
+#include "clients/cli/verb.h"
 
 namespace sluice::cli {
 
@@ -9,6 +10,7 @@ void AddChangeOptions(CLI::App& verb, ChangeOptions* options) {
   verb.add_option("--author", options->author,
                   "Who changes it, for the history; user@host if "
                   "not said")
+      ->transform(AsUtf8())
       ->type_name("NAME");
   verb.add_option("--if-version", options->if_version,
                   "Only if this version is the policy now: not over a colleague's change")

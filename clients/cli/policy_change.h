@@ -7,6 +7,7 @@
 
 #include "clients/cli/confirm_within.h"
 #include "clients/cli/context.h"
+#include "proto/text/text.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice::cli {
@@ -20,12 +21,9 @@ struct ChangeOptions {
 
 void AddChangeOptions(CLI::App& verb, ChangeOptions* options);
 
-// A change may compile a large policy and ask name servers.
-inline constexpr std::chrono::seconds kChangePatience{30};
-
 template <typename Request>
 void FillChange(const ChangeOptions& options, const Context& context, Request* request) {
-  request->set_author(options.author.empty() ? context.user : options.author);
+  request->set_author(options.author.empty() ? ToUtf8(context.user) : options.author);
   if (options.if_version) request->set_if_version(*options.if_version);
   if (const auto within = ParseConfirmWithin(options.confirm_within)) {
     *request->mutable_confirm_within() = *within;

@@ -2,9 +2,9 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_problems.h"
 #include "clients/cli/policy_text.h"
+#include "clients/cli/print_json.h"
 
 namespace sluice::cli {
 
@@ -19,7 +19,7 @@ absl::Status LoadGoodPolicy(const std::string& file, const std::string& output, 
     PrintProblems(*policy, checked->problems(), Severity::kError, context.color, *context.out);
     PrintProblems(*policy, checked->warnings(), Severity::kWarning, context.color, *context.out);
   } else if (problems != 0) {
-    *context.out << ToJson(*checked, JsonFields::kAll) << '\n';
+    PrintJson(*checked, JsonFields::kAll, context);
   }
   if (problems == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(NameOf(file), ": ", problems,

@@ -1,11 +1,12 @@
 #include <memory>
 #include <string>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_check.h"
 #include "clients/cli/policy_verbs.h"
 #include "clients/cli/policy_words.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/verb.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -24,9 +25,9 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
     return status;
   }
   if (options.output == "json") {
-    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+    PrintJson(response, JsonFields::kAll, context);
   } else {
-    *context.out << policy.source() << ": ok, " << Rules(response.rules());
+    *context.out << OneLine(policy.source()) << ": ok, " << Rules(response.rules());
     if (const int warnings = response.warnings_size(); warnings != 0) {
       *context.out << ", " << warnings << (warnings == 1 ? " warning" : " warnings");
     }

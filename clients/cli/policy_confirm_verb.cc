@@ -3,9 +3,9 @@
 #include <optional>
 #include <string>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_verbs.h"
 #include "clients/cli/policy_words.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/verb.h"
 
 namespace sluice::cli {
@@ -22,7 +22,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   if (options.version) {
     request.set_version(*options.version);
   } else {
-    ShortCall call;
+    PolicyCall call;
     v1::GetPolicyResponse now;
     const grpc::Status status = connection.control().GetPolicy(&call, {}, &now);
     if (!status.ok()) return connection.Explain(status);
@@ -33,7 +33,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   const grpc::Status status = connection.control().ConfirmPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
   if (options.output == "json") {
-    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+    PrintJson(response, JsonFields::kAll, context);
   } else {
     *context.out << Describe(response.current()) << " stays\n";
   }

@@ -1,17 +1,23 @@
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "clients/cli/diff_program.h"
 #include "clients/cli/policy_text.h"
 #include "clients/cli/policy_verbs.h"
-#include "clients/cli/text.h"
+#include "clients/cli/table.h"
 #include "clients/cli/verb.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -49,7 +55,7 @@ Side SideOf(std::string label, const Policy& policy) {
 absl::StatusOr<v1::Policy> Get(std::optional<uint64_t> version, Connection& connection) {
   v1::GetPolicyRequest request;
   if (version) request.set_version(*version);
-  ShortCall call;
+  PolicyCall call;
   v1::GetPolicyResponse response;
   const grpc::Status status = connection.control().GetPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
@@ -91,10 +97,10 @@ absl::StatusOr<Side> OfTheOneBefore(Connection& connection) {
   return absl::NotFoundError(absl::StrCat("there is no version before ", now->version()));
 }
 
-absl::StatusOr<std::string> Compare(const Side& before, const Side& after, bool color) {
-  absl::StatusOr<std::string> said =
-      RunDiff({before.label, before.text}, {after.label, after.text}, color);
-  if (!said.ok()) return said;
+// What diff(1) says, of each file in which they differ.
+absl::StatusOr<std::vector<std::string>> Compare(const Side& before, const Side& after) {
+  std::vector<std::pair<DiffSide, DiffSide>> pairs = {
+      {{before.label, before.text}, {after.label, after.text}}};
   std::map<std::string, std::string> names = before.files;
   names.insert(after.files.begin(), after.files.end());
   for (const auto& [name, text] : names) {
@@ -104,11 +110,33 @@ absl::StatusOr<std::string> Compare(const Side& before, const Side& after, bool 
                  ? DiffSide{absl::StrCat(policy.label, ", without ", name), ""}
                  : DiffSide{absl::StrCat(policy.label, ", ", name), found->second};
     };
-    absl::StatusOr<std::string> more = RunDiff(side(before), side(after), color);
-    if (!more.ok()) return more;
-    said->append(*more);
+    pairs.emplace_back(side(before), side(after));
   }
-  return said;
+  std::vector<std::string> differing;
+  for (const auto& [old_file, new_file] : pairs) {
+    absl::StatusOr<std::string> said = RunDiff(old_file, new_file);
+    if (!said.ok()) return said.status();
+    if (!said->empty()) differing.push_back(*std::move(said));
+  }
+  return differing;
+}
+
+Color ColorOf(std::string_view line, bool title) {
+  if (title) return Color::kBold;
+  if (line.starts_with('+')) return Color::kGreen;
+  if (line.starts_with('-')) return Color::kRed;
+  return line.starts_with("@@") ? Color::kYellow : Color::kNone;
+}
+
+// What diff(1) said of a file, in colours like its own if wanted.
+void PrintDiff(std::string_view said, bool color, std::ostream& out) {
+  constexpr int kTitles = 2;
+  for (int number = 0; !said.empty(); ++number) {
+    const size_t end = std::min(said.find('\n'), said.size());
+    const std::string_view line = said.substr(0, end);
+    out << Colored(std::string(line), ColorOf(line, number < kTitles), color) << '\n';
+    said.remove_prefix(std::min(end + 1, said.size()));
+  }
 }
 
 absl::Status Run(const Options& options, Context& context, Connection& connection) {
@@ -127,9 +155,12 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
                                          ? OfVersion(std::nullopt, connection)
                                          : OfWord(options.after, context, connection);
   if (!after.ok()) return after.status();
-  const absl::StatusOr<std::string> said = Compare(*before, *after, context.color);
+  const auto said = Compare(*before, *after);
   if (!said.ok()) return said.status();
-  *context.out << *said;
+  for (const std::string& file : *said) {
+    // A terminal is shown what others may have written into it.
+    PrintDiff(context.terminal ? SafeLines(file) : file, context.color, *context.out);
+  }
   if (!said->empty()) context.done = kDifferent;
   return absl::OkStatus();
 }

@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "clients/cli/explained_packet.h"
-#include "clients/cli/json.h"
 #include "clients/cli/observe_rows.h"
 #include "clients/cli/policy_check.h"
 #include "clients/cli/policy_verbs.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
 #include "clients/cli/words.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -36,37 +39,55 @@ std::string RulingLine(const v1::PolicyRuling& ruling, bool color) {
   if (ruling.scope() == v1::SCOPE_SOURCE) text += ", for packets from its source";
   if (ruling.has_lifetime()) absl::StrAppend(&text, " for ", ruling.lifetime().seconds(), "s");
   if (ruling.logged()) text += ", logged";
-  absl::StrAppend(&text, ": ", Printable(ruling.reason()));
+  absl::StrAppend(&text, ": ", OneLine(ruling.reason()));
   if (!ruling.decider().empty()) {
-    absl::StrAppend(&text, "; unless the decider ", Printable(ruling.decider()),
+    absl::StrAppend(&text, "; unless the decider ", OneLine(ruling.decider()),
                     ", which it asks first, says otherwise");
   }
   return text;
 }
 
+// What rules look at that was not told.
+std::vector<v1::PacketFact> HingesOn(const v1::ExplainPolicyResponse& response) {
+  std::set<v1::PacketFact> facts;
+  for (const auto& rule : response.considered()) {
+    for (const int fact : rule.hinges_on()) facts.insert(static_cast<v1::PacketFact>(fact));
+  }
+  return {facts.begin(), facts.end()};
+}
+
 // The statement, and below it what in it differs.
 void PrintRule(const v1::ExplainPolicyResponse::Considered& rule, bool color, std::ostream& out) {
   out << "\n  rule " << rule.rule() << ", "
-      << (rule.file().empty() ? "" : Printable(rule.file()) + " ") << "line " << rule.line()
+      << (rule.file().empty() ? "" : OneLine(rule.file()) + " ") << "line " << rule.line()
       << (rule.matches() ? Colored(" matches", Color::kGreen, color) : "") << '\n';
   size_t begin = 0;
   const std::string& text = rule.text();
   while (begin < text.size()) {
     const size_t end = std::min(text.find('\n', begin), text.size());
-    out << "    " << Colored(Printable(text.substr(begin, end - begin)), Color::kDim, color)
-        << '\n';
+    out << "    " << Colored(OneLine(text.substr(begin, end - begin)), Color::kDim, color) << '\n';
     begin = end + 1;
   }
   for (const std::string& mismatch : rule.mismatches()) {
-    out << "      " << Printable(mismatch) << '\n';
+    out << "      " << OneLine(mismatch) << '\n';
+  }
+  if (rule.matches() && rule.hinges_on_size() > 0) {
+    std::vector<v1::PacketFact> facts;
+    for (const int fact : rule.hinges_on()) facts.push_back(static_cast<v1::PacketFact>(fact));
+    out << "      it looks at what was not told: " << DescribeFacts(facts) << '\n';
   }
 }
 
 void Print(const v1::ExplainPolicyRequest& request, const v1::ExplainPolicyResponse& response,
            const Context& context) {
   std::ostream& out = *context.out;
-  out << DescribePacket(request.packet()) << '\n'
+  out << DescribePacket(response.has_packet() ? response.packet() : request.packet()) << '\n'
       << RulingLine(response.ruling(), context.color) << '\n';
+  const std::vector<v1::PacketFact> facts = HingesOn(response);
+  if (!facts.empty()) {
+    out << Colored("not certain", Color::kYellow, context.color)
+        << ": rules look at what was not told: " << DescribeFacts(facts) << '\n';
+  }
   for (const auto& rule : response.considered()) PrintRule(rule, context.color, out);
   if (response.others() == 0) return;
   out << '\n' << response.others() << (response.others() == 1 ? " other rule" : " other rules");
@@ -79,10 +100,9 @@ void Print(const v1::ExplainPolicyRequest& request, const v1::ExplainPolicyRespo
 }
 
 absl::Status Run(const Options& options, Context& context, Connection& connection) {
-  v1::ExplainPolicyRequest request;
-  absl::StatusOr<v1::Packet> packet = ParsePacket(options.packet);
-  if (!packet.ok()) return packet.status();
-  *request.mutable_packet() = *std::move(packet);
+  absl::StatusOr<v1::ExplainPolicyRequest> parsed = ParsePacket(options.packet);
+  if (!parsed.ok()) return parsed.status();
+  v1::ExplainPolicyRequest request = *std::move(parsed);
   request.set_all(options.all);
   if (options.policy != "current") {
     v1::CheckPolicyResponse checked;
@@ -92,12 +112,12 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   } else if (absl::Status status = connection.Connect(); !status.ok()) {
     return status;
   }
-  ShortCall call;
+  PolicyCall call;
   v1::ExplainPolicyResponse response;
   const grpc::Status status = connection.control().ExplainPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
   if (options.output == "json") {
-    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+    PrintJson(response, JsonFields::kAll, context);
   } else {
     Print(request, response, context);
   }
@@ -111,26 +131,37 @@ void AddPolicyExplainVerb(CLI::App& policy, Action* action) {
       "explain", "Say what a packet would get, by which rule, and why not by others");
   const auto options = std::make_shared<Options>();
   PacketWords& words = options->packet;
-  verb->add_option("SRC", words.source, "Its source address")->required()->option_text(" ");
-  verb->add_option("DST", words.destination, "Its destination")->required()->option_text(" ");
+  verb->add_option("SRC", words.source, "Its source: an address, or a host the server knows")
+      ->required()
+      ->transform(AsUtf8())
+      ->option_text(" ");
+  verb->add_option("DST", words.destination, "Its destination, the same")
+      ->required()
+      ->transform(AsUtf8())
+      ->option_text(" ");
   verb->add_option("PROTO", words.protocol, "tcp, udp, icmp, another protocol's name or number")
+      ->transform(AsUtf8())
       ->option_text(" ");
-  verb->add_option("PORT", words.port, "Of tcp and udp the destination port, of icmp the type")
+  verb->add_option("PORT", words.port,
+                   "Of tcp and udp the destination port, of icmp the type;\n"
+                   "names are those of policies")
+      ->transform(AsUtf8())
       ->option_text(" ");
-  verb->add_option("--src-port", words.source_port, "Source port of tcp and udp")
-      ->type_name("PORT")
-      ->capture_default_str();
-  verb->add_option("--flags", words.flags, "Flags of tcp that are set, or none")
-      ->type_name("FLAG,...")
-      ->capture_default_str();
+  verb->add_option("--src-port", words.source_port,
+                   "Source port of tcp and udp; if not said, 49152")
+      ->type_name("PORT");
+  verb->add_option("--flags", words.flags, "Flags of tcp that are set, or none; if not said, syn")
+      ->type_name("FLAG,...");
   verb->add_option("--state", words.state,
                    "What connection tracking makes of it: new,\n"
-                   "established, related, invalid or unknown")
-      ->type_name("STATE")
-      ->capture_default_str();
-  verb->add_option("--in-group", words.in_group, "Interface group it comes in by")
+                   "established, related, invalid or unknown;\n"
+                   "if not said, new")
+      ->type_name("STATE");
+  verb->add_option("--in-group", words.in_group, "Interface group it comes in by; '' for none")
+      ->transform(AsUtf8())
       ->type_name("GROUP");
   verb->add_option("--out-group", words.out_group, "Interface group it would leave by")
+      ->transform(AsUtf8())
       ->type_name("GROUP");
   verb->add_option("--policy", options->policy, "The policy; current is the one in force")
       ->type_name("FILE")

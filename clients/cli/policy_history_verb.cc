@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_verbs.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
@@ -23,14 +23,15 @@ std::string State(const v1::Policy& policy, bool newest) {
   if (policy.has_reverts_in()) {
     return absl::StrCat("now, reverts in ", FormatTimeLeft(policy.reverts_in()));
   }
-  return newest ? "now" : "";
+  if (newest) return "now";
+  return policy.unconfirmed() ? "not confirmed" : "";
 }
 
 absl::Status Run(const Options& options, Context& context, Connection& connection) {
   if (absl::Status status = connection.Connect(); !status.ok()) return status;
   v1::GetPolicyResponse now;
   {
-    ShortCall call;
+    PolicyCall call;
     const grpc::Status status = connection.control().GetPolicy(&call, {}, &now);
     if (!status.ok()) return connection.Explain(status);
   }
@@ -42,7 +43,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   if (!status.ok()) return connection.Explain(status);
   if (options.output == "json") {
     for (const v1::Policy& policy : response.policies()) {
-      *context.out << ToJson(policy, JsonFields::kAll) << '\n';
+      PrintJson(policy, JsonFields::kAll, context);
     }
     return absl::OkStatus();
   }

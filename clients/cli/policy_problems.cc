@@ -8,6 +8,7 @@
 #include "clients/cli/policy_text.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -18,27 +19,28 @@ constexpr size_t kBefore = 60;   // of them left of the column, in a longer line
 // Line `number`, from 1, without its end; nothing past the last.
 std::string_view LineOf(std::string_view text, uint32_t number) {
   for (; number > 1; --number) {
-    const size_t end = text.find('\n');
+    const size_t end = text.find_first_of("\r\n");
     if (end == std::string_view::npos) return {};
-    text.remove_prefix(end + 1);
+    text.remove_prefix(end + (text.substr(end, 2) == "\r\n" ? 2 : 1));
   }
-  std::string_view line = text.substr(0, text.find('\n'));
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
+  return text.substr(0, text.find_first_of("\r\n"));
 }
 
-// The characters of UTF-8 text, tabs as one space: columns count characters, and so the caret
-// stands right.
+// The characters of UTF-8 text as they are shown, tabs as one space: columns count characters.
 std::vector<std::string> Characters(std::string_view line) {
   std::vector<std::string> characters;
-  for (const char byte : line) {
-    if ((byte & 0xc0) == 0x80 && !characters.empty()) {
-      characters.back() += byte;
-    } else {
-      characters.emplace_back(1, byte == '\t' ? ' ' : byte);
-    }
+  while (!line.empty()) {
+    const size_t size = std::max<size_t>(CharacterSize(line), 1);
+    characters.push_back(line[0] == '\t' ? " " : OneLine(line.substr(0, size)));
+    line.remove_prefix(size);
   }
   return characters;
+}
+
+std::string Joined(const std::vector<std::string>& characters, size_t first, size_t last) {
+  std::string text;
+  for (size_t i = first; i < std::min(last, characters.size()); ++i) text += characters[i];
+  return text;
 }
 
 // What is in the file a problem is in: the policy's own without a name.
@@ -62,24 +64,23 @@ void PrintProblems(const v1::PolicyText& policy,
   for (const v1::PolicyProblem& problem : problems) {
     const std::string file =
         problem.file().empty() ? policy.source() : PathOf(policy, problem.file());
-    const std::string place = Printable(file) + ":" + std::to_string(problem.line()) + ":" +
+    const std::string place = OneLine(file) + ":" + std::to_string(problem.line()) + ":" +
                               std::to_string(problem.column()) + ":";
     out << Colored(place, Color::kBold, color) << ' ';
     if (warning) out << Colored("warning:", mark, color) << ' ';
-    out << Printable(problem.message()) << '\n';
+    out << OneLine(problem.message()) << '\n';
     const std::vector<std::string> line =
         Characters(LineOf(TextOf(policy, problem.file()), problem.line()));
     if (problem.line() == 0 || problem.column() == 0 || line.empty()) continue;
     const size_t column = std::min<size_t>(problem.column() - 1, line.size());
     const size_t first = line.size() > kWidest && column > kBefore ? column - kBefore : 0;
     const size_t last = std::min(line.size(), first + kWidest);
-    std::string shown;
-    for (size_t i = first; i < last; ++i) shown += line[i];
     const size_t length =
         std::clamp<size_t>(problem.length(), 1, std::max<size_t>(last, column + 1) - column);
-    out << "  " << Printable(shown) << '\n'
-        << "  " << std::string(column - first, ' ') << Colored(Underline(length), mark, color)
-        << '\n';
+    const size_t width = DisplayWidth(Joined(line, column, column + length));
+    out << "  " << Joined(line, first, last) << '\n'
+        << "  " << std::string(DisplayWidth(Joined(line, first, column)), ' ')
+        << Colored(Underline(std::max<size_t>(width, 1)), mark, color) << '\n';
   }
 }
 

@@ -83,6 +83,10 @@ TEST(PrintProblems, ColumnsAreCharactersAndTabsAreOne) {
             "my.policy:1:13: no such word\n"
             "   from zürich x\n"
             "              ^\n");
+  EXPECT_EQ(Print("# a\r\rfrom x\rto", 3, 6),
+            "my.policy:3:6: no such word\n"
+            "  from x\n"
+            "       ^\n");
 }
 
 TEST(PrintProblems, PointsBehindTheEnd) {

@@ -1,13 +1,12 @@
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_change.h"
 #include "clients/cli/policy_problems.h"
 #include "clients/cli/policy_verbs.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/verb.h"
 
 namespace sluice::cli {
@@ -24,13 +23,12 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   v1::RollbackPolicyRequest request;
   if (options.version) request.set_version(*options.version);
   FillChange(options.change, context, &request);
-  grpc::ClientContext call;
-  call.set_deadline(std::chrono::system_clock::now() + kChangePatience);
+  PolicyCall call;
   v1::RollbackPolicyResponse response;
   const grpc::Status status = connection.control().RollbackPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
   if (options.output == "json") {
-    *context.out << ToJson(response, JsonFields::kAll) << '\n';
+    PrintJson(response, JsonFields::kAll, context);
     return absl::OkStatus();
   }
   v1::PolicyText policy;
@@ -38,6 +36,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   policy.set_source(response.current().source());
   *policy.mutable_files() = response.current().files();
   PrintProblems(policy, response.warnings(), Severity::kWarning, context.color, *context.out);
+  *context.out << "version " << response.restored_version() << " again\n";
   PrintChange(response.previous(), response.current(), context);
   return absl::OkStatus();
 }
@@ -48,16 +47,18 @@ void AddPolicyRollbackVerb(CLI::App& policy, Action* action) {
   CLI::App* const verb =
       policy.add_subcommand("rollback", "Apply an earlier version again, under a new number");
   const auto options = std::make_shared<Options>();
-  verb->add_option("VERSION", options->version, "The version; without it, the one before now")
+  verb->add_option("VERSION", options->version,
+                   "The version; without it, the last confirmed one before now")
       ->option_text(" ");
   AddChangeOptions(*verb, &options->change);
   AddOutputOption(*verb, &options->output, {"text", "json"});
   SetExamples(*verb,
-              {{"sluicectl policy rollback", "what was before"},
+              {{"sluicectl policy rollback", "what was before, unless nobody confirmed it"},
                {"sluicectl policy rollback 12", ""},
                {"sluicectl policy rollback 0", "the built-in one, which rejects all"}},
               "`policy history` lists the versions there are, `policy diff VERSION` says what\n"
-              "going back to one would change. Run twice without VERSION, it is undone.");
+              "going back to one would change. Without VERSION it passes over those that nobody\n"
+              "confirmed, and says which it took. Run twice without VERSION, it is undone.");
   verb->callback([options, action] {
     *action = [options](Context& context, Connection& connection) {
       return Run(*options, context, connection);

@@ -4,11 +4,12 @@
 #include <optional>
 #include <string>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_verbs.h"
 #include "clients/cli/policy_words.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -22,29 +23,30 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   if (absl::Status status = connection.Connect(); !status.ok()) return status;
   v1::GetPolicyRequest request;
   if (options.version) request.set_version(*options.version);
-  ShortCall call;
+  PolicyCall call;
   v1::GetPolicyResponse response;
   const grpc::Status status = connection.control().GetPolicy(&call, request, &response);
   if (!status.ok()) return connection.Explain(status);
   const v1::Policy& policy = response.policy();
   if (options.output == "json") {
-    *context.out << ToJson(policy, JsonFields::kAll) << '\n';
+    PrintJson(policy, JsonFields::kAll, context);
     return absl::OkStatus();
   }
-  // The text alone goes to a pipe or a file, which can then be applied again.
+  // The text alone goes to a pipe or a file, which can then be applied again. A terminal is shown
+  // what others may have written into it.
   if (context.terminal) {
     *context.out << "# " << Describe(policy);
     if (policy.has_applied()) {
       const auto now = std::chrono::system_clock::now();
       *context.out << ", applied " << FormatAge(Age(policy.applied(), now)) << " ago";
     }
-    if (!policy.author().empty()) *context.out << " by " << Printable(policy.author());
+    if (!policy.author().empty()) *context.out << " by " << OneLine(policy.author());
     *context.out << '\n';
     for (const v1::PolicyFile& file : policy.files()) {
-      *context.out << "# includes " << Printable(file.name()) << '\n';
+      *context.out << "# includes " << OneLine(file.name()) << '\n';
     }
   }
-  *context.out << policy.text();
+  *context.out << (context.terminal ? SafeLines(policy.text()) : policy.text());
   if (!policy.text().empty() && !policy.text().ends_with('\n')) *context.out << '\n';
   return absl::OkStatus();
 }

@@ -1,54 +1,21 @@
 #include "clients/cli/policy_test_report.h"
 
-#include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 
-#include <algorithm>
 #include <limits>
-#include <string_view>
 #include <utility>
 
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
 
-bool IsOfWord(char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.'; }
-
-// Behind what begins at `at` and ends with `end`.
-size_t Behind(std::string_view text, size_t at, std::string_view end) {
-  const size_t found = text.find(end, at);
-  return found == std::string_view::npos ? text.size() : found + end.size();
-}
-
-bool LooksAtState(std::string_view text) {
-  size_t at = 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '#') {
-      at = Behind(text, at, "\n");
-    } else if (c == '"') {
-      at = Behind(text, at + 1, "\"");
-    } else if (text.substr(at, 2) == "/*") {
-      at = Behind(text, at + 2, "*/");
-    } else if (IsOfWord(c)) {
-      const auto end =
-          std::find_if_not(text.begin() + static_cast<ptrdiff_t>(at), text.end(), IsOfWord);
-      const std::string_view word = text.substr(at, static_cast<size_t>(end - text.begin()) - at);
-      if (word == "state" || word == "state-not") return true;
-      at += word.size();
-    } else {
-      ++at;
-    }
-  }
-  return false;
-}
-
 // A text between quotes.
 std::string JsonText(const std::string& text) {
   std::string quoted = "\"";
-  for (const char c : Printable(text)) {
+  for (const char c : OneLine(text)) {
     if (c == '"' || c == '\\') quoted += '\\';
     quoted += c;
   }
@@ -79,7 +46,7 @@ void PolicyTestReport::Print(std::ostream& out, bool color) const {
   }
 }
 
-std::string PolicyTestReport::ToJsonLine(uint64_t others) const {
+std::string PolicyTestReport::ToJsonLine(uint64_t others, uint64_t incomplete) const {
   std::string rules;
   for (const auto& [key, rule] : rules_) {
     absl::StrAppend(&rules, rules.empty() ? "" : ",", "{\"reason\":", JsonText(rule.reason),
@@ -88,14 +55,7 @@ std::string PolicyTestReport::ToJsonLine(uint64_t others) const {
   }
   return absl::StrCat("{\"summary\":{\"packets\":\"", packets_, "\",\"accepted\":\"", accepted_,
                       "\",\"dropped\":\"", packets_ - accepted_, "\",\"otherFrames\":\"", others,
-                      "\",\"rules\":[", rules, "]}}");
-}
-
-bool LooksAtState(const v1::PolicyText& policy) {
-  return LooksAtState(std::string_view(policy.text())) ||
-         std::any_of(policy.files().begin(), policy.files().end(), [](const v1::PolicyFile& file) {
-           return LooksAtState(std::string_view(file.text()));
-         });
+                      "\",\"incompleteDatagrams\":\"", incomplete, "\",\"rules\":[", rules, "]}}");
 }
 
 }  // namespace sluice::cli

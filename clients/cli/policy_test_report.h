@@ -18,8 +18,9 @@ class PolicyTestReport final {
 
   // "12 packets: 10 accepted, 2 dropped", then a line for each rule that decided, in their order.
   void Print(std::ostream& out, bool color) const;
-  // The same as one line of JSON; `others` is frames without an IP packet.
-  std::string ToJsonLine(uint64_t others) const;
+  // The same as one line of JSON; `others` is frames without an IP packet, `incomplete`
+  // datagrams that lack fragments.
+  std::string ToJsonLine(uint64_t others, uint64_t incomplete) const;
 
  private:
   struct Rule {
@@ -33,9 +34,5 @@ class PolicyTestReport final {
   uint64_t packets_ = 0;
   uint64_t accepted_ = 0;
 };
-
-// Whether a rule of the policy looks at connection state: the word `state` is in it, outside of
-// comments and texts.
-bool LooksAtState(const v1::PolicyText& policy);
 
 }  // namespace sluice::cli

@@ -39,31 +39,12 @@ TEST(PolicyTestReportTest, CountsByRuleTheDefaultLast) {
             "      3  accept  rule 12, line 4\n"
             "      1  drop    default\n");
   EXPECT_EQ(
-      report.ToJsonLine(2),
+      report.ToJsonLine(2, 3),
       "{\"summary\":{\"packets\":\"5\",\"accepted\":\"3\",\"dropped\":\"2\","
-      "\"otherFrames\":\"2\",\"rules\":["
+      "\"otherFrames\":\"2\",\"incompleteDatagrams\":\"3\",\"rules\":["
       "{\"reason\":\"rule 7 \\\"no\\\", line 2\",\"action\":\"ACTION_DROP\",\"packets\":\"1\"},"
       "{\"reason\":\"rule 12, line 4\",\"action\":\"ACTION_ACCEPT\",\"packets\":\"3\"},"
       "{\"reason\":\"default\",\"action\":\"ACTION_DROP\",\"packets\":\"1\"}]}}");
-}
-
-TEST(PolicyTestReportTest, WhetherAPolicyLooksAtState) {
-  const auto looks = [](const std::string& text, const std::string& file = "") {
-    v1::PolicyText policy;
-    policy.set_text(text);
-    policy.add_files()->set_text(file);
-    return LooksAtState(policy);
-  };
-  EXPECT_TRUE(looks("from any to any state new accept;"));
-  EXPECT_TRUE(looks("from any to any\nstate-not {new} accept;"));
-  EXPECT_TRUE(looks("include \"a\";", "from any to any state new accept;"));
-  EXPECT_FALSE(looks("from any to any accept; # state new"));
-  EXPECT_FALSE(looks("from any to any /* state new */ accept;"));
-  EXPECT_FALSE(looks("rule \"state new\" from any to any accept;"));
-  EXPECT_FALSE(looks("from host state.example.net to any accept;"));
-  EXPECT_FALSE(looks("/* state"));
-  EXPECT_FALSE(looks("\"state"));
-  EXPECT_TRUE(looks("# no\nstate"));
 }
 
 }  // namespace

@@ -9,6 +9,10 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <set>
+
+#include "clients/cli/policy_includes.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -44,20 +48,29 @@ v1::PolicyProblem ProblemAbout(const std::string& name, const v1::CheckPolicyRes
   return {};
 }
 
-// Reads those that are missing; false where one cannot be read, which `checked` then says.
-bool ReadMissing(v1::PolicyText* policy, v1::CheckPolicyResponse* checked) {
+// Reads those that are missing, relative to the policy's `folder`, and no others than the policy
+// includes, whatever the server asks for; false where one cannot be read, which `checked` then
+// says.
+bool ReadMissing(const std::filesystem::path& folder, v1::PolicyText* policy,
+                 v1::CheckPolicyResponse* checked) {
+  const std::set<std::string> included = IncludedNames(*policy);
   for (const std::string& name : checked->missing_files()) {
-    absl::StatusOr<std::string> text = ReadFile(PathOf(*policy, name));
+    absl::StatusOr<std::string> text =
+        included.contains(name)
+            ? ReadFile((folder / name).string())
+            : absl::PermissionDeniedError(absl::StrCat(
+                  OneLine(name), ", which the server asks for: no `include` names it"));
     if (!text.ok()) {
       v1::PolicyProblem problem = ProblemAbout(name, *checked);
-      problem.set_message(absl::StrCat("cannot read ", std::string(text.status().message())));
+      problem.set_message(
+          absl::StrCat("cannot read ", ToUtf8(std::string(text.status().message()))));
       checked->clear_problems();
       *checked->add_problems() = std::move(problem);
       return false;
     }
     v1::PolicyFile& file = *policy->add_files();
     file.set_name(name);
-    file.set_text(*std::move(text));
+    file.set_text(ToUtf8(*text));
   }
   return true;
 }
@@ -72,26 +85,28 @@ std::string PathOf(const v1::PolicyText& policy, const std::string& name) {
 
 absl::Status LoadPolicy(const std::string& file, Context& context, Connection& connection,
                         v1::PolicyText* policy, v1::CheckPolicyResponse* checked) {
-  policy->set_source(NameOf(file));
+  policy->set_source(ToUtf8(NameOf(file)));
   if (file == "-") {
-    policy->mutable_text()->assign(std::istreambuf_iterator<char>(*context.in), {});
+    policy->set_text(ToUtf8(std::string(std::istreambuf_iterator<char>(*context.in), {})));
   } else {
-    absl::StatusOr<std::string> text = ReadFile(file);
+    const absl::StatusOr<std::string> text = ReadFile(file);
     if (!text.ok()) {
       return absl::NotFoundError(
           absl::StrCat("cannot read the policy ", std::string(text.status().message())));
     }
-    policy->set_text(*std::move(text));
+    policy->set_text(ToUtf8(*text));
   }
   if (absl::Status status = connection.Connect(); !status.ok()) return status;
+  // Of standard input the working directory.
+  const std::filesystem::path folder = std::filesystem::path(NameOf(file)).parent_path();
   for (int round = 0; round < kMostRounds; ++round) {
     v1::CheckPolicyRequest request;
     *request.mutable_policy() = *policy;
-    ShortCall call;
+    PolicyCall call;
     checked->Clear();
     const grpc::Status status = connection.control().CheckPolicy(&call, request, checked);
     if (!status.ok()) return connection.Explain(status);
-    if (checked->missing_files().empty() || !ReadMissing(policy, checked)) break;
+    if (checked->missing_files().empty() || !ReadMissing(folder, policy, checked)) break;
   }
   return absl::OkStatus();
 }

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "clients/cli/json.h"
 #include "clients/cli/policy_check.h"
 #include "clients/cli/policy_verbs.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/trial_table.h"
 #include "clients/cli/verb.h"
 
@@ -72,7 +72,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   if (redraw) *context.out << "\x1b[2J";
   while (!enough && reader->Read(&response)) {
     table.Take(response);
-    if (json) *context.out << ToJson(response, JsonFields::kPresent) << '\n';
+    if (json) PrintJson(response, JsonFields::kPresent, context);
     if (redraw) Redraw(table, context);
     context.out->flush();
     enough = !context.out->good() || table.packets() >= options.count;
@@ -100,6 +100,7 @@ void AddPolicyTrialVerb(CLI::App& policy, Action* action) {
   verb->add_option("-g,--gateway", options->gateways,
                    "Only packets of this one; may be given again")
       ->allow_extra_args(false)
+      ->transform(AsUtf8())
       ->type_name("GATEWAY");
   verb->add_option("--count", options->count, "End once so many packets were put to it")
       ->check(CLI::Range(uint64_t{1}, std::numeric_limits<uint64_t>::max()))

@@ -21,7 +21,7 @@ void AddPolicyVerb(CLI::App& root, Action* action) {
                         {"sluicectl policy apply gateway.policy --confirm-within 60s",
                          "and back again unless confirmed"},
                         {"sluicectl policy diff", "what that changed"},
-                        {"sluicectl policy rollback", "what was before"},
+                        {"sluicectl policy rollback", "what was confirmed before"},
                         {"sluicectl policy test monday.pcap --policy new.policy", ""},
                         {"sluicectl policy explain 10.0.0.1 192.0.2.7 tcp 443", ""}});
 }

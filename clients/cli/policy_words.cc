@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "clients/cli/text.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 
@@ -10,7 +11,7 @@ std::string Rules(uint32_t count) { return absl::StrCat(count, count == 1 ? " ru
 
 std::string Describe(const v1::Policy& policy) {
   return absl::StrCat("version ", policy.version(), " (",
-                      policy.version() == 0 ? "built in" : Printable(policy.source()), ", ",
+                      policy.version() == 0 ? "built in" : OneLine(policy.source()), ", ",
                       Rules(policy.rules()), ")");
 }
 

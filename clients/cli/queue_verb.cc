@@ -1,7 +1,7 @@
 #include <memory>
 #include <string>
 
-#include "clients/cli/json.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 #include "clients/cli/verb.h"
 
@@ -59,7 +59,7 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   if (!status.ok()) return connection.Explain(status, options.gateway);
   if (options.output == "json") {
     for (const v1::QueueStats& queue : response.stats().queues()) {
-      *context.out << ToJson(queue, JsonFields::kAll) << '\n';
+      PrintJson(queue, JsonFields::kAll, context);
     }
   } else {
     PrintTable(response.stats(), context);

@@ -11,6 +11,7 @@
 #include "clients/cli/connection.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -92,7 +93,7 @@ int Complain(const CLI::App& app, const CLI::ParseError& error, Context& context
     message = word == rest.end() ? absl::StrCat("a verb is missing: ", absl::StrJoin(words, ", "))
                                  : NotOneOf(*word, words);
   }
-  *context.err << "sluicectl: " << Printable(message) << "\nsluicectl: `" << path
+  *context.err << "sluicectl: " << OneLine(message) << "\nsluicectl: `" << path
                << " --help` says how it is used\n";
   return kNotUnderstood;
 }
@@ -119,7 +120,7 @@ int CompleteWords(const CLI::App& app, const std::vector<std::string>& arguments
   });
   *context.out << (completion.files ? "files\n" : "words\n");
   for (const Candidate& candidate : completion.candidates) {
-    *context.out << Printable(candidate.word) << '\t' << candidate.description << '\n';
+    *context.out << OneLine(candidate.word) << '\t' << candidate.description << '\n';
   }
   return kDone;
 }
@@ -148,7 +149,7 @@ int Run(const std::vector<std::string>& arguments, Context& context) {
   const absl::Status status = line.action(context, connection);
   context.out->flush();
   if (status.ok()) return context.done;
-  *context.err << "sluicectl: " << std::string(status.message()) << '\n';
+  *context.err << "sluicectl: " << SafeLines(std::string(status.message())) << '\n';
   return context.failed;
 }
 

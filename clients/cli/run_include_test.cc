@@ -55,6 +55,26 @@ TEST_F(RunIncludeTest, FilesGoWithThePolicy) {
   EXPECT_EQ(server_.apply_policy.policy().files_size(), 2);
 }
 
+TEST_F(RunIncludeTest, WhatIsNotUtf8GoesAsUtf8) {
+  const std::string folder = folder_ + "/caf\xe9";
+  std::filesystem::create_directories(folder + "/lists");
+  std::ofstream(folder + "/policy") << "# caf\xe9\ninclude \"lists/a\";\n";
+  std::ofstream(folder + "/lists/a") << "# \xff\n";
+  context_.user = "andr\xe9@desk";
+  server_.checks = {Missing("lists/a", 2, "")};
+  EXPECT_EQ(Ctl({"policy", "apply", folder + "/policy"}), 0) << err();
+  const v1::ApplyPolicyRequest& apply = server_.apply_policy;
+  EXPECT_EQ(apply.author(), "andr\\xe9@desk");
+  EXPECT_EQ(apply.policy().source(), folder_ + "/caf\\xe9/policy");
+  EXPECT_EQ(apply.policy().text(), "# caf\\xe9\ninclude \"lists/a\";\n");
+  ASSERT_EQ(apply.policy().files_size(), 1);
+  EXPECT_EQ(apply.policy().files(0).text(), "# \\xff\n");
+  EXPECT_EQ(Ctl({"policy", "apply", folder + "/policy", "--author", "\xe5sa"}), 0) << err();
+  EXPECT_EQ(server_.apply_policy.author(), "\\xe5sa");
+  EXPECT_EQ(Ctl({"mode", "gw\xe9"}), 0) << err();
+  EXPECT_EQ(server_.set_mode.gateway(), "gw\\xe9");
+}
+
 TEST_F(RunIncludeTest, WhatCannotBeReadIsSaidWhereItIsIncluded) {
   Write("lists/a", "\ninclude \"b\";\n");
   server_.checks = {Missing("lists/a", 1, ""), Missing("lists/b", 2, "lists/a")};
@@ -65,6 +85,22 @@ TEST_F(RunIncludeTest, WhatCannotBeReadIsSaidWhereItIsIncluded) {
                        "          ^~~~\n");
   EXPECT_EQ(err(), "sluicectl: " + folder_ + "/policy: 1 problem; the policy in force stays\n");
   EXPECT_FALSE(server_.apply_policy.has_policy());
+}
+
+// A server, or who poses as one, gets no other files of the machine sluicectl runs on.
+TEST_F(RunIncludeTest, OnlyWhatThePolicyIncludesIsSent) {
+  Write("secret", "private");
+  Write("lists/a", "# include \"../secret\";\n");
+  for (const std::string& name :
+       {std::string("secret"), folder_ + "/secret", std::string("/etc/hostname")}) {
+    server_.checks = {Missing("lists/a", 1, ""), Missing(name, 1, "lists/a")};
+    EXPECT_EQ(Ctl({"policy", "check", folder_ + "/policy"}), 1);
+    EXPECT_TRUE(Contains(out(), "cannot read " + name +
+                                    ", which the server asks for: no "
+                                    "`include` names it"))
+        << out();
+    EXPECT_EQ(server_.check_policy.policy().files_size(), 1);
+  }
 }
 
 TEST_F(RunIncludeTest, OfStandardInputTheyAreInTheWorkingDirectory) {

@@ -6,6 +6,7 @@
 
 #include "clients/cli/run_fixture.h"
 #include "clients/cli/test_capture.h"
+#include "clients/cli/words.h"
 
 namespace sluice::cli {
 namespace {
@@ -60,9 +61,58 @@ TEST_F(RunPacketsTest, AnotherPolicyAndWhereItIs) {
   EXPECT_EQ(packet.input_group(), "dmz");
   EXPECT_EQ(packet.output_group(), "wan");
   EXPECT_EQ(packet.payload().size(), 20u);
+  EXPECT_EQ(packet.headers().source().size(), 4u) << "read before it was cut, as an agent does";
   EXPECT_EQ(packet.original_length(), 24u);
-  EXPECT_TRUE(Contains(out(), "The policy looks at `state`, which a capture does not tell"))
-      << out();
+  EXPECT_EQ(packet.connection_state(), v1::CONNECTION_STATE_NEW);
+}
+
+TEST_F(RunPacketsTest, StatesAreFollowedOrSaid) {
+  const std::string capture = Capture(CaptureFrame(EthernetFrame(IpPacket())));
+  for (const auto& [word, state] : {std::pair("follow", v1::CONNECTION_STATE_NEW),
+                                    std::pair("invalid", v1::CONNECTION_STATE_INVALID),
+                                    std::pair("unknown", v1::CONNECTION_STATE_UNSPECIFIED)}) {
+    server_.test_policy.clear();
+    EXPECT_EQ(Ctl({"policy", "test", capture, "--state", word}), 0);
+    EXPECT_EQ(server_.test_policy.at(1).packets(0).connection_state(), state) << word;
+    EXPECT_TRUE(Contains(out(), StateWord(state))) << out();
+  }
+  EXPECT_EQ(Ctl({"policy", "test", capture, "--state", "old"}), 2);
+  EXPECT_TRUE(Contains(err(), "follow, new, established, related, invalid")) << err();
+}
+
+TEST_F(RunPacketsTest, OnlyTheSummary) {
+  const std::string capture = Capture(CaptureFrame(EthernetFrame(IpPacket())));
+  EXPECT_EQ(Ctl({"policy", "test", capture, "--summary"}), 0);
+  EXPECT_EQ(out(),
+            "1 packet: 0 accepted, 1 dropped\n"
+            "PACKETS  ACTION  RULE\n"
+            "      1  drop    rule 3, line 7\n");
+  EXPECT_EQ(Ctl({"policy", "test", capture, "--summary", "-o", "json"}), 0);
+  EXPECT_TRUE(out().starts_with("{\"summary\":{")) << out();
+}
+
+TEST_F(RunPacketsTest, FragmentsAreOnePacket) {
+  std::string first = IpPacket();
+  first.replace(20, 4, "aaaaaaaa");
+  first[3] = 28;
+  first[6] = 0x20;  // More follow.
+  std::string last = IpPacket();
+  last[7] = 1;  // Behind 8 bytes.
+  const std::string alone = [&last] {
+    std::string other = last;
+    other[5] = 9;  // Of another datagram.
+    return other;
+  }();
+  const std::string capture =
+      Capture(CaptureFrame(EthernetFrame(last)) + CaptureFrame(EthernetFrame(alone)) +
+              CaptureFrame(EthernetFrame(first)));
+  EXPECT_EQ(Ctl({"policy", "test", capture, "--summary"}), 0);
+  EXPECT_TRUE(Contains(out(), "1 packet: 0 accepted")) << out();
+  EXPECT_TRUE(Contains(out(), "1 datagram lacks fragments")) << out();
+  ASSERT_EQ(server_.test_policy.at(1).packets_size(), 1);
+  EXPECT_EQ(server_.test_policy.at(1).packets(0).original_length(), 32u);
+  EXPECT_EQ(server_.test_policy.at(1).packets(0).payload().substr(20),
+            "aaaaaaaa" + last.substr(20));
 }
 
 TEST_F(RunPacketsTest, ABrokenPolicyIsSaidBeforeAnyPacket) {
@@ -86,7 +136,8 @@ TEST_F(RunPacketsTest, ManyPacketsGoInBoundedMessages) {
     EXPECT_LT(request.ByteSizeLong(), size_t{1200} << 10);
   }
   EXPECT_EQ(packets, 640);
-  EXPECT_TRUE(Contains(out(), R"({"time":"2023-11-14T22:13:20.123456789Z","length":24,"ruling":{)"))
+  EXPECT_TRUE(Contains(out(), R"({"time":"2023-11-14T22:13:20.123456789Z","length":24,)"
+                              R"("connectionState":"CONNECTION_STATE_NEW","ruling":{)"))
       << out().substr(0, 300);
   EXPECT_TRUE(Contains(out(), "{\"summary\":{\"packets\":\"640\",")) << out();
   EXPECT_FALSE(Contains(out(), "TIME"));
@@ -156,13 +207,44 @@ TEST_F(RunPacketsTest, ExplainSaysWhatAndWhy) {
   EXPECT_TRUE(Contains(out(), R"({"ruling":{"action":"ACTION_DROP")")) << out();
   EXPECT_EQ(server_.explain_policy.policy().text(), "default accept;");
   EXPECT_TRUE(server_.explain_policy.all());
-  EXPECT_EQ(server_.explain_policy.packet().headers().icmp_type(), 8u);
+  EXPECT_EQ(server_.explain_policy.names().icmp_type(), "echo");
   EXPECT_EQ(server_.explain_policy.packet().connection_state(), v1::CONNECTION_STATE_RELATED);
 }
 
+TEST_F(RunPacketsTest, ExplainSaysWhatItWasNotTold) {
+  server_.explain = Parse<v1::ExplainPolicyResponse>(R"pb(
+    ruling { action: ACTION_DROP scope: SCOPE_PACKET reason: "rule 2, line 2" rule: 2 }
+    considered {
+      rule: 1
+      text: "from group inside to any accept;"
+      line: 1
+      mismatches: "input group (none) is not inside; it was not told"
+      hinges_on: PACKET_FACT_INPUT_GROUP
+    }
+    considered {
+      rule: 2
+      text: "from any to any state new reject;"
+      line: 2
+      matches: true
+      hinges_on: PACKET_FACT_CONNECTION_STATE
+    })pb");
+  EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.2", "tcp", "80"}), 0);
+  EXPECT_TRUE(Contains(out(),
+                       "drop: rule 2, line 2\n"
+                       "not certain: rules look at what was not told: "
+                       "input group (--in-group), connection state (--state)\n"))
+      << out();
+  EXPECT_TRUE(Contains(out(), "it looks at what was not told: connection state (--state)\n"));
+  EXPECT_EQ(server_.explain_policy.not_told_size(), 6);
+  EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.2", "tcp", "80", "--in-group", "",
+                 "--out-group", "x", "--state", "new", "--src-port", "1", "--flags", "syn"}),
+            0);
+  EXPECT_EQ(server_.explain_policy.not_told_size(), 1);
+}
+
 TEST_F(RunPacketsTest, ExplainSaysWhatIsWrong) {
-  EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "nowhere"}), 1);
-  EXPECT_TRUE(Contains(err(), "'nowhere' is no address")) << err();
+  EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.256"}), 1);
+  EXPECT_TRUE(Contains(err(), "'10.0.0.256' is no address")) << err();
   EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1"}), 2);
   server_.failure = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "names have changed");
   EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.2"}), 1);

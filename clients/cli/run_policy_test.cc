@@ -20,7 +20,7 @@ class RunPolicyTest : public RunTest {
         rules: 7
         reverts_in { seconds: 30 }
       }
-      policies { version: 2 source: "other.policy" author: "alice@desk" }
+      policies { version: 2 source: "other.policy" author: "alice@desk" unconfirmed: true }
       policies { source: "built-in" })pb");
     server_.versions[1] = Parse<v1::Policy>("version: 1 text: 'default reject;\\n'");
     server_.versions[2] = Parse<v1::Policy>(
@@ -60,14 +60,16 @@ TEST_F(RunPolicyTest, AColleaguesPolicyIsNotOverwritten) {
 TEST_F(RunPolicyTest, Rollback) {
   server_.rollback = Parse<v1::RollbackPolicyResponse>(
       "previous { version: 3 source: 'my.policy' } "
-      "current { version: 4 source: 'other.policy' text: 'from any;' } "
+      "current { version: 4 source: 'other.policy' text: 'from any;' } restored_version: 2 "
       "warnings { line: 1 column: 6 length: 3 message: 'hardly meant' }");
   EXPECT_EQ(Ctl({"policy", "rollback", "2", "--if-version=3"}), 0);
   EXPECT_EQ(server_.rollback_policy.version(), 2u);
   EXPECT_EQ(server_.rollback_policy.if_version(), 3u);
   EXPECT_EQ(server_.rollback_policy.author(), "me@here");
   EXPECT_TRUE(Contains(out(), "hardly meant")) << out();
-  EXPECT_TRUE(Contains(out(), "was version 3 (my.policy, 0 rules)\nnow version 4 (")) << out();
+  EXPECT_TRUE(
+      Contains(out(), "version 2 again\nwas version 3 (my.policy, 0 rules)\nnow version 4 ("))
+      << out();
   EXPECT_EQ(Ctl({"policy", "rollback", "-o", "json"}), 0);
   EXPECT_FALSE(server_.rollback_policy.has_version());
   EXPECT_TRUE(Contains(out(), "\"previous\":{\"version\":\"3\"")) << out();
@@ -88,7 +90,7 @@ TEST_F(RunPolicyTest, History) {
   EXPECT_EQ(out(),
             "VERSION  APPLIED       BY          RULES  FROM          STATE\n"
             "      3  -             me@here         7  my.policy     now, reverts in 30s\n"
-            "      2  -             alice@desk      0  other.policy\n"
+            "      2  -             alice@desk      0  other.policy  not confirmed\n"
             "      0  -             -               0  built-in\n");
   EXPECT_EQ(Ctl({"policy", "history", "-o", "json"}), 0);
   EXPECT_TRUE(Contains(out(), "\"author\":\"alice@desk\"")) << out();
@@ -101,6 +103,20 @@ TEST_F(RunPolicyTest, ShowsAnEarlierVersion) {
   EXPECT_EQ(Ctl({"policy", "show", "2"}), 0);
   EXPECT_EQ(out(), "# version 2 (, 0 rules)\n# includes lists/a\ndefault reject;\n");
   EXPECT_EQ(Ctl({"policy", "show", "9"}), 1);
+}
+
+// What others wrote must not pass for what the server says, or hide a rule.
+TEST_F(RunPolicyTest, ATerminalIsShownWhatDoesNotShow) {
+  server_.versions[2].set_text("# \u202egnp\x1b[2K\ndefault\treject;\n");
+  EXPECT_EQ(Ctl({"policy", "show", "2"}), 0);
+  EXPECT_EQ(out(), "# \u202egnp\x1b[2K\ndefault\treject;\n");
+  EXPECT_EQ(Ctl({"policy", "diff", "1", "2"}), 1);
+  EXPECT_TRUE(Contains(out(), "+# \u202egnp\x1b[2K\n+default\treject;\n")) << out();
+  context_.terminal = true;
+  EXPECT_EQ(Ctl({"policy", "show", "2"}), 0);
+  EXPECT_TRUE(Contains(out(), "# \\xe2\\x80\\xaegnp\\x1b[2K\ndefault\treject;\n")) << out();
+  EXPECT_EQ(Ctl({"policy", "diff", "1", "2"}), 1);
+  EXPECT_TRUE(Contains(out(), "+# \\xe2\\x80\\xaegnp\\x1b[2K\n+default\treject;\n")) << out();
 }
 
 TEST_F(RunPolicyTest, DiffOfTheLastChange) {

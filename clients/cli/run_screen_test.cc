@@ -98,7 +98,7 @@ TEST_F(RunScreenTest, PassesOverWhatIsGone) {
   EXPECT_EQ(Say("accept 4\naccept\naccept 1\n"), 0) << err();
   EXPECT_EQ(Verdicts(), (Words{"14 ACCEPT", "13 ACCEPT"}));
   EXPECT_TRUE(Contains(out(), "-- 1: gone, its time ran out --")) << out();
-  EXPECT_TRUE(Contains(out(), "-- 2: could not be carried out: no? --")) << out();
+  EXPECT_TRUE(Contains(out(), "-- 2: could not be carried out: no\\x0a --")) << out();
 }
 
 TEST_F(RunScreenTest, APacketPresentedAgainKeepsItsNumber) {

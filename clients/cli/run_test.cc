@@ -10,6 +10,7 @@
 
 #include "clients/cli/run_fixture.h"
 #include "sluice/v1/command.pb.h"
+#include "sluice/v1/status.pb.h"
 
 namespace sluice::cli {
 namespace {
@@ -45,13 +46,33 @@ TEST_F(RunTest, CacheListsAndClears) {
       scope: SCOPE_SOURCE
       source: "\xc0\x00\x02\x09"
       expires_in { seconds: 41 nanos: 500000000 }
+      input_interface: "lan"
+      input_ifindex: 3
+    }
+    verdicts {
+      action: ACTION_ACCEPT
+      scope: SCOPE_PEER
+      source: "\xc0\x00\x02\x09"
+      destination: "\xc6\x33\x64\x07"
+      protocol: 1
+      icmp_type: 8
+      icmp_code: 0
+      expires_in { seconds: 60 }
+      input_interface: "lan"
+      input_ifindex: 3
+      output_ifindex: 9
+      zone: 7
     })pb"));
   EXPECT_EQ(Ctl({"cache", "gw1"}), 0);
   EXPECT_EQ(
       out(),
-      "ACTION  SCOPE       PROTOCOL  SOURCE           DESTINATION       EXPIRES  TELLS\n"
-      "accept  connection  tcp       192.0.2.1:40000  198.51.100.7:443        -  -\n"
-      "drop    source      -         192.0.2.9        -                     42s  tcp_reset\n");
+      "ACTION  SCOPE       PROTOCOL  SOURCE           DESTINATION       IN>OUT  ZONE  EXPIRES  "
+      "TELLS\n"
+      "accept  connection  tcp       192.0.2.1:40000  198.51.100.7:443  -          0        -  -\n"
+      "drop    source      -         192.0.2.9        -                 lan>*      0      42s  "
+      "tcp_reset\n"
+      "accept  peer        icmp 8/0  192.0.2.9        198.51.100.7      lan>#9     7    1m00s  "
+      "-\n");
   EXPECT_EQ(server_.list_remembered.gateway(), "gw1");
   EXPECT_EQ(server_.list_remembered.limit(), 0u);
   EXPECT_EQ(Ctl({"cache", "gw1", "list", "-n", "5", "-o", "json"}), 0);
@@ -184,9 +205,11 @@ TEST_F(RunTest, TheGatewaysErrnoIsShown) {
   error.set_number(1);
   error.set_name("EPERM");
   error.set_text("Operation not permitted");
+  v1::StatusDetails details;
+  details.add_details()->PackFrom(error);
   server_.failure =
       grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "the table could not be made; run as root",
-                   error.SerializeAsString());
+                   details.SerializeAsString());
   EXPECT_EQ(Ctl({"mode", "gw1", "on"}), 1);
   EXPECT_EQ(err(),
             "sluicectl: gw1: the table could not be made; run as root\n"
@@ -250,6 +273,10 @@ TEST_F(RunTest, Stat) {
   EXPECT_EQ(Ctl({"stat", "gw1", "-o", "json"}), 0);
   EXPECT_TRUE(Contains(out(), R"("stale":{"dropped":"1","accepted":"0"})")) << out();
   EXPECT_TRUE(Contains(out(), R"("tableFull":null)") || !Contains(out(), "tableFull")) << out();
+  server_.stats.mutable_time()->set_seconds(-900'000'000'000);  // JSON begins with year 1
+  EXPECT_EQ(Ctl({"stat", "gw1", "-o", "json"}), 1);
+  EXPECT_EQ(out(), "");
+  EXPECT_TRUE(Contains(err(), "GatewayStats: not representable as JSON")) << err();
 }
 
 TEST_F(RunTest, PolicyCheck) {

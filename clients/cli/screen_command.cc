@@ -10,6 +10,7 @@
 
 #include "clients/cli/text.h"
 #include "clients/cli/words.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -22,7 +23,7 @@ constexpr double kLongestHold = 60;
 
 absl::Status NotUnderstood(const std::string& word, const char* expected) {
   return absl::InvalidArgumentError(
-      absl::StrCat("'", Printable(word), "' is not understood; ", expected));
+      absl::StrCat("'", OneLine(word), "' is not understood; ", expected));
 }
 
 // "all", or a number as packets are listed with.
@@ -101,7 +102,7 @@ absl::StatusOr<ScreenCommand> ParseScreenCommand(std::string_view line) {
   }
   if (at < words.size() && words[at] == "because") {
     words.erase(words.begin(), words.begin() + static_cast<long>(at) + 1);
-    command.verdict.set_reason(absl::StrJoin(words, " "));
+    command.verdict.set_reason(ToUtf8(absl::StrJoin(words, " ")));
     return command;
   }
   if (at < words.size()) return NotUnderstood(words[at], "only because may follow here");

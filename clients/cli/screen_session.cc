@@ -8,6 +8,7 @@
 #include "clients/cli/observe_rows.h"
 #include "clients/cli/text.h"
 #include "clients/cli/words.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -207,7 +208,7 @@ void ScreenSession::Forget(uint64_t transaction_id, const std::string& why) {
 }
 
 void ScreenSession::NotCarriedOut(const v1::VerdictErrors::Entry& error) {
-  const std::string why = absl::StrCat("could not be carried out: ", Printable(error.text()));
+  const std::string why = absl::StrCat("could not be carried out: ", OneLine(error.text()));
   for (const Decided& decided : decided_) {
     if (decided.transaction_id == error.transaction_id()) Remark(decided.number, why);
   }

@@ -5,10 +5,12 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <stop_token>
 
 #include "clients/cli/line_reader.h"
 #include "clients/cli/screen_session.h"
 #include "clients/cli/verb.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -52,7 +54,7 @@ absl::Status Obey(const Options& options, LineReader& lines, ScreenSession& sess
           absl::StrCat(options.script, ":", number, ": ", command.status().message()));
     }
     if (!command.ok()) {
-      *context.err << "sluicectl: " << std::string(command.status().message()) << '\n';
+      *context.err << "sluicectl: " << SafeLines(std::string(command.status().message())) << '\n';
     } else if (command->kind == Kind::kHelp) {
       *context.err << kScreenHelp << '\n';
     } else if (command->kind == Kind::kQuit ||
@@ -71,9 +73,11 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   }
   if (absl::Status status = connection.Connect(); !status.ok()) return status;
   LineReader lines(input.fd());
+  // Before anything is printed: who sees a packet may stop us.
+  const std::stop_token stop = context.until_interrupt();
   ScreenSession session(connection, context, options.gateway, HoldSeconds(options.hold),
                         [&lines] { lines.Stop(); });
-  const std::stop_callback interrupted(context.until_interrupt(), [&lines, &session] {
+  const std::stop_callback interrupted(stop, [&lines, &session] {
     session.Stop();
     lines.Stop();
   });

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "clients/cli/json.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 #include "clients/cli/verb.h"
@@ -41,7 +41,7 @@ absl::Status Run(const std::string& output, Context& context, Connection& connec
   if (output == "table") {
     PrintTable(usage, context);
   } else {
-    *context.out << ToJson(usage, JsonFields::kAll) << '\n';
+    PrintJson(usage, JsonFields::kAll, context);
   }
   return absl::OkStatus();
 }

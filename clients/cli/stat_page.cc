@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "clients/cli/table.h"
 #include "clients/cli/text.h"
 #include "clients/cli/words.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -24,7 +26,7 @@ Cell Bad(uint64_t count, Color color = Color::kRed) {
 }
 
 void PrintTitle(const v1::GatewayStats& stats, bool color, std::ostream& out) {
-  out << Colored(Printable(stats.gateway()), Color::kBold, color) << ": mode "
+  out << Colored(OneLine(stats.gateway()), Color::kBold, color) << ": mode "
       << ModeWord(stats.mode());
   if (stats.has_mode_reverts_in()) {
     out << Colored(" (reverts in " + FormatTimeLeft(stats.mode_reverts_in()) + " unless confirmed)",
@@ -100,7 +102,7 @@ void PrintCauses(const v1::QueueStats& sum, bool color, std::ostream& out) {
 // Label, then name and count by turns.
 struct Fact {
   const char* name;
-  uint64_t count;
+  std::optional<uint64_t> count;  // Nothing: it cannot be known.
   bool bad;
 };
 
@@ -109,8 +111,9 @@ void PrintFacts(const char* label, const std::vector<Fact>& facts, bool color, s
   line.resize(17, ' ');
   const char* separator = "";
   for (const Fact& fact : facts) {
-    const std::string text = std::string(fact.name) + " " + std::to_string(fact.count);
-    line += separator + (fact.bad && fact.count ? Colored(text, Color::kRed, color) : text);
+    const std::string text = std::string(fact.name) + " " +
+                             (fact.count ? std::to_string(*fact.count) : std::string("unknown"));
+    line += separator + (fact.bad && fact.count != 0 ? Colored(text, Color::kRed, color) : text);
     separator = ", ";
   }
   out << line << '\n';
@@ -126,25 +129,39 @@ void PrintRemembered(const v1::RememberedStats& remembered, bool color, std::ost
               {"dropped", dropped, false},
               {"saved", remembered.saved(), false},
               {"cache_full", remembered.cache_full(), true},
+              {"wiped", remembered.wiped(), true},
               {"voided", remembered.voided(), false},
               {"entries", remembered.entries(), false}},
              color, out);
 }
 
+void PrintNotices(const v1::GatewayStats& stats, const v1::QueueStats& sum, bool color,
+                  std::ostream& out) {
+  if (!stats.has_notices()) {
+    return PrintFacts("notices", {{"unnotified", sum.unnotified(), true}}, color, out);
+  }
+  const v1::NoticeStats& notices = stats.notices();
+  std::vector<Fact> facts = {{"told", notices.told(), false},
+                             {"none_due", notices.none_due(), false},
+                             {"no_way_back", notices.no_way_back(), true}};
+  if (notices.has_rate_limited()) facts.push_back({"rate_limited", notices.rate_limited(), true});
+  PrintFacts("notices", facts, color, out);
+}
+
 void PrintRest(const v1::GatewayStats& stats, const v1::QueueStats& sum, bool color,
                std::ostream& out) {
-  // Asked about by the rule, but not by the kernel's queue: nobody listened.
-  const uint64_t queued = sum.numbered() + sum.kernel_queue_full();
-  const uint64_t unheard = stats.asked() > queued ? stats.asked() - queued : 0;
   PrintFacts("kernel",
              {{"asked", stats.asked(), false},
               {"exempted", stats.exempted(), false},
+              {"untracked", stats.untracked(), false},
               {"numbered", sum.numbered(), false},
               {"kernel_queue_full", sum.kernel_queue_full(), true},
               {"receive_overrun", sum.receive_overrun(), true},
-              {"nobody listened", unheard, true}},
+              {"nobody listened", Unheard(stats), true},
+              {"lost", LostByKernel(stats), true}},
              color, out);
   if (stats.has_remembered()) PrintRemembered(stats.remembered(), color, out);
+  PrintNotices(stats, sum, color, out);
   PrintFacts(
       "guard",
       {{"guard_dropped", stats.guard_dropped(), true}, {"hook_lost", stats.hook_lost(), true}},

@@ -17,8 +17,13 @@ v1::GatewayStats Parse(const std::string& text) {
 constexpr char kStats[] = R"pb(
   gateway: "gw1"
   mode: MODE_ON
-  asked: 120
+  asked: 1120
+  asked_before: 1000
+  unheard { dropped: 60 accepted: 2 }
+  unheard_before { dropped: 50 accepted: 2 }
   exempted: 5
+  untracked: 8
+  notices { told: 14 none_due: 3 no_way_back: 2 rate_limited: 9 }
   guard_dropped: 1
   hook_lost: 0
   conntrack_events: 30
@@ -31,6 +36,7 @@ constexpr char kStats[] = R"pb(
     dropped_address: 20
     saved: 30
     cache_full: 2
+    wiped: 4
     voided: 1
     entries: 12
   }
@@ -51,6 +57,7 @@ constexpr char kStats[] = R"pb(
     pending_bytes: 1500
     kernel_queue_full: 4
     numbered: 105
+    kernel {}
     hold_time { count: 95 p50_us: 210 p90_us: 400 p99_us: 1500 max_us: 20000 }
     round_trip { nanos: 300000 }
     decider_connected: true
@@ -88,8 +95,9 @@ mode_off                   0           0
 handed on by verdict: requeued 0, repeated 0
 received 103, all accounted for
 
-kernel           asked 120, exempted 5, numbered 105, kernel_queue_full 4, receive_overrun 0, nobody listened 11
-remembered       hits 1000, accepted 960, dropped 40, saved 30, cache_full 2, voided 1, entries 12
+kernel           asked 1120, exempted 5, untracked 8, numbered 105, kernel_queue_full 4, receive_overrun 0, nobody listened 62, lost 1
+remembered       hits 1000, accepted 960, dropped 40, saved 30, cache_full 2, wiped 4, voided 1, entries 12
+notices          told 14, none_due 3, no_way_back 2, rate_limited 9
 guard            guard_dropped 1, hook_lost 0
 waiting          held 2, asked_again 6, pending_bytes 1500
 shadow           shadow_refused 7
@@ -99,6 +107,21 @@ conntrack        events 30, lost 0, gaps 0
 queue  received  queued  peak  hold p50    p90    p99     max  measured  round trip  connects  decider
     0       103       1     9     210us  400us  1.5ms  20.0ms        95       300us         2  10.0.2.2:7654
 )");
+}
+
+TEST(PrintStatPage, SaysWhatCannotBeKnown) {
+  v1::GatewayStats stats = Parse(kStats);
+  stats.mutable_queues(0)->set_segmented(true);
+  EXPECT_NE(Print(stats).find("nobody listened 62, lost unknown\n"), std::string::npos);
+  stats.clear_unheard();
+  EXPECT_NE(Print(stats).find("nobody listened unknown, lost unknown\n"), std::string::npos);
+}
+
+TEST(PrintStatPage, SaysWhereNobodyIsToldAsTheRulesAreTheOperators) {
+  v1::GatewayStats stats = Parse(kStats);
+  stats.clear_notices();
+  stats.mutable_queues(0)->set_unnotified(6);
+  EXPECT_NE(Print(stats).find("\nnotices          unnotified 6\n"), std::string::npos);
 }
 
 TEST(PrintStatPage, SaysHowLongTheModeStays) {

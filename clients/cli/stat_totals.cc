@@ -71,6 +71,25 @@ ScreenTotals ScreenOf(const v1::QueueStats& queue) {
   return screen;
 }
 
+std::optional<uint64_t> Unheard(const v1::GatewayStats& stats) {
+  if (!stats.has_unheard()) return std::nullopt;
+  return Both(stats.unheard());
+}
+
+std::optional<uint64_t> LostByKernel(const v1::GatewayStats& stats) {
+  if (!stats.has_unheard()) return std::nullopt;
+  uint64_t found = Both(stats.unheard()) - Both(stats.unheard_before());
+  const bool let_pass = stats.unheard().accepted() > stats.unheard_before().accepted();
+  for (const v1::QueueStats& queue : stats.queues()) {
+    if (queue.segmented() || queue.requeued() > 0 || !queue.has_kernel()) return std::nullopt;
+    if (let_pass && queue.numbered() > queue.received()) return std::nullopt;
+    found += queue.numbered() + queue.kernel_queue_full();
+  }
+  const uint64_t handed = stats.asked() - stats.asked_before();
+  // The queues are read last, and may have more by then.
+  return handed > found ? handed - found : 0;
+}
+
 uint64_t AccountedFor(const v1::QueueStats& queue) {
   uint64_t sum = queue.requeued() + queue.repeated_hook() + queue.pending();
   for (const CauseTotals& cause : CausesOf(queue)) sum += cause.dropped + cause.accepted;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "sluice/v1/stats.pb.h"
@@ -36,5 +37,14 @@ ScreenTotals ScreenOf(const v1::QueueStats& queue);
 
 // The right-hand side of the identity of QueueStats: received, if nothing got lost.
 uint64_t AccountedFor(const v1::QueueStats& queue);
+
+// Packets asked about that nobody listened to; nothing where the agent does not keep the rules.
+std::optional<uint64_t> Unheard(const v1::GatewayStats& stats);
+
+// Packets asked about since the agent started, by queues that were listened to, which the kernel
+// neither numbered nor says it dropped. Nothing where that cannot be known: packets were numbered
+// in segments, or again in another queue; or let pass after they had been numbered; or the agent
+// cannot read the kernel's counters.
+std::optional<uint64_t> LostByKernel(const v1::GatewayStats& stats);
 
 }  // namespace sluice::cli

@@ -73,5 +73,58 @@ TEST(Sum, OfNoQueuesIsNothing) {
   EXPECT_EQ(ScreenOf(Sum({})).packets, 0u);
 }
 
+// 100 were asked about since the agent began, 20 of them while nobody listened.
+v1::GatewayStats Gateway() {
+  v1::GatewayStats stats;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"pb(
+        asked: 1100
+        asked_before: 1000
+        unheard { dropped: 70 accepted: 5 }
+        unheard_before { dropped: 50 accepted: 5 }
+        queues {
+          received: 38
+          numbered: 40
+          kernel_queue_full: 5
+          kernel {}
+        }
+        queues {
+          received: 30
+          numbered: 30
+          kernel {}
+        }
+      )pb",
+      &stats));
+  return stats;
+}
+
+TEST(Unheard, IsWhatTheTableCounted) {
+  EXPECT_EQ(Unheard(Gateway()), 75u);
+  EXPECT_EQ(Unheard(v1::GatewayStats()), std::nullopt);
+}
+
+TEST(LostByKernel, IsWhatNoCounterHas) {
+  v1::GatewayStats stats = Gateway();
+  EXPECT_EQ(LostByKernel(stats), 5u);
+  stats.set_asked(1095);
+  EXPECT_EQ(LostByKernel(stats), 0u);
+  stats.set_asked(1090);  // Read before the queues.
+  EXPECT_EQ(LostByKernel(stats), 0u);
+}
+
+TEST(LostByKernel, IsUnknownWhereCountersSayDifferentThings) {
+  const auto with = [](auto&& change) {
+    v1::GatewayStats stats = Gateway();
+    change(stats);
+    return LostByKernel(stats);
+  };
+  EXPECT_EQ(with([](auto& stats) { stats.clear_unheard(); }), std::nullopt);
+  EXPECT_EQ(with([](auto& stats) { stats.mutable_queues(1)->set_segmented(true); }), std::nullopt);
+  EXPECT_EQ(with([](auto& stats) { stats.mutable_queues(0)->set_requeued(1); }), std::nullopt);
+  EXPECT_EQ(with([](auto& stats) { stats.mutable_queues(0)->clear_kernel(); }), std::nullopt);
+  // Let pass, but perhaps numbered before.
+  EXPECT_EQ(with([](auto& stats) { stats.mutable_unheard()->set_accepted(6); }), std::nullopt);
+}
+
 }  // namespace
 }  // namespace sluice::cli

@@ -6,7 +6,7 @@
 #include <optional>
 #include <sstream>
 
-#include "clients/cli/json.h"
+#include "clients/cli/print_json.h"
 #include "clients/cli/stat_page.h"
 #include "clients/cli/verb.h"
 
@@ -36,7 +36,7 @@ std::optional<double> Seconds(const std::string& text) {
 void Print(const Options& options, const v1::GatewayStats& stats, const v1::GatewayStats* before,
            Context& context) {
   if (options.output == "json") {
-    *context.out << ToJson(stats, JsonFields::kAll) << '\n';
+    PrintJson(stats, JsonFields::kAll, context);
   } else if (context.terminal && options.watch) {
     // In one piece, so that the screen does not flicker: home, the page, and clear what is below.
     std::ostringstream page;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "clients/cli/text.h"
+#include "proto/text/text.h"
 
 namespace sluice::cli {
 namespace {
@@ -40,7 +41,7 @@ Table::Table(std::vector<Column> columns, std::ostream* out, bool color, size_t 
 
 void Table::Row(std::vector<Cell> cells) {
   cells.erase(cells.begin() + std::min(cells.size(), columns_.size()), cells.end());
-  for (Cell& cell : cells) cell.text = Printable(cell.text);
+  for (Cell& cell : cells) cell.text = OneLine(cell.text);
   Widen(cells);
   if (held_ == 0) {
     Flush();
@@ -53,7 +54,7 @@ void Table::Row(std::vector<Cell> cells) {
 
 void Table::Line(const Cell& cell) {
   Flush();
-  *out_ << Colored(Printable(cell.text), cell.color, color_) << '\n';
+  *out_ << Colored(OneLine(cell.text), cell.color, color_) << '\n';
 }
 
 void Table::Flush() {

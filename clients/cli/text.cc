@@ -7,19 +7,6 @@
 
 namespace sluice::cli {
 
-std::string Printable(std::string_view text) {
-  std::string safe(text);
-  for (size_t i = 0; i < safe.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(safe[i]);
-    if (byte < 0x20 || byte == 0x7f) safe[i] = '?';
-    // U+0080 to U+009F: terminals take them for controls too.
-    if (byte == 0xc2 && i + 1 < safe.size() && static_cast<unsigned char>(safe[i + 1]) < 0xa0) {
-      safe.replace(i, 2, "?");
-    }
-  }
-  return safe;
-}
-
 size_t DisplayWidth(std::string_view text) {
   // All bytes but UTF-8's continuations.
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });

@@ -10,10 +10,6 @@
 
 namespace sluice::cli {
 
-// Safe to show on a terminal: control characters, escapes among them, become '?'. Reasons and
-// interface names come from other machines.
-std::string Printable(std::string_view text);
-
 // How many columns of a terminal it takes; every character is taken for one.
 size_t DisplayWidth(std::string_view text);
 

@@ -11,12 +11,6 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::system_clock;
 
-TEST(Printable, LeavesNoWayToTheTerminal) {
-  EXPECT_EQ(Printable("rule 3\x1b[2J\n"), "rule 3?[2J?");
-  EXPECT_EQ(Printable("a\xc2\x9bz"), "a?z");
-  EXPECT_EQ(Printable("Zürich \t"), "Zürich ?");
-}
-
 TEST(DisplayWidth, CountsCharacters) {
   EXPECT_EQ(DisplayWidth("Zürich"), 6u);
   EXPECT_EQ(DisplayWidth(""), 0u);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/text/text.h"
+
 namespace sluice::cli {
 
 void SetExamples(CLI::App& app, const std::vector<Example>& examples, std::string notes) {
@@ -25,7 +27,17 @@ void SetExamples(CLI::App& app, const std::vector<Example>& examples, std::strin
 void AddGatewayArgument(CLI::App& verb, std::string* gateway) {
   verb.add_option("GATEWAY", *gateway, "Name of the gateway, as `sluicectl gateways` lists it")
       ->required()
+      ->transform(AsUtf8())
       ->option_text(" ");
+}
+
+CLI::Validator AsUtf8() {
+  return CLI::Validator(
+      [](std::string& text) {
+        text = ToUtf8(text);
+        return std::string();
+      },
+      "");
 }
 
 std::string NotOneOf(const std::string& text, const std::vector<std::string>& words) {

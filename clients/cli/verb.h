@@ -44,6 +44,9 @@ void SetExamples(CLI::App& app, const std::vector<Example>& examples, std::strin
 // The positional argument GATEWAY, needed.
 void AddGatewayArgument(CLI::App& verb, std::string* gateway);
 
+// What becomes a string of the wire, which must be UTF-8; for CLI::Option::transform.
+CLI::Validator AsUtf8();
+
 // -o, one of `choices` (the first is the default).
 void AddOutputOption(CLI::App& verb, std::string* output,
                      const std::vector<std::string>& choices = {"table", "json"});

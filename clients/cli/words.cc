@@ -104,10 +104,20 @@ std::string TcpFlagsWord(uint32_t flags) {
   return absl::StrJoin(set, ",");
 }
 
+std::string StateWord(v1::ConnectionState state) {
+  if (state == v1::CONNECTION_STATE_UNSPECIFIED) return "unknown";
+  return Word(v1::ConnectionState_descriptor(), state, "CONNECTION_STATE_");
+}
+
 std::vector<std::string> ModeWords() { return Words(v1::Mode_descriptor(), "MODE_"); }
 std::vector<std::string> CauseWords() { return Words(v1::Cause_descriptor(), "CAUSE_"); }
 std::vector<std::string> EventTypeWords() {
   return Words(v1::EventType_descriptor(), "EVENT_TYPE_");
+}
+std::vector<std::string> StateWords() {
+  std::vector<std::string> words = Words(v1::ConnectionState_descriptor(), "CONNECTION_STATE_");
+  words.emplace_back("unknown");
+  return words;
 }
 std::vector<std::string> ActionWords() { return {"accept", "drop"}; }
 
@@ -137,6 +147,11 @@ std::optional<v1::Cause> ParseCause(std::string_view word) {
 
 std::optional<v1::EventType> ParseEventType(std::string_view word) {
   return Parse<v1::EventType>(v1::EventType_descriptor(), word, "EVENT_TYPE_");
+}
+
+std::optional<v1::ConnectionState> ParseState(std::string_view word) {
+  if (Normal(word) == "unknown") return v1::CONNECTION_STATE_UNSPECIFIED;
+  return Parse<v1::ConnectionState>(v1::ConnectionState_descriptor(), word, "CONNECTION_STATE_");
 }
 
 std::optional<uint32_t> ParseProtocol(std::string_view word) {

@@ -28,12 +28,15 @@ std::string TcpStateWord(uint32_t state);
 std::string ProtocolWord(uint32_t protocol);
 // "SYN,ACK"; "" for none.
 std::string TcpFlagsWord(uint32_t flags);
+// As in policies; "unknown" where it is not known.
+std::string StateWord(v1::ConnectionState state);
 
 // What may be typed for each, for help, completion and errors.
 std::vector<std::string> ModeWords();
 std::vector<std::string> CauseWords();
 std::vector<std::string> EventTypeWords();
 std::vector<std::string> ProtocolWords();
+std::vector<std::string> StateWords();
 // Only what a filter can ask for.
 std::vector<std::string> ActionWords();
 
@@ -44,6 +47,7 @@ std::optional<v1::Action> ParseAction(std::string_view word);
 std::optional<v1::Notify> ParseNotify(std::string_view word);
 std::optional<v1::Cause> ParseCause(std::string_view word);
 std::optional<v1::EventType> ParseEventType(std::string_view word);
+std::optional<v1::ConnectionState> ParseState(std::string_view word);
 // A name or a number from 0 to 255.
 std::optional<uint32_t> ParseProtocol(std::string_view word);
 

@@ -9,10 +9,11 @@
 #include <fstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "clients/cli/addresses.h"
-#include "clients/loadgen/descriptors.h"
 #include "clients/loadgen/load.h"
+#include "third_party/daemon/open_files.h"
 
 namespace sluice::loadgen {
 namespace {
@@ -102,7 +103,9 @@ int Run(Flags& flags) {
   flags.load.server = cli::ServerTarget(flags.server);
   flags.load.phase =
       std::chrono::nanoseconds(static_cast<int64_t>(std::llround(flags.seconds * 1e9)));
-  if (const absl::Status allowed = RaiseDescriptorLimit(DescriptorsFor(flags.load.agents));
+  const std::string who = absl::StrCat(flags.load.agents, " agents");
+  // Three connections each, and what else this program has open.
+  if (const absl::Status allowed = RaiseOpenFiles(uint64_t{flags.load.agents} * 3 + 64, who);
       !allowed.ok()) {
     std::fprintf(stderr, "sluice-loadgen: %s\n", std::string(allowed.message()).c_str());
     return kFailed;

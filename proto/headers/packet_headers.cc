@@ -19,10 +19,7 @@ enum Protocol : uint8_t {
   kIcmpV6 = 58,
   kDestinationOptions = 60,
   kSctp = 132,
-  kMobility = 135,
   kUdpLite = 136,
-  kHip = 139,
-  kShim6 = 140,
 };
 
 uint16_t Word(const uint8_t* bytes) { return static_cast<uint16_t>(bytes[0] << 8 | bytes[1]); }
@@ -108,6 +105,32 @@ Parsed ParseTransport(const Reader& reader, size_t offset, PacketHeaders& header
   return Parsed::kPacket;
 }
 
+// Where the final destination of an IPv4 packet with this header is: the last stop of a source
+// route (RFC 791) that has some left, else the header's own. 0: the options make no sense.
+size_t FinalDestination(std::span<const uint8_t> header) {
+  constexpr size_t kDestination = 16;
+  enum Option : uint8_t { kEnd = 0, kNothing = 1, kLooseRoute = 131, kStrictRoute = 137 };
+  for (size_t offset = 20; offset < header.size() && header[offset] != kEnd;) {
+    if (header[offset] == kNothing) {
+      ++offset;
+      continue;
+    }
+    const size_t left = header.size() - offset;
+    const size_t size = left < 2 ? 0 : header[offset + 1];
+    if (size < 2 || size > left) return 0;
+    if (header[offset] == kLooseRoute || header[offset] == kStrictRoute) {
+      if (size < 3) return 0;
+      // Counted from 1; beyond the end no stops are left. Whole addresses come before the end.
+      const size_t next = header[offset + 2];
+      if (next > size) return kDestination;
+      if (next < 4 || next % 4 != 0 || size % 4 != 3) return 0;
+      return offset + size - 4;
+    }
+    offset += size;
+  }
+  return kDestination;
+}
+
 Parsed ParseIpV4(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
   switch (reader.Look(0, 20)) {
     case Part::kMissing:
@@ -131,27 +154,16 @@ Parsed ParseIpV4(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
   headers.traffic_class = bytes[1];
   headers.hop_limit = bytes[8];
   headers.protocol = bytes[9];
+  headers.has_ip = headers.has_fragment = headers.has_protocol = true;
   headers.more_fragments = (bytes[6] & 0x20) != 0;
   headers.fragment_offset = static_cast<uint16_t>((Word(bytes + 6) & 0x1fff) * 8);
   layout.length = reader.length();
   layout.transport = header;
-  return ParseTransport(reader, header, headers);
-}
-
-bool IsExtension(uint8_t next) {
-  switch (next) {
-    case kHopByHop:
-    case kRouting:
-    case kFragment:
-    case kAuthentication:
-    case kDestinationOptions:
-    case kMobility:
-    case kHip:
-    case kShim6:
-      return true;
-    default:
-      return false;
+  layout.original_source = 12;
+  if (reader.Look(0, header) == Part::kThere) {
+    layout.final_destination = FinalDestination({bytes, header});
   }
+  return ParseTransport(reader, header, headers);
 }
 
 // Where the final destination of a packet with this routing header is.
@@ -161,6 +173,25 @@ size_t FinalDestination(const uint8_t* routing, size_t offset, size_t size, size
   // The home address (RFC 6275), and the last segment, which is listed first (RFC 8754).
   const bool known = routing[2] == kMobileIpV6 || routing[2] == kSegmentRouting;
   return known && size >= 24 ? offset + 8 : 0;
+}
+
+// Where the source of a packet with these destination options is: the home address of a mobile node
+// (RFC 6275), else `source`.
+size_t OriginalSource(std::span<const uint8_t> options, size_t offset, size_t source) {
+  enum Option : uint8_t { kPad1 = 0, kHomeAddress = 201 };
+  size_t at = 2;
+  while (at + 2 <= options.size()) {
+    if (options[at] == kPad1) {
+      ++at;
+      continue;
+    }
+    const size_t size = size_t{options[at + 1]} + 2;
+    if (options[at] == kHomeAddress && size == 18 && at + size <= options.size()) {
+      return offset + at + 2;
+    }
+    at += size;
+  }
+  return source;
 }
 
 Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
@@ -185,12 +216,13 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
   std::memcpy(headers.destination, bytes + 24, 16);
   headers.traffic_class = static_cast<uint8_t>(bytes[0] << 4 | bytes[1] >> 4);
   headers.hop_limit = bytes[7];
+  headers.has_ip = true;
   uint8_t next = bytes[6];
   size_t offset = 40;
+  layout.original_source = 8;
   layout.final_destination = 24;
   // Every turn takes at least 8 bytes, so the chain ends with the packet.
-  while (IsExtension(next) && headers.fragment_offset == 0) {
-    headers.protocol = next;
+  while (IsWalkedExtension(next, offset == 40) && headers.fragment_offset == 0) {
     switch (reader.Look(offset, 8)) {
       case Part::kMissing:
         return Parsed::kMalformed;
@@ -204,6 +236,7 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
     size_t size = 8;
     if (next == kFragment) {
       headers.fragment_offset = Word(extension + 2) & 0xfff8;
+      // Another fragment header may follow, so neither is known before the chain ends.
       headers.more_fragments = (extension[3] & 1) != 0;
     } else if (next == kAuthentication) {
       size = (extension[1] + size_t{2}) * 4;  // RFC 4302: in 4-byte units, less 2
@@ -215,16 +248,36 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
       layout.final_destination =
           FinalDestination(extension, offset, size, layout.final_destination);
     }
+    if (next == kDestinationOptions && reader.Look(offset, size) == Part::kThere) {
+      layout.original_source = OriginalSource({extension, size}, offset, layout.original_source);
+    }
     next = extension[0];
     offset += size;
   }
-  headers.protocol = next;
+  headers.has_fragment = true;
+  // What a later fragment says of an extension header that is in the first one says no more.
+  headers.has_protocol = !IsWalkedExtension(next, offset == 40);
+  if (headers.has_protocol) headers.protocol = next;
   layout.length = reader.length();
   layout.transport = offset;
   return ParseTransport(reader, offset, headers);
 }
 
 }  // namespace
+
+bool IsWalkedExtension(uint8_t next, bool first) {
+  switch (next) {
+    case kHopByHop:
+      return first;
+    case kRouting:
+    case kFragment:
+    case kAuthentication:
+    case kDestinationOptions:
+      return true;
+    default:
+      return false;
+  }
+}
 
 Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t original_length,
                     PacketHeaders& headers) {
@@ -250,11 +303,19 @@ Parsed ParseHeaders(v1::Family family, std::span<const uint8_t> copied, size_t o
 
 void FillHeaders(const PacketHeaders& headers, v1::Headers& message) {
   message.Clear();
-  const size_t size = headers.family == v1::FAMILY_IPV6 ? 16 : 4;
-  // In place: set_source would make a string of its own first.
-  message.mutable_source()->assign(reinterpret_cast<const char*>(headers.source), size);
-  message.mutable_destination()->assign(reinterpret_cast<const char*>(headers.destination), size);
-  message.set_protocol(headers.protocol);
+  if (headers.has_ip) {
+    const size_t size = headers.family == v1::FAMILY_IPV6 ? 16 : 4;
+    // In place: set_source would make a string of its own first.
+    message.mutable_source()->assign(reinterpret_cast<const char*>(headers.source), size);
+    message.mutable_destination()->assign(reinterpret_cast<const char*>(headers.destination), size);
+    message.set_hop_limit(headers.hop_limit);
+    message.set_traffic_class(headers.traffic_class);
+  }
+  if (headers.has_protocol) message.set_protocol(headers.protocol);
+  if (headers.has_fragment) {
+    message.set_fragment_offset(headers.fragment_offset);
+    message.set_more_fragments(headers.more_fragments);
+  }
   if (headers.has_ports) {
     message.set_source_port(headers.source_port);
     message.set_destination_port(headers.destination_port);
@@ -265,10 +326,6 @@ void FillHeaders(const PacketHeaders& headers, v1::Headers& message) {
     message.set_icmp_code(headers.icmp_code);
     if (headers.has_icmp_id) message.set_icmp_id(headers.icmp_id);
   }
-  message.set_fragment_offset(headers.fragment_offset);
-  message.set_more_fragments(headers.more_fragments);
-  message.set_hop_limit(headers.hop_limit);
-  message.set_traffic_class(headers.traffic_class);
   message.set_cut_short(headers.cut_short);
 }
 

@@ -10,23 +10,27 @@ namespace sluice {
 
 // What Sluice reads in a packet's headers: the meaning of v1::Headers, the same for an agent that
 // reads a live packet and a server that reads a recorded one. Plain data of fixed size: the agent
-// keeps it beside every pending packet.
+// keeps it beside every pending packet. What was not read is zero and marked as not known, so that
+// no zero is taken for an address, a protocol or a port.
 struct PacketHeaders {
-  uint8_t source[16] = {};       // the first 4 for IPv4
+  uint8_t source[16] = {};       // the first 4 for IPv4; known if has_ip
   uint8_t destination[16] = {};  // the same
   v1::Family family = v1::FAMILY_UNSPECIFIED;
   uint16_t source_port = 0;
   uint16_t destination_port = 0;
   uint16_t icmp_id = 0;
-  uint16_t fragment_offset = 0;  // bytes into the datagram
-  uint8_t protocol = 0;          // behind any IPv6 extension headers
+  uint16_t fragment_offset = 0;  // bytes into the datagram; known if has_fragment
+  uint8_t protocol = 0;          // behind IPv6 extension headers; known if has_protocol
   uint8_t tcp_flags = 0;
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
-  uint8_t hop_limit = 0;
-  uint8_t traffic_class = 0;
+  uint8_t hop_limit = 0;      // known if has_ip
+  uint8_t traffic_class = 0;  // the same
   bool more_fragments : 1 = false;
-  bool cut_short : 1 = false;  // the copy range ended before the transport header did
+  bool cut_short : 1 = false;  // the copy ended before the transport header did
+  bool has_ip : 1 = false;     // the header of IP was read
+  bool has_fragment : 1 = false;
+  bool has_protocol : 1 = false;
   bool has_ports : 1 = false;
   bool has_icmp : 1 = false;
   bool has_icmp_id : 1 = false;
@@ -41,10 +45,22 @@ enum class Parsed {
 struct PacketLayout {
   size_t length = 0;     // the datagram's own: what is behind it is padding
   size_t transport = 0;  // the transport header
-  // IPv6: the address of the host that will check the checksum, which is not in the network header
-  // while a routing header has segments left. 0: this type of routing header is not known.
+  // The address of the host that will check the checksum, which is not in the network header while
+  // an IPv6 routing header or an IPv4 source route has stops left. 0: the packet does not tell.
   size_t final_destination = 0;
+  // The source address the checksum covers: the network header's, or an IPv6 home address.
+  size_t original_source = 0;
 };
+
+// Copied of each packet at least, so that its headers can be read: the longest IPv4 and TCP headers
+// take 60 bytes each, and 128 are two cache lines. Only contrived IPv6 packets have more.
+inline constexpr size_t kHeaderBytes = 128;
+
+// Whether Linux hosts look behind this IPv6 next header for the transport. Mobility (135), HIP
+// (139) and Shim6 (140) have the form of extension headers (RFC 7045), but to Linux they are
+// protocols. AH is looked behind where the host has a security association, and by netfilter.
+// Hop-by-hop options count only where they follow the IPv6 header itself.
+bool IsWalkedExtension(uint8_t next, bool first);
 
 // Reads the headers of an IPv4 (RFC 791) or IPv6 (RFC 8200) packet. Total: any bytes give an
 // answer and none is read outside `copied`.

@@ -134,6 +134,71 @@ TEST(ParseHeaders, SkipsExtensionHeaders) {
   EXPECT_EQ(headers.destination_port, 80);
 }
 
+TEST(ParseHeaders, TakesForProtocolsWhatLinuxDoes) {
+  for (const uint8_t next : {50, 59, 135, 139, 140, 253, 254}) {
+    const Bytes chain = Bytes{17, 0, 0, 0, 0, 0, 0, 0} + Udp();
+    const auto [parsed, headers] = Parse(v1::FAMILY_IPV6, IpV6(next, chain.size()) + chain);
+    ASSERT_EQ(parsed, Parsed::kPacket);
+    EXPECT_TRUE(headers.has_protocol);
+    EXPECT_EQ(headers.protocol, next);
+    EXPECT_FALSE(headers.has_ports);
+  }
+  // Hop-by-hop options that do not come first are no extension header.
+  const Bytes late = Bytes{0, 0, 0, 0, 0, 0, 0, 0} + Bytes{17, 0, 0, 0, 0, 0, 0, 0} + Udp();
+  EXPECT_EQ(Parse(v1::FAMILY_IPV6, IpV6(60, late.size()) + late).headers.protocol, 0);
+  EXPECT_FALSE(Parse(v1::FAMILY_IPV6, IpV6(60, late.size()) + late).headers.has_ports);
+}
+
+TEST(ParseHeaders, ShowsNothingThatWasCutOff) {
+  const Bytes options = Bytes{60, 0, 0, 0, 0, 0, 0, 0} + Bytes{6, 1, 0, 0, 0, 0, 0, 0};
+  const Bytes six = IpV6(0, 44) + options + Bytes(8) + Tcp();
+  const Bytes four = IpV4(6, 20) + Tcp();
+  for (const Bytes& packet : {four, six}) {
+    const bool ipv4 = packet.size() == four.size();
+    const v1::Family family = ipv4 ? v1::FAMILY_IPV4 : v1::FAMILY_IPV6;
+    for (size_t copied = 0; copied < packet.size(); ++copied) {
+      SCOPED_TRACE(copied);
+      const Bytes cut(packet.begin(), packet.begin() + static_cast<ptrdiff_t>(copied));
+      const auto [parsed, headers] = Parse(family, cut, packet.size());
+      ASSERT_EQ(parsed, Parsed::kPacket);
+      v1::Headers message;
+      FillHeaders(headers, message);
+      const bool has_ip = copied >= (ipv4 ? 20u : 40u);
+      EXPECT_EQ(message.source().empty(), !has_ip);
+      EXPECT_EQ(message.destination().empty(), !has_ip);
+      EXPECT_EQ(message.has_hop_limit(), has_ip);
+      EXPECT_EQ(message.has_traffic_class(), has_ip);
+      const bool has_chain = copied >= (ipv4 ? 20u : 56u);
+      EXPECT_EQ(message.has_protocol(), has_chain);
+      EXPECT_EQ(message.has_fragment_offset(), has_chain);
+      EXPECT_EQ(message.has_more_fragments(), has_chain);
+      EXPECT_FALSE(message.has_destination_port());
+      EXPECT_FALSE(message.has_tcp_flags());
+      EXPECT_TRUE(message.cut_short());
+    }
+  }
+}
+
+TEST(ParseHeaders, DoesNotTakeTheFirstOfTwoFragmentHeadersForTheLast) {
+  const Bytes first{44, 0, 0, 0, 0, 0, 0, 1};
+  const Bytes second{17, 0, 0x05, 0xc8, 0, 0, 0, 1};
+  const Bytes packet = IpV6(44, 24) + first + second + Udp();
+  const Bytes cut(packet.begin(), packet.begin() + 50);
+  EXPECT_TRUE(Parse(v1::FAMILY_IPV6, cut, packet.size()).headers.cut_short);
+  EXPECT_FALSE(Parse(v1::FAMILY_IPV6, cut, packet.size()).headers.has_fragment);
+  const Result whole = Parse(v1::FAMILY_IPV6, packet);
+  EXPECT_TRUE(whole.headers.has_fragment);
+  EXPECT_EQ(whole.headers.fragment_offset, 1480);
+}
+
+TEST(ParseHeaders, DoesNotSayWhatALaterFragmentsTransportIs) {
+  const Bytes fragment{60, 0, 0x05, 0xc8, 0, 0, 0, 1};
+  const auto [parsed, headers] = Parse(v1::FAMILY_IPV6, IpV6(44, 16) + fragment + Bytes(8));
+  ASSERT_EQ(parsed, Parsed::kPacket);
+  EXPECT_EQ(headers.fragment_offset, 1480);
+  EXPECT_FALSE(headers.has_protocol);
+}
+
 TEST(ParseHeaders, KnowsFragments) {
   auto [parsed, headers] = Parse(v1::FAMILY_IPV4, IpV4(17, 8, 0x2000) + Udp());
   ASSERT_EQ(parsed, Parsed::kPacket);

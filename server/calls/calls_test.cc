@@ -22,6 +22,7 @@ namespace {
 struct Fates {
   std::atomic<int> begun{0};
   std::atomic<int> cancelled{0};
+  std::atomic<int> abandoned{0};
   std::atomic<int> done{0};
 };
 
@@ -114,6 +115,15 @@ class CallsTest : public testing::Test {
                   MutexLock lock(mutex_);
                   later_.emplace_back([call] {
                     call->response.mutable_policy()->set_version(call->request.version());
+                    call->Finish(grpc::Status::OK);
+                  });
+                });
+    HandleCalls(queue_.get(), &control_, &v1::ControlService::AsyncService::RequestListGateways,
+                [this](auto* call) {
+                  MutexLock lock(mutex_);
+                  later_.emplace_back([this, call] {
+                    while (!call->Abandoned()) std::this_thread::yield();
+                    ++fates_.abandoned;
                     call->Finish(grpc::Status::OK);
                   });
                 });
@@ -215,6 +225,28 @@ TEST_F(CallsTest, AnswersFromAnotherThread) {
     ASSERT_TRUE(stub->GetPolicy(&context, request, &response).ok());
     EXPECT_EQ(response.policy().version(), i);
   }
+}
+
+TEST_F(CallsTest, TellsWhenNobodyWaitsForAnAnswer) {
+  const auto stub = v1::ControlService::NewStub(Channel());
+  {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+    v1::ListGatewaysResponse response;
+    // The answer and the deadline meet: the caller may hear of either.
+    stub->ListGateways(&context, {}, &response);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListGatewaysResponse response;
+    std::thread impatient([&] { context.TryCancel(); });
+    EXPECT_EQ(stub->ListGateways(&context, {}, &response).error_code(),
+              grpc::StatusCode::CANCELLED);
+    impatient.join();
+  }
+  Stop();
+  MutexLock lock(mutex_);
+  EXPECT_EQ(static_cast<size_t>(fates_.abandoned), later_.size());
 }
 
 TEST_F(CallsTest, EndsEveryCallWhenTheServerIsShutDown) {

@@ -4,19 +4,30 @@
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/support/async_unary_call.h>
 
+#include <atomic>
+#include <chrono>
+
 #include "server/calls/call_queue.h"
+#include "server/calls/reactor.h"
 
 namespace sluice::server {
 
 // A call that is answered once. Deletes itself when it has been finished, which anybody does, and
 // exactly once.
 template <typename Request, typename Response>
-class UnaryCall final : public Completion {
+class UnaryCall final {
  public:
-  explicit UnaryCall(CallQueue* queue) : user_(queue) {}
+  explicit UnaryCall(CallQueue* queue) : user_(queue) {
+    context.AsyncNotifyWhenDone(departed_.Tag());
+  }
 
-  void Finish(const grpc::Status& status) { responder.Finish(response, status, Tag()); }
-  void Complete(bool) override { delete this; }
+  // Nobody waits for the answer any more: the deadline has passed, or the caller cancelled or is
+  // gone. What has been said to have failed must not be done. Any thread, before Finish.
+  bool Abandoned() const {
+    return context.IsCancelled() || context.deadline() <= std::chrono::system_clock::now();
+  }
+
+  void Finish(const grpc::Status& status) { responder.Finish(response, status, finished_.Tag()); }
 
   grpc::ServerContext context;
   Request request;
@@ -24,7 +35,15 @@ class UnaryCall final : public Completion {
   grpc::ServerAsyncResponseWriter<Response> responder{&context};
 
  private:
+  // The end of the call and that of Finish: the later one is the last of it.
+  void Over(bool) {
+    if (under_way_.fetch_sub(1) == 1) delete this;
+  }
+
   CallQueue::User user_;
+  std::atomic<int> under_way_{2};
+  Operation<UnaryCall, &UnaryCall::Over> departed_{this};
+  Operation<UnaryCall, &UnaryCall::Over> finished_{this};
 };
 
 }  // namespace sluice::server

@@ -25,14 +25,40 @@ grpc::Status Busy() {
                       "this server has many policies to look at already; try again later");
 }
 
-// Has the worker do `job` and finishes the call with what comes of it.
+grpc::Status TooLate() {
+  return grpc::Status(StatusCode::DEADLINE_EXCEEDED,
+                      "nobody waited for this call any more; nothing was done");
+}
+
+// Has the worker do `job` and finishes the call with what comes of it. What waited for the worker
+// for longer than its caller did is not done.
 template <typename Call, typename Job>
 void OnWorker(Worker* worker, Call* call, Job job) {
-  if (!worker->Post([call, job = std::move(job)] { call->Finish(job()); })) call->Finish(Busy());
+  const bool posted = worker->Post(
+      [call, job = std::move(job)] { call->Finish(call->Abandoned() ? TooLate() : job()); });
+  if (!posted) call->Finish(Busy());
+}
+
+// The same of what compiles: `job` is done again once the names it wants are known.
+template <typename Call, typename Job>
+void OnCompiler(Compiler* compiler, Call* call, Job job) {
+  compiler->Post({.run =
+                      [call, job = std::move(job)](JobNames* names) {
+                        const grpc::Status status = call->Abandoned() ? TooLate() : job(names);
+                        if (names->wanted.empty()) call->Finish(status);
+                      },
+                  .busy = [call] { call->Finish(Busy()); },
+                  .gone = [call] { return call->Abandoned(); }});
 }
 
 grpc::Status WrongReply() {
   return grpc::Status(StatusCode::INTERNAL, "the gateway answered another question");
+}
+
+template <typename Call>
+PolicyCaller CallerOf(Call* call) {
+  return {.address = PeerAddress(call->context.peer()),
+          .gone = [call] { return call->Abandoned(); }};
 }
 
 // Least and usual interval of WatchStats; an hour is as good as any longer one.
@@ -47,7 +73,7 @@ std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
 
 ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials,
                                        Screens* screens, Deciders* deciders, Registry* registry,
-                                       Router* router, Worker* compiler, Worker* archivist,
+                                       Router* router, Compiler* compiler, Worker* archivist,
                                        Ticker* ticker)
     : policies_(policies),
       trials_(trials),
@@ -84,20 +110,19 @@ void ControlServiceImpl::OpenGateways(CallQueue* queue) {
 
 void ControlServiceImpl::OpenPolicies(CallQueue* queue) {
   HandleCalls(queue, &service_, &Async::RequestCheckPolicy, [this](auto* call) {
-    OnWorker(compiler_, call, [this, call] {
-      CheckPolicy(call->request, *registry_, &call->response);
-      return grpc::Status::OK;
+    OnCompiler(compiler_, call, [this, call](JobNames* names) {
+      return CheckPolicy(call->request, *registry_, *policies_, names, &call->response);
     });
   });
   HandleCalls(queue, &service_, &Async::RequestApplyPolicy, [this](auto* call) {
-    OnWorker(compiler_, call, [this, call] {
-      return ApplyPolicy(call->request, PeerAddress(call->context.peer()), *registry_, policies_,
+    OnCompiler(compiler_, call, [this, call](JobNames* names) {
+      return ApplyPolicy(call->request, CallerOf(call), *registry_, policies_, names,
                          &call->response);
     });
   });
   HandleCalls(queue, &service_, &Async::RequestRollbackPolicy, [this](auto* call) {
-    OnWorker(compiler_, call, [this, call] {
-      return RollbackPolicy(call->request, PeerAddress(call->context.peer()), *registry_, policies_,
+    OnCompiler(compiler_, call, [this, call](JobNames* names) {
+      return RollbackPolicy(call->request, CallerOf(call), *registry_, policies_, names,
                             &call->response);
     });
   });
@@ -118,8 +143,9 @@ void ControlServiceImpl::OpenPolicies(CallQueue* queue) {
     });
   });
   HandleCalls(queue, &service_, &Async::RequestExplainPolicy, [this](auto* call) {
-    OnWorker(compiler_, call,
-             [this, call] { return ExplainPolicy(call->request, *policies_, &call->response); });
+    OnCompiler(compiler_, call, [this, call](JobNames* names) {
+      return ExplainPolicy(call->request, *policies_, names, &call->response);
+    });
   });
 }
 
@@ -137,7 +163,7 @@ void ControlServiceImpl::OpenStreams(CallQueue* queue) {
     return list;
   });
   HandleCalls(queue, &service_, &Async::RequestTryPolicy, [this](auto call) -> Reactor* {
-    auto* watch = new TrialWatch(std::move(call), trials_, ticker_);
+    auto* watch = new TrialWatch(std::move(call), policies_, trials_, ticker_);
     watch->Begin(compiler_);
     return watch;
   });
@@ -164,26 +190,30 @@ void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeRespon
   if (request.has_confirm_within()) {
     *command.mutable_set_mode()->mutable_confirm_within() = request.confirm_within();
   }
-  router_->Send(request.gateway(), std::move(command),
-                [call](const grpc::Status& status, const v1::CommandReply& reply) {
-                  v1::SetModeResponse& response = call->response;
-                  response.set_previous(reply.set_mode().previous());
-                  response.set_current(reply.set_mode().current());
-                  if (reply.set_mode().has_reverts_in()) {
-                    *response.mutable_reverts_in() = reply.set_mode().reverts_in();
-                  }
-                  call->Finish(status.ok() && !reply.has_set_mode() ? WrongReply() : status);
-                });
+  router_->Send(
+      request.gateway(), std::move(command),
+      [call](const grpc::Status& status, const v1::CommandReply& reply) {
+        v1::SetModeResponse& response = call->response;
+        response.set_previous(reply.set_mode().previous());
+        response.set_current(reply.set_mode().current());
+        if (reply.set_mode().has_reverts_in()) {
+          *response.mutable_reverts_in() = reply.set_mode().reverts_in();
+        }
+        call->Finish(status.ok() && !reply.has_set_mode() ? WrongReply() : status);
+      },
+      call->context.deadline());
 }
 
 void ControlServiceImpl::GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsResponse>* call) {
   v1::Command command;
   command.mutable_get_stats();
-  router_->Send(call->request.gateway(), std::move(command),
-                [call](const grpc::Status& status, const v1::CommandReply& reply) {
-                  if (reply.has_stats()) *call->response.mutable_stats() = reply.stats();
-                  call->Finish(status.ok() && !reply.has_stats() ? WrongReply() : status);
-                });
+  router_->Send(
+      call->request.gateway(), std::move(command),
+      [call](const grpc::Status& status, const v1::CommandReply& reply) {
+        if (reply.has_stats()) *call->response.mutable_stats() = reply.stats();
+        call->Finish(status.ok() && !reply.has_stats() ? WrongReply() : status);
+      },
+      call->context.deadline());
 }
 
 void ControlServiceImpl::ClearRemembered(
@@ -195,7 +225,8 @@ void ControlServiceImpl::ClearRemembered(
       [call](const grpc::Status& status, const v1::CommandReply& reply) {
         call->response.set_cleared(reply.clear_remembered().cleared());
         call->Finish(status.ok() && !reply.has_clear_remembered() ? WrongReply() : status);
-      });
+      },
+      call->context.deadline());
 }
 
 void ControlServiceImpl::ListDeciders(

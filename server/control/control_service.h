@@ -2,6 +2,7 @@
 
 #include "server/calls/call_queue.h"
 #include "server/calls/unary_call.h"
+#include "server/control/compiler.h"
 #include "server/control/policy_store.h"
 #include "server/control/policy_test_stream.h"
 #include "server/control/policy_trials.h"
@@ -16,12 +17,12 @@
 namespace sluice::server {
 
 // ControlService: what people and tools ask, handed to the registry, the router and the policy
-// store. The compiler is the worker for what may wait for names, the archivist that for what waits
-// for the disk alone.
+// store. The compiler is for what compiles and may wait for names, the archivist is the worker for
+// what waits for the disk alone.
 class ControlServiceImpl final {
  public:
   ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials, Screens* screens,
-                     Deciders* deciders, Registry* registry, Router* router, Worker* compiler,
+                     Deciders* deciders, Registry* registry, Router* router, Compiler* compiler,
                      Worker* archivist, Ticker* ticker);
 
   grpc::Service* service() { return &service_; }
@@ -44,7 +45,7 @@ class ControlServiceImpl final {
   Deciders* const deciders_;
   Registry* const registry_;
   Router* const router_;
-  Worker* const compiler_;
+  Compiler* const compiler_;
   Worker* const archivist_;
   Ticker* const ticker_;
   PolicyTestRoom test_room_;

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/control/hosts_file.h"
 #include "server/control/policy_file.h"
 
 namespace sluice::server {
@@ -26,10 +28,19 @@ namespace {
 
 constexpr std::string_view kPrefix = "policy-";
 constexpr std::string_view kBeingWritten = ".new";
+constexpr std::string_view kNames = ".hosts";
 // More than any policy a server takes (64 MiB) with the files it includes.
 constexpr off_t kLargestFile = off_t{1} << 30;
 
 std::string NameOf(uint64_t version) { return absl::StrFormat("policy-%06d", version); }
+std::string NamesOf(uint64_t version) { return NameOf(version) + std::string(kNames); }
+
+// Takes `end` off; whether it was there.
+bool TakeEnd(std::string_view end, std::string_view* name) {
+  if (!name->ends_with(end)) return false;
+  name->remove_suffix(end.size());
+  return true;
+}
 
 // None if it is not the name of a version.
 std::optional<uint64_t> VersionOf(std::string_view name) {
@@ -43,11 +54,13 @@ std::optional<uint64_t> VersionOf(std::string_view name) {
   return version;
 }
 
+bool IsFull(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+bool IsForbidden(int error) { return error == EROFS || error == EACCES || error == EPERM; }
+
 absl::Status Failed(int error, const std::string& what) {
   const std::string text = absl::StrCat(what, ": ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    return absl::ResourceExhaustedError(text);
-  }
+  if (IsFull(error)) return absl::ResourceExhaustedError(text);
+  if (IsForbidden(error)) return absl::FailedPreconditionError(text);
   if (error == ENOENT) return absl::NotFoundError(text);
   return absl::UnavailableError(text);
 }
@@ -100,20 +113,12 @@ absl::StatusOr<std::string> ReadAll(int folder, const std::string& name, const s
   return text;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<PolicyArchive>> PolicyArchive::Open(std::string folder) {
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(folder).parent_path(), error);
-  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return Failed(errno, folder);
-  File opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.fd() < 0) return Failed(errno, folder);
-  File lock(openat(opened.fd(), "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (lock.fd() < 0) return Failed(errno, absl::StrCat(folder, "/lock"));
-  if (flock(lock.fd(), LOCK_EX | LOCK_NB) != 0) {
+// Locks the folder by its lock file. FAILED_PRECONDITION: another server has it.
+absl::Status Lock(int fd, const std::string& folder) {
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Failed(errno, absl::StrCat(folder, "/lock"));
     char owner[32] = {};
-    const ssize_t size = pread(lock.fd(), owner, sizeof(owner) - 1, 0);
+    const ssize_t size = pread(fd, owner, sizeof(owner) - 1, 0);
     uint64_t pid = 0;
     const bool known = size > 0 && absl::SimpleAtoi(owner, &pid);
     return absl::FailedPreconditionError(
@@ -121,45 +126,84 @@ absl::StatusOr<std::unique_ptr<PolicyArchive>> PolicyArchive::Open(std::string f
                      known ? absl::StrCat(", process ", pid) : std::string(),
                      "; give each server a folder of its own"));
   }
-  // For people and for that error; the lock is the kernel's, and goes with the process.
+  // For people and for that error, if there is room for it; the lock is the kernel's, and goes with
+  // the process.
   const std::string pid = absl::StrCat(getpid(), "\n");
-  if (ftruncate(lock.fd(), 0) != 0 ||
-      pwrite(lock.fd(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-    return Failed(errno, absl::StrCat(folder, "/lock"));
+  if (ftruncate(fd, 0) == 0) {
+    static_cast<void>(pwrite(fd, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size()));
   }
-  return std::unique_ptr<PolicyArchive>(
-      new PolicyArchive(std::move(folder), opened.Release(), lock.Release()));
+  return absl::OkStatus();
 }
 
-PolicyArchive::PolicyArchive(std::string folder, int folder_fd, int lock_fd)
-    : folder_(std::move(folder)), folder_fd_(folder_fd), lock_fd_(lock_fd) {}
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PolicyArchive>> PolicyArchive::Open(std::string folder) {
+  std::error_code above;
+  std::filesystem::create_directories(std::filesystem::path(folder).parent_path(), above);
+  int error = mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST ? 0 : errno;
+  if (error == ENOENT && above) error = above.value();
+  File opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.fd() < 0) {
+    const bool cannot_be_made = errno == ENOENT && (IsFull(error) || IsForbidden(error));
+    if (!cannot_be_made) return Failed(errno, folder);
+    return std::unique_ptr<PolicyArchive>(new PolicyArchive(std::move(folder), -1, -1, error));
+  }
+  error = faccessat(opened.fd(), ".", W_OK, AT_EACCESS) == 0 ? 0 : errno;
+  File lock(openat(opened.fd(), "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (lock.fd() < 0) error = errno;
+  // What is only read can be locked as well.
+  File read_only(lock.fd() < 0 ? openat(opened.fd(), "lock", O_RDONLY | O_CLOEXEC) : -1);
+  File& locked = lock.fd() < 0 ? read_only : lock;
+  if (locked.fd() >= 0) {
+    if (absl::Status status = Lock(locked.fd(), folder); !status.ok()) return status;
+  }
+  return std::unique_ptr<PolicyArchive>(
+      new PolicyArchive(std::move(folder), opened.Release(), locked.Release(), error));
+}
+
+PolicyArchive::PolicyArchive(std::string folder, int folder_fd, int lock_fd, int unwritable)
+    : folder_(std::move(folder)),
+      folder_fd_(folder_fd),
+      lock_fd_(lock_fd),
+      unwritable_(unwritable) {}
 
 PolicyArchive::~PolicyArchive() {
-  close(lock_fd_);
-  close(folder_fd_);
+  if (lock_fd_ >= 0) close(lock_fd_);
+  if (folder_fd_ >= 0) close(folder_fd_);
+}
+
+absl::Status PolicyArchive::writable() const {
+  if (unwritable_ == 0) return absl::OkStatus();
+  return Failed(unwritable_, absl::StrCat("policies cannot be kept in ", folder_));
 }
 
 PolicyArchive::Contents PolicyArchive::Load() {
   Contents contents;
+  if (folder_fd_ < 0) return contents;
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder_.c_str()), &closedir);
   if (listing == nullptr) {
     contents.remarks.push_back(absl::StrCat(folder_, ": ", std::strerror(errno)));
     return contents;
   }
+  std::set<uint64_t> versions;
+  std::set<uint64_t> with_names;
   while (const dirent* entry = readdir(listing.get())) {
-    const std::string_view name = entry->d_name;
+    std::string_view name = entry->d_name;
     if (name == "." || name == ".." || name == "lock") continue;
-    if (name.ends_with(kBeingWritten) &&
-        VersionOf(name.substr(0, name.size() - kBeingWritten.size()))) {
-      // Left by a server that ended while it wrote; that version was never in force.
-      unlinkat(folder_fd_, entry->d_name, 0);
-      continue;
-    }
+    const bool being_written = TakeEnd(kBeingWritten, &name);
+    const bool of_names = TakeEnd(kNames, &name);
     const std::optional<uint64_t> version = VersionOf(name);
     if (!version) {
       contents.remarks.push_back(absl::StrCat(folder_, "/", entry->d_name, ": is none of ours"));
       continue;
     }
+    if (being_written) {
+      // Left by a server that ended while it wrote; that was never in force.
+      unlinkat(folder_fd_, entry->d_name, 0);
+      continue;
+    }
+    (of_names ? with_names : versions).insert(*version);
+    if (of_names) continue;
     contents.highest = std::max(contents.highest, *version);
     absl::StatusOr<PolicyRecord> record = Read(*version);
     if (!record.ok()) {
@@ -170,19 +214,38 @@ PolicyArchive::Contents PolicyArchive::Load() {
     record->text.clear_files();
     contents.records.push_back(*std::move(record));
   }
+  // Names are written first and removed last.
+  for (const uint64_t version : with_names) {
+    if (!versions.contains(version)) RemoveFile(NamesOf(version)).IgnoreError();
+  }
   std::sort(contents.records.begin(), contents.records.end(),
             [](const PolicyRecord& a, const PolicyRecord& b) { return a.version < b.version; });
   return contents;
 }
 
 absl::Status PolicyArchive::Write(const PolicyRecord& record) {
-  const std::string name = NameOf(record.version);
+  return WriteFile(NameOf(record.version), FormatPolicyFile(record),
+                   absl::StrCat("policy ", record.version, " cannot be kept in ", folder_));
+}
+
+absl::Status PolicyArchive::WriteNames(uint64_t version, const policy::NameMeanings& names) {
+  if (names.empty()) {
+    if (lock_fd_ >= 0) RemoveFile(NamesOf(version)).IgnoreError();
+    return absl::OkStatus();
+  }
+  return WriteFile(
+      NamesOf(version), FormatHostsFile(names),
+      absl::StrCat("what the names in policy ", version, " mean cannot be kept in ", folder_));
+}
+
+absl::Status PolicyArchive::WriteFile(const std::string& name, const std::string& text,
+                                      const std::string& what) {
   const std::string beside = absl::StrCat(name, std::string(kBeingWritten));
-  const std::string what = absl::StrCat("policy ", record.version, " cannot be kept in ", folder_);
+  if (lock_fd_ < 0) return Failed(unwritable_, what);
   const File file(openat(folder_fd_, beside.c_str(),
                          O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (file.fd() < 0) return Failed(errno, what);
-  int error = WriteAll(file.fd(), FormatPolicyFile(record));
+  int error = WriteAll(file.fd(), text);
   if (error == 0 && renameat(folder_fd_, beside.c_str(), folder_fd_, name.c_str()) != 0) {
     error = errno;
   }
@@ -210,11 +273,24 @@ absl::StatusOr<PolicyRecord> PolicyArchive::Read(uint64_t version) const {
   return record;
 }
 
+absl::StatusOr<policy::NameMeanings> PolicyArchive::ReadNames(uint64_t version) const {
+  const std::string path = absl::StrCat(folder_, "/", NamesOf(version));
+  const absl::StatusOr<std::string> text = ReadAll(folder_fd_, NamesOf(version), path);
+  if (absl::IsNotFound(text.status())) return policy::NameMeanings();
+  if (!text.ok()) return text.status();
+  absl::StatusOr<policy::NameMeanings> names = ParseHostsFile(*text);
+  if (names.ok()) return names;
+  return absl::Status(names.status().code(), absl::StrCat(path, ": ", names.status().message()));
+}
+
 absl::Status PolicyArchive::Remove(uint64_t version) {
-  if (unlinkat(folder_fd_, NameOf(version).c_str(), 0) == 0 || errno == ENOENT) {
-    return absl::OkStatus();
-  }
-  return Failed(errno, absl::StrCat(folder_, "/", NameOf(version)));
+  if (absl::Status status = RemoveFile(NameOf(version)); !status.ok()) return status;
+  return RemoveFile(NamesOf(version));
+}
+
+absl::Status PolicyArchive::RemoveFile(const std::string& name) {
+  if (unlinkat(folder_fd_, name.c_str(), 0) == 0 || errno == ENOENT) return absl::OkStatus();
+  return Failed(errno, absl::StrCat(folder_, "/", name));
 }
 
 }  // namespace sluice::server

@@ -1,8 +1,12 @@
 #include "server/control/policy_archive.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -66,6 +70,39 @@ TEST_F(PolicyArchiveTest, KeepsWhatIsWritten) {
   EXPECT_EQ(archive_->Read(1).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(PolicyArchiveTest, KeepsWhatNamesMean) {
+  policy::NameMeanings names;
+  names.hosts["a"] = {policy::Address::IpV4(0xc0000201)};
+  ASSERT_TRUE(archive_->WriteNames(1, names).ok());
+  ASSERT_TRUE(archive_->Write(Record(1)).ok());
+  ASSERT_TRUE(archive_->WriteNames(2, {}).ok());
+  ASSERT_TRUE(archive_->Write(Record(2)).ok());
+  EXPECT_EQ(Names(), (std::set<std::string>{"lock", "policy-000001", "policy-000001.hosts",
+                                            "policy-000002"}));
+  EXPECT_EQ(archive_->ReadNames(1).value(), names);
+  EXPECT_TRUE(archive_->ReadNames(2).value().empty());
+  Put("policy-000001.hosts", "damaged");
+  const auto damaged = archive_->ReadNames(1);
+  EXPECT_TRUE(absl::IsDataLoss(damaged.status()));
+  EXPECT_NE(damaged.status().message().find(folder_ + "/policy-000001.hosts: "), std::string::npos);
+  EXPECT_EQ(archive_->Load().records.size(), 2u) << "the version is good";
+  ASSERT_TRUE(archive_->Remove(1).ok());
+  EXPECT_EQ(Names(), (std::set<std::string>{"lock", "policy-000002"}));
+}
+
+TEST_F(PolicyArchiveTest, TidiesNamesThatWereLeftBehind) {
+  ASSERT_TRUE(archive_->Write(Record(1)).ok());
+  Put("policy-000001.hosts.new", "half wr");
+  Put("policy-000002.hosts", "of no version");
+  Put("policy-000003", "cannot be read");
+  Put("policy-000003.hosts", "may be needed yet");
+  const auto contents = archive_->Load();
+  EXPECT_EQ(contents.highest, 3u);
+  EXPECT_EQ(contents.remarks.size(), 1u);
+  EXPECT_EQ(Names(), (std::set<std::string>{"lock", "policy-000001", "policy-000003",
+                                            "policy-000003.hosts"}));
+}
+
 TEST_F(PolicyArchiveTest, ReportsWhatIsNotItsOwnAndLeavesItAlone) {
   ASSERT_TRUE(archive_->Write(Record(3)).ok());
   Put("notes", "mine");
@@ -116,6 +153,61 @@ TEST_F(PolicyArchiveTest, WhatCannotBeWrittenLeavesWhatWasThere) {
   std::filesystem::create_symlink("/dev/full", folder_ + "/policy-000001.new");
   EXPECT_FALSE(archive_->Write(Record(1, "default reject;")).ok());
   EXPECT_EQ(archive_->Read(1)->text.text(), "default accept;");
+}
+
+// As on a disk that was mounted read-only, in the test's own namespace of mounts.
+class ReadOnlyArchiveTest : public PolicyArchiveTest {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(unshare(CLONE_NEWNS), 0) << "needs root: " << std::strerror(errno);
+    ASSERT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    ASSERT_TRUE(archive_->Write(Record(1)).ok());
+    archive_.reset();
+    ASSERT_EQ(mount(top_.c_str(), top_.c_str(), nullptr, MS_BIND, nullptr), 0);
+  }
+  void TearDown() override { umount2(top_.c_str(), MNT_DETACH); }
+
+  void SetReadOnly(bool read_only) {
+    const uint64_t flags = MS_BIND | MS_REMOUNT | (read_only ? MS_RDONLY : 0);
+    ASSERT_EQ(mount(nullptr, top_.c_str(), nullptr, flags, nullptr), 0);
+  }
+};
+
+TEST_F(ReadOnlyArchiveTest, IsReadAndNotWritten) {
+  SetReadOnly(true);
+  archive_ = PolicyArchive::Open(folder_).value();
+  EXPECT_EQ(archive_->writable().message(),
+            "policies cannot be kept in " + folder_ + ": Read-only file system");
+  EXPECT_EQ(archive_->Load().highest, 1u);
+  EXPECT_EQ(archive_->Read(1)->text.text(), "default accept;");
+  const absl::Status status = archive_->Write(Record(2));
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.message(), "policy 2 cannot be kept in " + folder_ + ": Read-only file system");
+  EXPECT_EQ(PolicyArchive::Open(folder_).status().code(), absl::StatusCode::kFailedPrecondition)
+      << "it is locked all the same";
+  SetReadOnly(false);
+  EXPECT_TRUE(archive_->Write(Record(2)).ok());
+}
+
+TEST_F(ReadOnlyArchiveTest, WithoutALockNothingIsWritten) {
+  std::filesystem::remove(folder_ + "/lock");
+  SetReadOnly(true);
+  archive_ = PolicyArchive::Open(folder_).value();
+  EXPECT_EQ(archive_->Load().highest, 1u);
+  SetReadOnly(false);
+  EXPECT_EQ(archive_->Write(Record(2)).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ReadOnlyArchiveTest, AFolderThatCannotBeMadeHasNothing) {
+  SetReadOnly(true);
+  folder_ = top_ + "/other/policies";
+  archive_ = PolicyArchive::Open(folder_).value();
+  EXPECT_FALSE(archive_->writable().ok());
+  const auto contents = archive_->Load();
+  EXPECT_TRUE(contents.records.empty());
+  EXPECT_TRUE(contents.remarks.empty());
+  EXPECT_EQ(archive_->Write(Record(1)).message(),
+            "policy 1 cannot be kept in " + folder_ + ": Read-only file system");
 }
 
 }  // namespace

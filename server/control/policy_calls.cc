@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
+#include "server/calls/grpc_status.h"
 #include "server/control/scope_warnings.h"
 #include "server/policy/rule_set.h"
 
@@ -16,17 +18,15 @@ namespace {
 
 using grpc::StatusCode;
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<StatusCode>(status.code()), std::string(status.message()));
-}
-
 // As the wire says: at most a day.
 constexpr std::chrono::seconds kLongestApproval = std::chrono::hours(24);
 
 // What Apply and Rollback requests have in common. INVALID_ARGUMENT: a time there is not.
 template <typename Request>
-grpc::Status ToChange(const Request& request, PolicyStore::Change* change) {
+grpc::Status ToChange(const Request& request, const PolicyCaller& caller,
+                      PolicyStore::Change* change) {
   change->author = request.author();
+  change->abandoned = caller.gone;
   if (request.has_if_version()) change->if_version = request.if_version();
   if (!request.has_confirm_within()) return grpc::Status::OK;
   const auto within = std::chrono::seconds(
@@ -51,13 +51,20 @@ template <typename Response>
 grpc::Status Answer(const PolicyStore::Applied& applied, const std::string& author,
                     const std::string& peer, const Registry& registry, Response* response) {
   if (!applied.problems.empty()) {
-    return grpc::Status(StatusCode::INVALID_ARGUMENT, Describe(applied.problems));
+    const std::string problems = Describe(applied.problems);
+    const char* const what = absl::IsUnavailable(applied.status) ? " cannot be applied now:\n"
+                                                                 : " is well-formed no longer:\n";
+    return grpc::Status(
+        static_cast<StatusCode>(applied.status.code()),
+        applied.restored ? absl::StrCat("version ", *applied.restored, what, problems) : problems);
   }
   if (!applied.status.ok()) return ToGrpc(applied.status);
   const Policy& current = *applied.current;
-  spdlog::info("policy {} applied by {} from {}: {} rules from {}{}", current.version,
-               author.empty() ? "somebody" : Shown(author), peer, current.rules->size(),
-               Shown(current.text.source()), current.confirmed ? "" : ", to be confirmed");
+  spdlog::info("policy {} applied by {} from {}: {}{} rules from {}{}", current.version,
+               author.empty() ? "somebody" : OneLine(author, 256), peer,
+               applied.restored ? absl::StrCat("version ", *applied.restored, " again, ") : "",
+               current.rules->size(), OneLine(current.text.source(), 256),
+               current.confirmed ? "" : ", to be confirmed");
   const auto now = std::chrono::steady_clock::now();
   *response->mutable_previous() = applied.previous->ToProto(now);
   *response->mutable_current() = current.ToProto(now);
@@ -68,9 +75,12 @@ grpc::Status Answer(const PolicyStore::Applied& applied, const std::string& auth
 
 }  // namespace
 
-void CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
-                 v1::CheckPolicyResponse* response) {
-  const RuleSet::Compiled compiled = RuleSet::Compile(request.policy());
+grpc::Status CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
+                         const PolicyStore& policies, JobNames* names,
+                         v1::CheckPolicyResponse* response) {
+  const RuleSet::Compiled compiled = policies.Compile(request.policy(), names->known);
+  names->wanted = compiled.wanted;
+  if (compiled.rules == nullptr && compiled.problems.empty()) return ToGrpc(compiled.status);
   for (const v1::PolicyProblem& problem : compiled.problems) *response->add_problems() = problem;
   for (const v1::PolicyProblem& warning : compiled.warnings) *response->add_warnings() = warning;
   for (const std::string& file : compiled.missing_files) response->add_missing_files(file);
@@ -78,26 +88,33 @@ void CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry
     response->set_rules(static_cast<uint32_t>(compiled.rules->size()));
     AddScopeWarnings(*compiled.rules, registry, response);
   }
+  return grpc::Status::OK;
 }
 
-grpc::Status ApplyPolicy(const v1::ApplyPolicyRequest& request, const std::string& peer,
-                         const Registry& registry, PolicyStore* policies,
+grpc::Status ApplyPolicy(const v1::ApplyPolicyRequest& request, const PolicyCaller& caller,
+                         const Registry& registry, PolicyStore* policies, JobNames* names,
                          v1::ApplyPolicyResponse* response) {
   PolicyStore::Change change;
-  if (const grpc::Status status = ToChange(request, &change); !status.ok()) return status;
-  return Answer(policies->Apply(request.policy(), std::chrono::system_clock::now(), change),
-                change.author, peer, registry, response);
+  if (const grpc::Status status = ToChange(request, caller, &change); !status.ok()) return status;
+  const PolicyStore::Applied applied =
+      policies->Apply(request.policy(), names->known, std::chrono::system_clock::now(), change);
+  names->wanted = applied.wanted;
+  return Answer(applied, change.author, caller.address, registry, response);
 }
 
-grpc::Status RollbackPolicy(const v1::RollbackPolicyRequest& request, const std::string& peer,
-                            const Registry& registry, PolicyStore* policies,
+grpc::Status RollbackPolicy(const v1::RollbackPolicyRequest& request, const PolicyCaller& caller,
+                            const Registry& registry, PolicyStore* policies, JobNames* names,
                             v1::RollbackPolicyResponse* response) {
   PolicyStore::Change change;
-  if (const grpc::Status status = ToChange(request, &change); !status.ok()) return status;
+  if (const grpc::Status status = ToChange(request, caller, &change); !status.ok()) return status;
   const auto version =
       request.has_version() ? std::optional<uint64_t>(request.version()) : std::nullopt;
-  return Answer(policies->Rollback(version, std::chrono::system_clock::now(), change),
-                change.author, peer, registry, response);
+  const PolicyStore::Applied applied =
+      policies->Rollback(version, names->known, std::chrono::system_clock::now(), change);
+  names->wanted = applied.wanted;
+  const grpc::Status status = Answer(applied, change.author, caller.address, registry, response);
+  if (status.ok()) response->set_restored_version(*applied.restored);
+  return status;
 }
 
 grpc::Status ConfirmPolicy(const v1::ConfirmPolicyRequest& request, const std::string& peer,
@@ -146,8 +163,8 @@ std::string Describe(const std::vector<v1::PolicyProblem>& problems) {
   size_t said = 0;
   for (const v1::PolicyProblem& problem : problems) {
     const std::string line =
-        absl::StrCat(problem.file().substr(0, 256), problem.file().empty() ? "" : ":",
-                     problem.line(), ":", problem.column(), ": ", problem.message().substr(0, 512));
+        absl::StrCat(OneLine(problem.file(), 256), problem.file().empty() ? "" : ":",
+                     problem.line(), ":", problem.column(), ": ", OneLine(problem.message(), 512));
     if (text.size() + line.size() > kMaxText) break;
     absl::StrAppend(&text, text.empty() ? "" : "\n", line);
     ++said;
@@ -156,6 +173,11 @@ std::string Describe(const std::vector<v1::PolicyProblem>& problems) {
     absl::StrAppend(&text, "\nand ", problems.size() - said, " more problems");
   }
   return text;
+}
+
+grpc::Status StatusOf(const RuleSet::Compiled& compiled) {
+  if (compiled.problems.empty()) return ToGrpc(compiled.status);
+  return grpc::Status(static_cast<StatusCode>(compiled.status.code()), Describe(compiled.problems));
 }
 
 }  // namespace sluice::server

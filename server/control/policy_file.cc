@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "proto/text/text.h"
+#include "server/control/file_sum.h"
 
 namespace sluice::server {
 namespace {
@@ -17,17 +19,8 @@ namespace {
 constexpr char kFirstLine[] = "sluice policy, format 1";
 constexpr char kOwnText[] = "the policy";
 
-// FNV-1a, 64 bits: tells a torn or altered file, no forged one.
-uint64_t Sum(std::string_view header, std::string_view body) {
-  uint64_t sum = 14695981039346656037u;
-  for (const std::string_view part : {header, body}) {
-    for (const char byte : part) sum = (sum ^ static_cast<uint8_t>(byte)) * 1099511628211u;
-  }
-  return sum;
-}
-
 std::string SumLine(std::string_view header, std::string_view body) {
-  return absl::StrCat("sum: ", absl::Hex(Sum(header, body), absl::kZeroPad16), "\n\n");
+  return absl::StrCat("sum: ", FileSum({header, body}), "\n\n");
 }
 
 std::string Quoted(const std::string& text) {
@@ -103,6 +96,17 @@ bool Part(Reader& reader, const std::string& title, uint64_t size, std::string* 
   return reader.Skip("\n");
 }
 
+void MakeUtf8(PolicyRecord* record) {
+  v1::PolicyText& text = record->text;
+  record->author = ToUtf8(record->author);
+  text.set_source(ToUtf8(text.source()));
+  text.set_text(ToUtf8(text.text()));
+  for (v1::PolicyFile& file : *text.mutable_files()) {
+    file.set_name(ToUtf8(file.name()));
+    file.set_text(ToUtf8(file.text()));
+  }
+}
+
 absl::Status ReadHeader(Reader& reader, PolicyRecord* record) {
   if (!reader.Skip(absl::StrCat(kFirstLine, "\n"))) return Wrong("`sluice policy, format 1`");
   if (!Number(reader.Value("version"), &record->version)) return Wrong("version");
@@ -168,6 +172,8 @@ absl::StatusOr<PolicyRecord> ParsePolicyFile(std::string_view file) {
     }
   }
   if (!reader.rest().empty()) return Wrong("end");
+  // An older server may have kept what it cannot send.
+  MakeUtf8(&record);
   return record;
 }
 

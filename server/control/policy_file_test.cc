@@ -53,6 +53,21 @@ TEST(PolicyFileTest, CanBeReadByPeople) {
             "--- \"empty\"\n\n");
 }
 
+// Older servers kept what cannot be sent.
+TEST(PolicyFileTest, WhatIsNotUtf8IsReadAsUtf8) {
+  PolicyRecord record = Record();
+  record.text.set_text("# caf\xe9\ndefault accept;");
+  record.text.set_source("caf\xe9.policy");
+  record.text.mutable_files(0)->set_text("# \xff");
+  record.author = "andr\xe9";
+  const auto read = ParsePolicyFile(FormatPolicyFile(record));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->text.text(), "# caf\\xe9\ndefault accept;");
+  EXPECT_EQ(read->text.source(), "caf\\xe9.policy");
+  EXPECT_EQ(read->text.files(0).text(), "# \\xff");
+  EXPECT_EQ(read->author, "andr\\xe9");
+}
+
 TEST(PolicyFileTest, ReadsWhatItWrote) {
   PolicyRecord record = Record();
   for (const bool confirmed : {true, false}) {

@@ -34,9 +34,14 @@ PolicyHistory::PolicyHistory(std::unique_ptr<PolicyArchive> archive)
   }
 }
 
-absl::Status PolicyHistory::Add(PolicyRecord record, uint64_t in_force) {
+absl::Status PolicyHistory::Add(PolicyRecord record, const policy::NameMeanings& names,
+                                uint64_t in_force) {
   const uint64_t version = record.version;
-  if (archive_ != nullptr) {
+  if (archive_ == nullptr) {
+    KeepNames(version, names).IgnoreError();  // It does not fail.
+  } else {
+    // Before it: it is never there without them.
+    if (absl::Status status = KeepNames(version, names); !status.ok()) return status;
     if (absl::Status status = archive_->Write(record); !status.ok()) {
       // It may be in place, and not known to stay there.
       archive_->Remove(version).IgnoreError();
@@ -49,6 +54,29 @@ absl::Status PolicyHistory::Add(PolicyRecord record, uint64_t in_force) {
   records_[version] = std::move(record);
   Prune(in_force);
   return absl::OkStatus();
+}
+
+absl::Status PolicyHistory::KeepNames(uint64_t version, const policy::NameMeanings& names) {
+  if (archive_ != nullptr) return archive_->WriteNames(version, names);
+  bytes_ -= names_[version].memory();
+  names_[version] = names;
+  bytes_ += names.memory();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<policy::NameMeanings> PolicyHistory::Names(uint64_t version) const {
+  if (archive_ != nullptr && version != 0) return archive_->ReadNames(version);
+  const auto found = names_.find(version);
+  return found == names_.end() ? policy::NameMeanings() : found->second;
+}
+
+policy::NameMeanings PolicyHistory::AllNames() const {
+  policy::NameMeanings all;
+  for (auto at = records_.rbegin(); at != records_.rend(); ++at) {
+    const absl::StatusOr<policy::NameMeanings> names = Names(at->first);
+    if (names.ok()) all.Add(*names);
+  }
+  return all;
 }
 
 absl::Status PolicyHistory::Confirm(uint64_t version) {
@@ -72,12 +100,12 @@ absl::StatusOr<PolicyRecord> PolicyHistory::Get(uint64_t version) const {
   return archive_->Read(version);
 }
 
-absl::StatusOr<PolicyRecord> PolicyHistory::Before(uint64_t version) const {
-  const auto at = records_.lower_bound(version);
-  if (at == records_.begin()) {
-    return absl::NotFoundError(absl::StrCat("there is no policy before ", version));
+absl::StatusOr<PolicyRecord> PolicyHistory::ConfirmedBefore(uint64_t version) const {
+  for (auto at = records_.lower_bound(version); at != records_.begin();) {
+    --at;
+    if (at->second.confirmed) return Get(at->first);
   }
-  return Get(std::prev(at)->first);
+  return absl::NotFoundError(absl::StrCat("there is no policy before ", version));
 }
 
 std::vector<PolicyRecord> PolicyHistory::List(size_t limit) const {
@@ -107,7 +135,8 @@ void PolicyHistory::Prune(uint64_t in_force) {
       ++at;
       continue;
     }
-    bytes_ -= at->second.text.ByteSizeLong();
+    bytes_ -= at->second.text.ByteSizeLong() + names_[version].memory();
+    names_.erase(version);
     at = records_.erase(at);
   }
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "server/control/policy_archive.h"
 #include "server/control/policy_record.h"
+#include "server/policy/known_names.h"
 
 namespace sluice::server {
 
@@ -33,16 +34,24 @@ class PolicyHistory final {
   // That number is in use though it could not be added.
   void Skip() { ++highest_; }
 
-  // Adds the next version, and lets go of the oldest; `in_force` is kept whatever its age. Nothing
-  // is added where it fails.
-  absl::Status Add(PolicyRecord record, uint64_t in_force);
+  // Adds the next version, whose names mean `names`, and lets go of the oldest; `in_force` is kept
+  // whatever its age. Nothing is added where it fails.
+  absl::Status Add(PolicyRecord record, const policy::NameMeanings& names, uint64_t in_force);
+  // Its names mean something else, or are known at last. Nothing has changed where it fails.
+  absl::Status KeepNames(uint64_t version, const policy::NameMeanings& names);
   // Nothing has changed where it fails.
   absl::Status Confirm(uint64_t version);
 
   // NOT_FOUND: not kept.
   absl::StatusOr<PolicyRecord> Get(uint64_t version) const;
-  // The one kept before `version`. NOT_FOUND: none is.
-  absl::StatusOr<PolicyRecord> Before(uint64_t version) const;
+  // What its names meant last; none for one without, and where it was not kept. DATA_LOSS and
+  // others: what was kept cannot be read.
+  absl::StatusOr<policy::NameMeanings> Names(uint64_t version) const;
+  // What names meant last in any version that is kept.
+  policy::NameMeanings AllNames() const;
+  // The newest confirmed one kept before `version`: what nobody confirmed may be why its author was
+  // locked out. NOT_FOUND: none is.
+  absl::StatusOr<PolicyRecord> ConfirmedBefore(uint64_t version) const;
   // The newest first, at most `limit`, without texts and files.
   std::vector<PolicyRecord> List(size_t limit) const;
 
@@ -53,8 +62,9 @@ class PolicyHistory final {
   const std::unique_ptr<PolicyArchive> archive_;  // Null: memory.
   std::vector<std::string> remarks_;
   uint64_t highest_ = 0;
-  std::map<uint64_t, PolicyRecord> records_;  // With an archive, without texts and files.
-  size_t bytes_ = 0;                          // Of their texts and files.
+  std::map<uint64_t, PolicyRecord> records_;        // With an archive, without texts and files.
+  std::map<uint64_t, policy::NameMeanings> names_;  // Without an archive.
+  size_t bytes_ = 0;                                // Of their texts and files, and names_.
 };
 
 }  // namespace sluice::server

@@ -52,11 +52,11 @@ TEST_P(PolicyHistoryTest, BeginsWithVersionZero) {
   EXPECT_EQ(history_->List(10).size(), 1u);
   EXPECT_EQ(history_->Get(0)->text.text(), "default reject;\n");
   EXPECT_EQ(history_->Get(1).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(history_->Before(0).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(history_->ConfirmedBefore(0).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_P(PolicyHistoryTest, KeepsTheLastHundred) {
-  for (int i = 0; i < 105; ++i) ASSERT_TRUE(history_->Add(Next(*history_), 3).ok());
+  for (int i = 0; i < 105; ++i) ASSERT_TRUE(history_->Add(Next(*history_), {}, 3).ok());
   const auto list = history_->List(1000);
   ASSERT_EQ(list.size(), PolicyHistory::kKept + 1);
   EXPECT_EQ(list.front().version, 105u);
@@ -68,27 +68,28 @@ TEST_P(PolicyHistoryTest, KeepsTheLastHundred) {
   EXPECT_TRUE(history_->Get(3).ok()) << "the one in force";
   EXPECT_FALSE(history_->Get(6).ok());
   EXPECT_EQ(history_->Get(7)->text.text(), "# 7\ndefault accept;");
-  EXPECT_EQ(history_->Before(7)->version, 3u);
+  EXPECT_EQ(history_->ConfirmedBefore(7)->version, 3u);
   EXPECT_EQ(Files(), GetParam() ? PolicyHistory::kKept : 0);
 }
 
 TEST_P(PolicyHistoryTest, KeepsTheNewestConfirmedOneHoweverOld) {
-  ASSERT_TRUE(history_->Add(Next(*history_), 0).ok());
+  ASSERT_TRUE(history_->Add(Next(*history_), {}, 0).ok());
   for (int i = 0; i < 150; ++i) {
-    ASSERT_TRUE(history_->Add(Next(*history_, false), history_->next() - 1).ok());
+    ASSERT_TRUE(history_->Add(Next(*history_, false), {}, history_->next() - 1).ok());
   }
   EXPECT_TRUE(history_->Get(1)->confirmed);
+  EXPECT_EQ(history_->ConfirmedBefore(151)->version, 1u);
   EXPECT_FALSE(history_->Get(2).ok());
   EXPECT_FALSE(history_->Get(151)->confirmed);
   ASSERT_TRUE(history_->Confirm(151).ok());
   EXPECT_TRUE(history_->Get(151)->confirmed);
-  ASSERT_TRUE(history_->Add(Next(*history_), 151).ok());
+  ASSERT_TRUE(history_->Add(Next(*history_), {}, 151).ok());
   EXPECT_FALSE(history_->Get(1).ok());
 }
 
 TEST_P(PolicyHistoryTest, WhatIsOnDiskOutlivesIt) {
-  ASSERT_TRUE(history_->Add(Next(*history_), 0).ok());
-  ASSERT_TRUE(history_->Add(Next(*history_, false), 1).ok());
+  ASSERT_TRUE(history_->Add(Next(*history_), {}, 0).ok());
+  ASSERT_TRUE(history_->Add(Next(*history_, false), {}, 1).ok());
   Open();
   EXPECT_EQ(history_->next(), GetParam() ? 3u : 1u);
   EXPECT_EQ(history_->List(10).size(), GetParam() ? 3u : 1u);
@@ -102,7 +103,7 @@ TEST_P(PolicyHistoryTest, LargeTextsInMemoryAreFewer) {
   for (int i = 0; i < 6; ++i) {
     PolicyRecord record = Next(*history_);
     record.text.set_text(large);
-    ASSERT_TRUE(history_->Add(record, record.version).ok());
+    ASSERT_TRUE(history_->Add(record, {}, record.version).ok());
   }
   EXPECT_EQ(history_->List(1000).size(), 1u + (GetParam() ? 6 : 3));
 }

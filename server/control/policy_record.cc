@@ -25,15 +25,8 @@ v1::Policy PolicyRecord::ToProto() const {
     policy.mutable_applied()->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
   }
   policy.set_rules(rule_count);
+  policy.set_unconfirmed(!confirmed);
   return policy;
-}
-
-std::string Shown(std::string_view name) {
-  std::string shown(name.substr(0, 256));
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return shown;
 }
 
 PolicyRecord BuiltInPolicy() {

@@ -25,9 +25,6 @@ struct PolicyRecord {
   v1::Policy ToProto() const;
 };
 
-// An author or a source for a log's line or an error: other machines may have sent anything.
-std::string Shown(std::string_view name);
-
 // Version 0, which is always there: `default reject`.
 PolicyRecord BuiltInPolicy();
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "proto/text/text.h"
 
 namespace sluice::server {
 namespace {
@@ -16,14 +17,24 @@ namespace {
 // Who applies what the server does of its own accord.
 constexpr char kServer[] = "sluice-server";
 
+// What an operator waits for a `policy apply` before thinking it hangs.
+constexpr std::chrono::seconds kLookupTime{10};
+
+PolicyStore::NamesSource System(const std::string& set_dir) {
+  return [set_dir] {
+    return std::make_unique<policy::SystemNames>(std::chrono::steady_clock::now() + kLookupTime,
+                                                 set_dir);
+  };
+}
+
 // For people, with its author and time.
 std::string Describe(const PolicyRecord& policy) {
   if (policy.version == 0) return "version 0, the built-in one";
   return absl::StrCat("version ", policy.version, ", applied by ",
-                      policy.author.empty() ? "somebody" : Shown(policy.author), " at ",
+                      policy.author.empty() ? "somebody" : OneLine(policy.author, 256), " at ",
                       absl::FormatTime("%Y-%m-%d %H:%M:%S %z", absl::FromChrono(policy.applied),
                                        absl::LocalTimeZone()),
-                      " from ", Shown(policy.text.source()));
+                      " from ", OneLine(policy.text.source(), 256));
 }
 
 }  // namespace
@@ -39,8 +50,11 @@ v1::Policy Policy::ToProto(std::chrono::steady_clock::time_point now) const {
   return policy;
 }
 
-PolicyStore::PolicyStore(WallTime now, std::unique_ptr<PolicyArchive> archive)
-    : history_(std::move(archive)) {
+PolicyStore::PolicyStore(WallTime now, std::unique_ptr<PolicyArchive> archive, std::string set_dir,
+                         NamesSource names)
+    : set_dir_(std::move(set_dir)),
+      names_source_(names ? std::move(names) : System(set_dir_)),
+      history_(std::move(archive)) {
   MutexLock lock(change_mutex_);
   Begin(now);
 }
@@ -55,23 +69,44 @@ void PolicyStore::Begin(WallTime now) {
       spdlog::error("{}; the policy before it is taken", std::string(record.status().message()));
       continue;
     }
-    RuleSet::Compiled compiled = RuleSet::Compile(record->text);
-    if (compiled.rules == nullptr) {
-      spdlog::error("policy {} is well-formed no longer: {}:{}: {}; the one before it is taken",
-                    record->version, compiled.problems.front().line(),
-                    compiled.problems.front().column(), compiled.problems.front().message());
+    // Where DNS does not answer for one it is not waited for again.
+    RuleSet::Compiled compiled = CompileKept(*record, /*ask=*/!waiting_);
+    if (absl::IsUnavailable(compiled.status)) {
+      spdlog::error("policy {} cannot decide until its names are known: {}", record->version,
+                    FirstProblem(compiled));
+      if (!waiting_) waiting_ = {*std::move(record), 0, FirstProblem(compiled)};
       continue;
     }
-    Policy policy{*std::move(record), std::move(compiled.rules), std::nullopt};
+    if (compiled.rules == nullptr) {
+      spdlog::error("policy {} is well-formed no longer: {}; the one before it is taken",
+                    record->version, FirstProblem(compiled));
+      continue;
+    }
+    Policy policy{*std::move(record), std::move(compiled.rules), std::nullopt, 0,
+                  std::move(compiled.outdated)};
     if (policy.version == 0) policy.applied = now;
+    if (!policy.outdated.empty()) {
+      spdlog::info("policy {}: until they are looked up, {} of its names mean what they meant last",
+                   policy.version, policy.outdated.size());
+    }
     Set(std::move(policy));
     break;
   }
-  if (!versions.front().confirmed) {
+  if (waiting_) {
+    waiting_->over = Current()->version;
+    spdlog::warn("policy {} decides until policy {} can", waiting_->over, waiting_->record.version);
+  } else if (!versions.front().confirmed) {
     spdlog::warn("policy {} was still to be confirmed when this server ended",
                  versions.front().version);
     Revert(now);
   }
+}
+
+RuleSet::Compiled PolicyStore::Compile(const v1::PolicyText& text,
+                                       const policy::LookedUp& names) const {
+  const std::unique_ptr<policy::Names> local = LocalNames();
+  policy::AnsweredNames answered(&names, local.get());
+  return RuleSet::Compile(text, answered, FreeMemory());
 }
 
 std::shared_ptr<const Policy> PolicyStore::Current() const {
@@ -79,18 +114,26 @@ std::shared_ptr<const Policy> PolicyStore::Current() const {
   return current_;
 }
 
-PolicyStore::Applied PolicyStore::Apply(v1::PolicyText text, WallTime now, const Change& change) {
+PolicyStore::Applied PolicyStore::Apply(v1::PolicyText text, const policy::LookedUp& names,
+                                        WallTime now, const Change& change) {
   // Twice: before the work, and when nobody else can change it any more.
   if (absl::Status status = CheckVersion(change); !status.ok()) return {.status = status};
-  RuleSet::Compiled compiled = RuleSet::Compile(text);
-  Applied applied{.problems = std::move(compiled.problems),
-                  .warnings = std::move(compiled.warnings)};
-  if (compiled.rules == nullptr) {
-    applied.status = absl::InvalidArgumentError("the policy is not well-formed");
-    return applied;
-  }
+  RuleSet::Compiled compiled = Compile(text, names);
   MutexLock lock(change_mutex_);
-  applied.status = CheckVersion(change);
+  return Make(std::move(text), std::move(compiled), now, change);
+}
+
+PolicyStore::Applied PolicyStore::Make(v1::PolicyText text, RuleSet::Compiled compiled,
+                                       WallTime now, const Change& change) {
+  Applied applied{.status = compiled.status,
+                  .problems = std::move(compiled.problems),
+                  .warnings = std::move(compiled.warnings),
+                  .wanted = std::move(compiled.wanted)};
+  if (applied.status.ok()) applied.status = CheckVersion(change);
+  if (applied.status.ok() && change.abandoned && change.abandoned()) {
+    applied.status = absl::DeadlineExceededError(
+        "nobody waited any more when the policy was compiled; nothing was changed");
+  }
   if (!applied.status.ok()) return applied;
   PolicyRecord record{.version = history_.next(),
                       .text = std::move(text),
@@ -99,22 +142,33 @@ PolicyStore::Applied PolicyStore::Apply(v1::PolicyText text, WallTime now, const
                       .rule_count = static_cast<uint32_t>(compiled.rules->size()),
                       .confirmed = !change.confirm_by};
   std::shared_ptr<const Policy> previous = Current();
-  applied.status = history_.Add(record, previous->version);
-  if (!applied.status.ok()) return applied;
+  const policy::NameMeanings& names = compiled.rules->names();
+  if (change.even_unkept) {
+    AddOrSkip(record, names, previous->version);
+  } else if (applied.status = history_.Add(record, names, previous->version);
+             !applied.status.ok()) {
+    return applied;
+  }
   applied.previous = std::move(previous);
-  Set({std::move(record), std::move(compiled.rules), change.confirm_by});
+  if (record.confirmed) waiting_.reset();
+  Set({std::move(record), std::move(compiled.rules), change.confirm_by, 0,
+       std::move(compiled.outdated)});
   applied.current = Current();
+  TellOfOutdated(*applied.current);
   return applied;
 }
 
-PolicyStore::Applied PolicyStore::Rollback(std::optional<uint64_t> version, WallTime now,
+PolicyStore::Applied PolicyStore::Rollback(std::optional<uint64_t> version,
+                                           const policy::LookedUp& names, WallTime now,
                                            const Change& change) {
   absl::StatusOr<PolicyRecord> record = [&] {
     MutexLock lock(change_mutex_);
-    return version ? history_.Get(*version) : history_.Before(Current()->version);
+    return version ? history_.Get(*version) : history_.ConfirmedBefore(Current()->version);
   }();
   if (!record.ok()) return {.status = record.status()};
-  return Apply(std::move(record->text), now, change);
+  Applied applied = Apply(std::move(record->text), names, now, change);
+  applied.restored = record->version;
+  return applied;
 }
 
 absl::Status PolicyStore::Confirm(uint64_t version) {
@@ -130,6 +184,7 @@ absl::Status PolicyStore::Confirm(uint64_t version) {
   if (absl::Status status = history_.Confirm(version); !status.ok()) return status;
   policy.confirmed = true;
   policy.reverts_at.reset();
+  waiting_.reset();
   Set(std::move(policy));
   return absl::OkStatus();
 }
@@ -150,7 +205,8 @@ bool PolicyStore::RevertIfDue(Time now, WallTime wall_now) {
 RuleSet::Reloaded PolicyStore::ReloadSets() {
   while (true) {
     const std::shared_ptr<const Policy> before = Current();
-    RuleSet::Reloaded reloaded = RuleSet::Reload(before->text, *before->rules);
+    RuleSet::Reloaded reloaded =
+        RuleSet::Reload(before->text, *before->rules, *LocalNames(), FreeMemory());
     if (reloaded.rules == nullptr) return reloaded;
     MutexLock lock(change_mutex_);
     Policy policy = *Current();
@@ -180,19 +236,29 @@ absl::Status PolicyStore::CheckVersion(const Change& change) const {
                                          *change.if_version, "; nothing was changed"));
 }
 
+void PolicyStore::AddOrSkip(const PolicyRecord& policy, const policy::NameMeanings& names,
+                            uint64_t in_force) {
+  const absl::Status status = history_.Add(policy, names, in_force);
+  if (status.ok()) return;
+  spdlog::error("{}; it is in force all the same, until this server ends",
+                std::string(status.message()));
+  history_.Skip();
+}
+
 void PolicyStore::Revert(WallTime now) {
   const uint64_t from = confirmed_->version;
   Policy policy = *confirmed_;
   policy.version = history_.next();
   policy.author = kServer;
   policy.applied = now;
-  if (absl::Status status = history_.Add(policy, policy.version); !status.ok()) {
-    spdlog::error("{}; it is in force all the same, until this server ends",
-                  std::string(status.message()));
-    history_.Skip();
+  AddOrSkip(policy, policy.rules->names(), policy.version);
+  // The one that waits for its names still does, to be the newest then.
+  if (waiting_) {
+    waiting_->record.version = 0;
+    waiting_->over = policy.version;
   }
   spdlog::warn("policy {} is {} again: {} rules from {}", policy.version, from,
-               policy.rules->size(), Shown(policy.text.source()));
+               policy.rules->size(), OneLine(policy.text.source(), 256));
   Set(std::move(policy));
 }
 

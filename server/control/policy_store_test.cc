@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "server/policy/fake_names.h"
+
 namespace sluice::server {
 namespace {
 
@@ -72,6 +74,20 @@ TEST(PolicyStoreTest, DoesNotOverwriteAColleaguesPolicy) {
             absl::StatusCode::kAborted);
 }
 
+TEST(PolicyStoreTest, ChangesNothingThatNobodyWaitsForAnyMore) {
+  PolicyStore store(WallTime{});
+  bool gone = false;
+  const PolicyStore::Change change = {.abandoned = [&] { return gone; }};
+  EXPECT_TRUE(store.Apply(Accept(), WallTime{}, change).status.ok());
+  gone = true;
+  EXPECT_EQ(store.Apply(Reject(), WallTime{}, change).status.code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(store.Rollback(0, WallTime{}, change).status.code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(store.Current()->version, 1u);
+  EXPECT_TRUE(Accepts(store));
+}
+
 TEST(PolicyStoreTest, RollsBack) {
   PolicyStore store(WallTime{});
   EXPECT_EQ(store.Rollback({}, WallTime{}).status.code(), absl::StatusCode::kNotFound);
@@ -102,6 +118,28 @@ TEST(PolicyStoreTest, RevertsWhatNobodyConfirms) {
   EXPECT_EQ(store.Current()->applied, WallTime(seconds(9)));
   EXPECT_FALSE(store.Current()->ToProto(kStart).has_reverts_in());
   EXPECT_FALSE(store.RevertIfDue(kStart + seconds(600), WallTime{}));
+}
+
+TEST(PolicyStoreTest, RollingBackPassesOverWhatNobodyConfirmed) {
+  PolicyStore store(WallTime{});
+  store.Apply(Accept(), WallTime{});
+  store.Apply(Reject(), WallTime{}, ConfirmBy(kStart));
+  ASSERT_TRUE(store.RevertIfDue(kStart, WallTime{}));
+  const auto rolled = store.Rollback({}, WallTime{});
+  ASSERT_TRUE(rolled.status.ok());
+  EXPECT_EQ(rolled.restored, 1u);
+  EXPECT_EQ(rolled.current->version, 4u);
+  EXPECT_TRUE(Accepts(store));
+  // One that somebody confirmed is gone back to, and any that is named.
+  store.Apply(Reject(), WallTime{}, ConfirmBy(kStart));
+  ASSERT_TRUE(store.Confirm(5).ok());
+  store.Apply(Accept(), WallTime{});
+  EXPECT_EQ(store.Rollback({}, WallTime{}).restored, 5u);
+  EXPECT_EQ(store.Rollback(2, WallTime{}).restored, 2u);
+  EXPECT_FALSE(Accepts(store));
+  // From one that is on approval.
+  store.Apply(Accept(), WallTime{}, ConfirmBy(kStart));
+  EXPECT_EQ(store.Rollback({}, WallTime{}).restored, 8u);
 }
 
 TEST(PolicyStoreTest, WhatIsConfirmedStays) {
@@ -142,8 +180,10 @@ class KeptPolicyTest : public testing::Test {
 
   void Restart() {
     store_.reset();
+    // There are no names, whatever DNS says here.
     store_ =
-        std::make_unique<PolicyStore>(WallTime(seconds(99)), PolicyArchive::Open(folder_).value());
+        std::make_unique<PolicyStore>(WallTime(seconds(99)), PolicyArchive::Open(folder_).value(),
+                                      "", [] { return std::make_unique<policy::FakeNames>(); });
   }
 
   std::string Path(int version) const {
@@ -219,6 +259,15 @@ TEST_F(KeptPolicyTest, WhatCannotBeKeptIsNotApplied) {
   std::filesystem::remove(Path(2) + ".new");
   EXPECT_TRUE(store_->Apply(Reject(), WallTime{}).status.ok());
   EXPECT_EQ(store_->Current()->version, 2u);
+}
+
+TEST_F(KeptPolicyTest, WhatTheServerIsStartedWithNeedsNoDisk) {
+  std::filesystem::create_directory(Path(1) + ".new");
+  const auto applied = store_->Apply(Accept(), WallTime{}, {.even_unkept = true});
+  EXPECT_TRUE(applied.status.ok()) << applied.status;
+  EXPECT_TRUE(Accepts(*store_));
+  EXPECT_TRUE(store_->Apply(Reject(), WallTime{}).status.ok());
+  EXPECT_EQ(store_->Current()->version, 2u) << "no number is given twice";
 }
 
 TEST_F(KeptPolicyTest, RevertingNeedsNoDisk) {

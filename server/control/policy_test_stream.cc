@@ -6,13 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "server/control/policy_calls.h"
 #include "server/control/tested_packet.h"
+#include "server/streams/silence.h"
 
 namespace sluice::server {
 
 using grpc::StatusCode;
 
 PolicyTestStream::PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies,
-                                   PolicyTestRoom* room, Worker* compiler, Worker* tester,
+                                   PolicyTestRoom* room, Compiler* compiler, Worker* tester,
                                    Ticker* ticker)
     : BidiReactor(std::move(call)),
       policies_(policies),
@@ -56,17 +57,30 @@ void PolicyTestStream::TakeFirst() {
     rules_ = policies_->Current()->rules;
     return Answer();
   }
-  if (!compiler_->Post([this] { Compile(); })) {
-    Break("this server has many policies to look at already; try again later",
-          StatusCode::RESOURCE_EXHAUSTED);
-  }
+  compiler_->Post({.run = [this](JobNames* names) { Compile(names); },
+                   .busy =
+                       [this] {
+                         Break("this server has many policies to look at already; try again later",
+                               StatusCode::RESOURCE_EXHAUSTED);
+                       },
+                   .gone = [this] { return Ended(); }});
 }
 
-void PolicyTestStream::Compile() {
-  RuleSet::Compiled compiled = RuleSet::Compile(request_.policy());
-  if (compiled.rules == nullptr) return Break(Describe(compiled.problems));
+void PolicyTestStream::Compile(JobNames* names) {
+  RuleSet::Compiled compiled = policies_->Compile(request_.policy(), names->known);
+  if (!Ended()) names->wanted = std::move(compiled.wanted);
+  if (!names->wanted.empty()) return;
+  if (compiled.rules == nullptr) {
+    const grpc::Status why = StatusOf(compiled);
+    return Break(why.error_message(), why.error_code());
+  }
   rules_ = std::move(compiled.rules);
   Answer();
+}
+
+bool PolicyTestStream::Ended() {
+  MutexLock lock(mutex_);
+  return ended_;
 }
 
 void PolicyTestStream::TakePackets() {
@@ -112,8 +126,8 @@ void PolicyTestStream::OnWriteDone(bool ok) {
 
 void PolicyTestStream::Tick(Time) {
   MutexLock lock(mutex_);
-  // The caller does not read, or is gone; it had 600 ms.
-  if (ended_ && ++ended_ticks_ == 12) context().TryCancel();
+  // The caller does not read, or is gone.
+  if (ended_ && ++ended_ticks_ == kSilentTicks) context().TryCancel();
 }
 
 void PolicyTestStream::End(const grpc::Status& why) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "server/calls/bidi_reactor.h"
+#include "server/control/compiler.h"
 #include "server/control/policy_store.h"
 #include "server/policy/rule_set.h"
 #include "server/streams/ticker.h"
@@ -34,16 +35,16 @@ class PolicyTestRoom final {
 };
 
 // One TestPolicy call: reads a message, answers it, reads the next, so a caller that does not read
-// is not read from. Its policy is compiled by one worker, its packets are decided by another:
+// is not read from. Its policy is a job of the Compiler, its packets are decided by a worker:
 // neither is work for the threads that gateways wait for. Made with new; deletes itself.
 class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>,
                                public Ticked {
  public:
-  // In one message: keeps what is answered to one of 8 MiB near that.
+  // In one message: bounds what is answered to it.
   static constexpr int kMostPackets = 8192;
 
   PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies, PolicyTestRoom* room,
-                   Worker* compiler, Worker* tester, Ticker* ticker);
+                   Compiler* compiler, Worker* tester, Ticker* ticker);
   void Begin();
 
   void Tick(Time now) override;
@@ -57,7 +58,8 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   ~PolicyTestStream() override = default;
 
   void TakeFirst();
-  void Compile();
+  void Compile(JobNames* names);
+  bool Ended();
   void TakePackets();
   void Answer();
   // Ends the call from the reaction at work.
@@ -66,7 +68,7 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
 
   const PolicyStore* const policies_;  // Not owned, nor are these.
   PolicyTestRoom* const room_;
-  Worker* const compiler_;
+  Compiler* const compiler_;
   Worker* const tester_;
   Ticker* const ticker_;
 

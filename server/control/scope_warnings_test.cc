@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "server/policy/fake_names.h"
+
 namespace sluice::server {
 namespace {
 
@@ -64,7 +66,8 @@ TEST(ScopeWarningsTest, NameTheIncludedFile) {
   file.set_text("\nfrom any to any tcp port 80 accept for connection;\n");
   Registry registry;
   Join(registry, "gw1");
-  const auto warnings = ScopeWarnings(*RuleSet::Compile(policy).rules, registry);
+  policy::FakeNames names;
+  const auto warnings = ScopeWarnings(*RuleSet::Compile(policy, names).rules, registry);
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_EQ(warnings[0].file(), "web");
   EXPECT_EQ(warnings[0].line(), 2u);

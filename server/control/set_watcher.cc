@@ -23,15 +23,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
-// A file is complete when its writer closes it or gives it its name; one just created is not.
-constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE |
-                             IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+// Of a folder. A file is complete when its writer closes it or gives it its name; one just created
+// is not.
+constexpr uint32_t kFolderEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+                                   IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+// Of a file, which the folder does not tell where others write it under another name.
+constexpr uint32_t kFileEvents = IN_MODIFY | IN_CLOSE_WRITE;
 
 // Tools replace several files one after the other.
 constexpr std::chrono::milliseconds kQuiet{100};
 // In a folder that is never quiet.
 constexpr std::chrono::milliseconds kLongest{1000};
-// Where the kernel does not tell.
+// What the kernel does not tell.
 constexpr std::chrono::milliseconds kLookEach{1000};
 
 bool Readable(int fd, std::chrono::milliseconds within) {
@@ -69,74 +72,83 @@ void SetWatcher::Tick(Time) {
 
 void SetWatcher::Run(const std::stop_token& stop) {
   std::shared_ptr<const RuleSet> rules;  // Whose files were looked at.
-  std::vector<FileState> states;
+  std::vector<FileState> read;           // As they were then.
+  std::vector<FileState> last;           // When they were last looked at.
+  Reason reason = Reason::kPolicy;
   while (!stop.stop_requested()) {
     const std::shared_ptr<const Policy> policy = policies_->Current();
     const Paths files = policy->rules->SetFiles();
     // Watched before they are looked at: no change falls in between.
-    const bool all_watched = WatchFolders(files);
+    Watch(files);
     std::vector<FileState> now = Look(files);
-    if (policy->rules != rules || now != states) {
+    const bool settled = reason == Reason::kTold ||
+                         (reason == Reason::kTime && now == last && being_written_.empty());
+    if (policy->rules != rules || (now != read && settled)) {
       rules = Reload(*policy);
-      states = std::move(now);
+      read = now;
     }
-    Wait(all_watched);
+    if (reason != Reason::kPolicy) last = std::move(now);
+    reason = Wait(!files.empty());
   }
 }
 
-bool SetWatcher::WatchFolders(const Paths& files) {
+void SetWatcher::Watch(const Paths& files) {
   std::map<std::string, int> wanted;
-  bool all = true;
+  const auto want = [&](const fs::path& path, uint32_t events) {
+    if (path.empty() || wanted.contains(path.string())) return;
+    // Of one that is watched already, the descriptor there is.
+    const int watch = inotify_add_watch(inotify_, path.c_str(), events);
+    if (watch >= 0) wanted.emplace(path.string(), watch);
+  };
   for (const std::string& file : files) {
     // Of a symbolic link, both where it is and where it leads.
     std::error_code error;
-    for (const fs::path& path : {fs::path(file), fs::canonical(file, error)}) {
-      const std::string folder = path.parent_path().string();
-      if (folder.empty() || wanted.contains(folder)) continue;
-      // Of one that is watched already, the descriptor there is.
-      const int watch = inotify_add_watch(inotify_, folder.c_str(), kEvents);
-      if (watch < 0) {
-        all = false;
-      } else {
-        wanted.emplace(folder, watch);
-      }
-    }
+    const fs::path real = fs::canonical(file, error);
+    want(fs::path(file).parent_path(), kFolderEvents);
+    want(real.parent_path(), kFolderEvents);
+    want(real, kFileEvents);
   }
-  for (const auto& [folder, watch] : folders_) {
+  for (const auto& [path, watch] : watches_) {
     bool kept = false;
     for (const auto& [other, descriptor] : wanted) kept = kept || descriptor == watch;
-    if (!kept) inotify_rm_watch(inotify_, watch);
+    if (kept) continue;
+    inotify_rm_watch(inotify_, watch);
+    being_written_.erase(watch);
   }
-  folders_ = std::move(wanted);
-  return all;
+  watches_ = std::move(wanted);
 }
 
 std::vector<SetWatcher::FileState> SetWatcher::Look(const Paths& files) {
+  const auto ns = [](const timespec& time) {
+    return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  };
   std::vector<FileState> states;
   for (const std::string& file : files) {
     struct stat found {};
     if (stat(file.c_str(), &found) != 0) {
       states.emplace_back();
     } else {
-      states.push_back({found.st_dev, found.st_ino, found.st_size,
-                        int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec});
+      states.push_back(
+          {found.st_dev, found.st_ino, found.st_size, ns(found.st_mtim), ns(found.st_ctim)});
     }
   }
   return states;
 }
 
-void SetWatcher::Wait(bool all_watched) {
-  const int timeout = all_watched ? -1 : static_cast<int>(kLookEach.count());
+SetWatcher::Reason SetWatcher::Wait(bool any_files) {
+  const Clock::time_point look = Clock::now() + kLookEach;
   while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(look - Clock::now());
+    if (any_files && left.count() <= 0) return Reason::kTime;
     pollfd entries[] = {{wake_, POLLIN, 0}, {inotify_, POLLIN, 0}};
-    const int ready = poll(entries, 2, timeout);
-    if (ready == 0) return;
+    const int ready = poll(entries, 2, any_files ? static_cast<int>(left.count()) : -1);
+    if (ready == 0) return Reason::kTime;
     eventfd_t count;
-    if (eventfd_read(wake_, &count) == 0) return;
+    if (eventfd_read(wake_, &count) == 0) return Reason::kPolicy;
     if (!TakeEvents()) continue;
     const Clock::time_point latest = Clock::now() + kLongest;
     while (Clock::now() < latest && Readable(inotify_, kQuiet)) TakeEvents();
-    return;
+    return Reason::kTold;
   }
 }
 
@@ -149,15 +161,22 @@ bool SetWatcher::TakeEvents() {
       std::memcpy(&event, &buffer[at], sizeof(event));
       const char* const name = &buffer[at] + sizeof(event);
       at += sizeof(event) + event.len;
+      if ((event.mask & IN_MODIFY) != 0) {
+        being_written_.insert(event.wd);
+        continue;
+      }
+      if ((event.mask & (IN_CLOSE_WRITE | IN_IGNORED)) != 0) being_written_.erase(event.wd);
+      if ((event.mask & IN_Q_OVERFLOW) != 0) being_written_.clear();
+      if ((event.mask & IN_IGNORED) != 0) continue;  // Not watched any more; why came before.
       if ((event.mask & IN_CREATE) == 0) {
         changed = true;
         continue;
       }
       // A symbolic link is complete at once.
-      for (const auto& [folder, watch] : folders_) {
+      for (const auto& [path, watch] : watches_) {
         std::error_code error;
         changed = changed || (watch == event.wd && event.len > 0 &&
-                              fs::is_symlink(fs::path(folder) / name, error));
+                              fs::is_symlink(fs::path(path) / name, error));
       }
     }
   }

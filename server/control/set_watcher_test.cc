@@ -1,8 +1,12 @@
 #include "server/control/set_watcher.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -13,6 +17,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using WallTime = PolicyStore::WallTime;
+
+// What a test mounts is seen by itself and the threads it makes from then on.
+struct OwnMounts {
+  OwnMounts() {
+    EXPECT_EQ(unshare(CLONE_NEWNS), 0) << "needs root: " << std::strerror(errno);
+    EXPECT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  }
+};
 
 class SetWatcherTest : public testing::Test {
  protected:
@@ -45,12 +57,21 @@ class SetWatcherTest : public testing::Test {
     packet.mutable_headers()->set_destination(std::string("\x0a\0\0\x09", 4));
     return policies_.Current()->rules->Decide(packet).action == v1::ACTION_ACCEPT;
   }
+  // Until the watcher has nothing more to read: the first change it may have found when it looked
+  // at what was applied, the second it was told of, and then waited until all was quiet.
+  void AwaitWatched() {
+    for (const uint8_t last_byte : {8, 9}) {
+      Replace("set", "10.0.0." + std::to_string(last_byte) + "\n");
+      AwaitAccepted(last_byte);
+    }
+  }
   void AwaitAccepted(uint8_t last_byte) {
     while (!Accepts(last_byte)) std::this_thread::yield();
   }
 
+  const OwnMounts mounts_;
   const fs::path folder_;
-  PolicyStore policies_{WallTime{}};
+  PolicyStore policies_{WallTime{}, nullptr, folder_.string()};
   Ticker ticker_;
   SetWatcher watcher_{&policies_, &ticker_};
 };
@@ -138,6 +159,64 @@ TEST_F(SetWatcherTest, FollowsThePolicy) {
   Replace("two", "10.0.0.3\n");
   AwaitAccepted(3);
   EXPECT_EQ(policies_.Current()->version, 2u);
+}
+
+// What is mounted over a file or changed by another machine is told by nobody.
+class UntoldSetTest : public SetWatcherTest {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_ / "elsewhere");
+    Write("elsewhere/one", "10.0.0.1\n");
+    Write("elsewhere/two", "10.0.0.2\n");
+    Write("set", "");
+  }
+  void TearDown() override {
+    while (umount2((folder_ / "set").c_str(), MNT_DETACH) == 0) {
+    }
+  }
+
+  void Mount(const std::string& name) {
+    ASSERT_EQ(mount((folder_ / name).c_str(), (folder_ / "set").c_str(), nullptr, MS_BIND, nullptr),
+              0);
+  }
+};
+
+TEST_F(UntoldSetTest, AFileMountedByItselfIsReadWhenItIsWritten) {
+  Apply();
+  AwaitWatched();
+  Mount("elsewhere/one");
+  AwaitAccepted(1);
+  Write("elsewhere/one", "10.0.0.3\n");
+  AwaitAccepted(3);
+}
+
+TEST_F(UntoldSetTest, AnotherFileMountedThereIsRead) {
+  Apply();
+  AwaitWatched();
+  Mount("elsewhere/one");
+  AwaitAccepted(1);
+  Mount("elsewhere/two");
+  AwaitAccepted(2);
+  EXPECT_FALSE(Accepts(1));
+}
+
+// However long that takes.
+TEST_F(SetWatcherTest, WhatIsBeingWrittenIsNotReadBefore) {
+  Write("set", "10.0.0.1\n");
+  Apply();
+  AwaitWatched();
+  // For more than two of the seconds in which it looks.
+  std::ofstream writer(folder_ / "set");
+  writer << "10.0.0.2\n" << std::flush;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
+  while (std::chrono::steady_clock::now() < end) {
+    ASSERT_FALSE(Accepts(2));
+    std::this_thread::yield();
+  }
+  writer << "10.0.0.3\n";
+  writer.close();
+  AwaitAccepted(3);
+  EXPECT_TRUE(Accepts(2));
 }
 
 // A policy that comes back had read its files long ago.

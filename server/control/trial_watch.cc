@@ -15,23 +15,35 @@ constexpr std::chrono::seconds kInterval{1};
 
 }  // namespace
 
-TrialWatch::TrialWatch(std::unique_ptr<Call> call, PolicyTrials* trials, Ticker* ticker)
-    : WritingCall(std::move(call), ticker), trials_(trials) {}
+TrialWatch::TrialWatch(std::unique_ptr<Call> call, const PolicyStore* policies,
+                       PolicyTrials* trials, Ticker* ticker)
+    : WritingCall(std::move(call), ticker), policies_(policies), trials_(trials) {}
 
-void TrialWatch::Begin(Worker* compiler) {
+void TrialWatch::Begin(Compiler* compiler) {
   ticker_->Add(this);
-  if (compiler->Post([this] { Compile(); })) return;
-  MutexLock lock(mutex_);
-  EndLocked(grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                         "this server has many policies to look at already; try again later"));
-  Returned();
+  compiler->Post({.run = [this](JobNames* names) { Compile(names); },
+                  .busy =
+                      [this] {
+                        MutexLock lock(mutex_);
+                        EndLocked(grpc::Status(
+                            StatusCode::RESOURCE_EXHAUSTED,
+                            "this server has many policies to look at already; try again later"));
+                        Returned();
+                      },
+                  .gone =
+                      [this] {
+                        MutexLock lock(mutex_);
+                        return ended();
+                      }});
 }
 
-void TrialWatch::Compile() {
-  RuleSet::Compiled compiled = RuleSet::Compile(request().policy());
+void TrialWatch::Compile(JobNames* names) {
+  RuleSet::Compiled compiled = policies_->Compile(request().policy(), names->known);
   MutexLock lock(mutex_);
+  if (!ended()) names->wanted = std::move(compiled.wanted);
+  if (!names->wanted.empty()) return;
   if (compiled.rules == nullptr) {
-    EndLocked(grpc::Status(StatusCode::INVALID_ARGUMENT, Describe(compiled.problems)));
+    EndLocked(StatusOf(compiled));
   } else if (!ended()) {
     trial_ = trials_->Begin(std::move(compiled.rules),
                             {request().gateways().begin(), request().gateways().end()});

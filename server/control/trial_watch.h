@@ -4,29 +4,32 @@
 
 #include <memory>
 
+#include "server/control/compiler.h"
+#include "server/control/policy_store.h"
 #include "server/control/policy_trials.h"
-#include "server/streams/worker.h"
 #include "server/streams/writing_call.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice::server {
 
-// One TryPolicy call: has the worker compile the policy, begins the trial and then says each
+// One TryPolicy call: has the Compiler compile the policy, begins the trial and then says each
 // second what it has found; a caller that reads slowly is told less often. Made with new; deletes
 // itself.
 class TrialWatch final : public WritingCall<v1::TryPolicyRequest, v1::TryPolicyResponse> {
  public:
-  TrialWatch(std::unique_ptr<Call> call, PolicyTrials* trials, Ticker* ticker);
-  void Begin(Worker* compiler);
+  TrialWatch(std::unique_ptr<Call> call, const PolicyStore* policies, PolicyTrials* trials,
+             Ticker* ticker);
+  void Begin(Compiler* compiler);
 
  private:
   ~TrialWatch() override = default;
 
-  void Compile();
+  void Compile(JobNames* names);
   void Ticking(Time now) override;
   void Leave() override;
 
-  PolicyTrials* const trials_;  // Not owned.
+  const PolicyStore* const policies_;  // Not owned, nor is the next.
+  PolicyTrials* const trials_;
 
   std::shared_ptr<PolicyTrial> trial_ ABSL_GUARDED_BY(mutex_);  // Null until it begins.
   Time next_ ABSL_GUARDED_BY(mutex_);                           // When to tell more.

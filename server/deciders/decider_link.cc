@@ -6,15 +6,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
+#include "server/streams/silence.h"
 
 namespace sluice::server {
 namespace {
 
 using std::chrono::milliseconds;
 
-// As the wire says.
-constexpr milliseconds kBeat{200};
-constexpr milliseconds kSilence{600};
+constexpr milliseconds kBeat{200};  // As the wire says.
 constexpr int kMaxErrors = 16;
 // Connecting takes up to half a second; then the decider has as long again.
 constexpr milliseconds kWelcomeTimeout{1000};
@@ -140,7 +140,7 @@ void DeciderLink::OnEnded(const grpc::Status& status, Time now) {
   } else if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     Lose(now, "offers no sluice.v1.DecisionService (is another program listening there?)");
   } else {
-    Lose(now, absl::StrCat("cannot be asked: ", status.error_message()));
+    Lose(now, absl::StrCat("cannot be asked: ", OneLine(status.error_message(), 256)));
   }
 }
 
@@ -162,7 +162,9 @@ void DeciderLink::Welcome(const v1::DecideWelcome& welcome, Time now) {
   beat_ = now;
   failures_ = 0;
   complaint_.clear();
-  spdlog::info("{}: {} connected", who_, address_);
+  if (const auto left_out = lines_.Allow(now)) {
+    spdlog::info("{}: {} connected{}", who_, address_, *left_out);
+  }
   listener_->OnPolicy(this, welcome.policy_version());
 }
 
@@ -206,7 +208,9 @@ void DeciderLink::Write() {
 void DeciderLink::Lose(Time now, const std::string& reason) {
   // Once, until it is reached or says something else.
   if (complaint_ != reason) {
-    spdlog::warn("{}: {} {}; trying again", who_, address_, reason);
+    if (const auto left_out = lines_.Allow(now)) {
+      spdlog::warn("{}: {} {}; trying again{}", who_, address_, reason, *left_out);
+    }
     complaint_ = reason;
   }
   const bool was_welcomed = welcomed();

@@ -9,6 +9,7 @@
 
 #include "server/deciders/decider_stream.h"
 #include "sluice/v1/decision.pb.h"
+#include "third_party/daemon/log_limit.h"
 
 namespace sluice::server {
 
@@ -97,6 +98,8 @@ class DeciderLink final : private DeciderStream::Listener {
   Time beaten_;
   int failures_ = 0;       // Dialled in vain, in a row.
   std::string complaint_;  // What was logged last.
+  // A decider that comes and goes must not fill the log.
+  LogLimit lines_{20, std::chrono::seconds(10)};
   std::minstd_rand random_;
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sluice/v1/decision.grpc.pb.h"
+#include "third_party/grpc_target/grpc_target.h"
 
 namespace sluice::server {
 namespace {
@@ -22,6 +23,8 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
   // attempts is ours, as every attempt is a new channel.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  // Of a name with several addresses all are tried at once: see agent/dialer.cc.
+  arguments.SetLoadBalancingPolicyName("round_robin");
   // Answers that carry rewritten packets: several batches of 1 MiB may be answered at once. The
   // default is 4 MiB.
   arguments.SetMaxReceiveMessageSize(16 << 20);
@@ -29,10 +32,13 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max());
   // A proxy named in the environment must not stand between a server and its deciders.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(GrpcTarget(address), grpc::InsecureChannelCredentials(),
+                                   arguments);
 }
 
 // One call: a read is always under way, a write sometimes, until the read fails. Deletes itself
@@ -78,10 +84,14 @@ class Call final {
   void Read(bool ok, DeciderStream::Time now) {
     if (!ok) {
       finishing_ = true;
+      // gRPC tells an end and a message that is none in the same way, but for what it could read.
+      unreadable_ = incoming_.ByteSizeLong() != 0;
+      if (unreadable_) context_.TryCancel();
       call_->Finish(&status_, &finished_);
       return;
     }
     if (listener_ != nullptr) listener_->OnMessage(incoming_, now);
+    incoming_.Clear();
     call_->Read(&incoming_, &read_);
   }
 
@@ -97,6 +107,12 @@ class Call final {
 
   void Finished(bool, DeciderStream::Time now) {
     over_ = true;
+    if (unreadable_) {
+      status_ =
+          grpc::Status(grpc::StatusCode::DATA_LOSS,
+                       "it sent a message that cannot be read: a string in it is not UTF-8, or "
+                       "it is none of this conversation's");
+    }
     if (listener_ != nullptr) {
       listener_->OnEnded(status_, now);
     } else {
@@ -114,6 +130,7 @@ class Call final {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::DecideRequest, v1::DecideResponse>> call_;
   v1::DecideResponse incoming_;
+  bool unreadable_ = false;
   grpc::Status status_;
   DeciderStream::Listener* listener_;  // Not owned; null once nobody has the stream any more.
   size_t* const calls_;                // Not owned.

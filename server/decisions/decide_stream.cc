@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/deciders/asker.h"
 #include "server/deciders/question.h"
 #include "server/decisions/decide_outbox.h"
 #include "server/decisions/decision_entries.h"
 #include "server/decisions/late_verdict.h"
-#include "server/decisions/line_limit.h"
 #include "server/decisions/relayed_gateways.h"
 #include "server/decisions/verdict.h"
 #include "server/gateways/scope_set.h"
@@ -32,8 +32,6 @@ using Clock = std::chrono::steady_clock;
 
 // As the wire says.
 constexpr int kMaxBatch = 1024;
-// Lines a stream may log each second, of verdicts that were not carried out.
-constexpr uint32_t kLinesPerSecond = 50;
 // A usual batch (some 20 packets of 128 bytes) parses into this without asking for memory.
 constexpr size_t kArenaBlock = 32 * 1024;
 
@@ -245,12 +243,14 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
 
   void TakeErrors(const v1::VerdictErrors& errors) {
     parts_.screens->Refuse(gateway_, errors);
-    if (errors.entries().empty() || !lines_.Allow(Clock::now())) return;
+    if (errors.entries().empty()) return;
+    const auto left_out = parts_.error_lines->Allow(Clock::now());
+    if (!left_out) return;
     const auto& first = errors.entries(0);
-    spdlog::warn("{}: queue {}: verdict on {:#x} not carried out: {} ({}); {} more", gateway_,
+    spdlog::warn("{}: queue {}: verdict on {:#x} not carried out: {} ({}); {} more{}", gateway_,
                  queue_, first.transaction_id(), v1::VerdictError_Name(first.error()),
-                 first.text().substr(0, 256),
-                 static_cast<uint64_t>(errors.entries_size()) - 1 + errors.suppressed());
+                 OneLine(first.text(), 256),
+                 static_cast<uint64_t>(errors.entries_size()) - 1 + errors.suppressed(), *left_out);
   }
 
   const v1::DecideResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -288,7 +288,6 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   uint64_t received_ = 0;
   std::vector<Ruling> rulings_;
   std::optional<RelayedGateways> relayed_;  // Of a relay.
-  LineLimit lines_{kLinesPerSecond};
 
   bool greeted_ ABSL_GUARDED_BY(mutex_) = false;
   DecideOutbox outbox_ ABSL_GUARDED_BY(mutex_);

@@ -11,6 +11,7 @@
 #include "server/screen/screens.h"
 #include "server/streams/ticker.h"
 #include "sluice/v1/decision.grpc.pb.h"
+#include "third_party/daemon/log_limit.h"
 
 namespace sluice::server {
 
@@ -24,6 +25,8 @@ struct DecideParts {
   Registry* registry;
   Ticker* ticker;
   uint32_t run;  // ServerOptions's.
+  // Of verdicts that were not carried out; DecisionServiceImpl's.
+  LogLimit* error_lines = nullptr;
 };
 
 // One Decide stream. Deletes itself.

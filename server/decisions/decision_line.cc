@@ -64,11 +64,11 @@ std::string Address(std::string_view bytes) {
 }
 
 void AddHeaders(std::string* line, const DecisionRecord& record) {
-  if (record.address_bytes == 0) return;
-  Add(line, "proto", Protocol(record.protocol));
-  Add(line, "src", Address({record.source, record.address_bytes}));
+  const bool addresses = record.address_bytes > 0;
+  if (record.has_protocol) Add(line, "proto", Protocol(record.protocol));
+  if (addresses) Add(line, "src", Address({record.source, record.address_bytes}));
   if (record.has_source_port) Add(line, "sport", record.source_port);
-  Add(line, "dst", Address({record.destination, record.address_bytes}));
+  if (addresses) Add(line, "dst", Address({record.destination, record.address_bytes}));
   if (record.has_destination_port) Add(line, "dport", record.destination_port);
   if (record.has_icmp_type) Add(line, "icmp_type", record.icmp_type);
   if (record.has_icmp_code) Add(line, "icmp_code", record.icmp_code);

@@ -60,6 +60,18 @@ TEST(DecisionLineTest, AcceptedPingsOfIpv6) {
             "scope=connection waited_us=0 reason=\"rule 3 \\\"mail\\\", line 7\"");
 }
 
+TEST(DecisionLineTest, SaysNothingThatIsNotKnown) {
+  v1::Packet packet;
+  packet.set_family(v1::FAMILY_IPV6);
+  packet.mutable_headers()->set_cut_short(true);
+  DecisionRecord record = Record();
+  record.SetPacket(packet);
+  const std::string line = DecisionLine("gw1", record);
+  for (const char* field : {" proto=", " src=", " dst=", " dport="}) {
+    EXPECT_EQ(line.find(field), std::string::npos) << line;
+  }
+}
+
 TEST(DecisionLineTest, WhatTheAgentDecided) {
   DecisionRecord record{};
   record.cause = v1::CAUSE_TABLE_FULL;

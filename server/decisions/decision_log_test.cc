@@ -162,6 +162,23 @@ TEST(DecisionRecordTest, KeepsWhatADecisionShows) {
   EXPECT_EQ(decision.notify(), v1::NOTIFY_TCP_RESET);
 }
 
+TEST(DecisionRecordTest, ShowsNothingThatWasNotKnown) {
+  v1::Headers headers;
+  headers.set_cut_short(true);
+  DecisionRecord record{};
+  record.SetHeaders(v1::FAMILY_IPV6, headers);
+  v1::Decision decision;
+  record.Show("gw", &decision);
+  EXPECT_EQ(decision.headers().SerializeAsString(), headers.SerializeAsString());
+  EXPECT_FALSE(record.traits().protocol);
+  headers.set_source(std::string(16, 'a'));
+  headers.set_destination(std::string(16, 'b'));
+  record.SetHeaders(v1::FAMILY_IPV6, headers);
+  decision.Clear();
+  record.Show("gw", &decision);
+  EXPECT_EQ(decision.headers().SerializeAsString(), headers.SerializeAsString());
+}
+
 TEST(DecisionRecordTest, SaysACauseInWords) {
   DecisionRecord record{};
   record.SetHeaders(v1::FAMILY_UNSPECIFIED, v1::Headers());
@@ -171,7 +188,7 @@ TEST(DecisionRecordTest, SaysACauseInWords) {
   record.Show("gw", &decision);
   EXPECT_EQ(decision.reason(), "no verdict in time");
   EXPECT_FALSE(decision.has_headers());
-  EXPECT_EQ(decision.input_interface(), "?");
+  EXPECT_EQ(decision.input_interface(), "\\xff");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proto/text/text.h"
+
 namespace sluice::server {
 namespace {
 
@@ -18,14 +20,14 @@ std::string_view View(const char (&from)[kSize]) {
   return std::string_view(from, strnlen(from, kSize));
 }
 
-// The name may have been cut in the midst of a UTF-8 sequence, or never been UTF-8 where an
-// agent misbehaves; a proto string must be.
-std::string Printable(std::string_view text) {
-  std::string clean(text);
-  for (char& c : clean) {
-    if (static_cast<unsigned char>(c) >= 0x80 || static_cast<unsigned char>(c) < 0x20) c = '?';
+// As the kernel has it: as it comes over the wire, escaped, it may be four times as long.
+template <size_t kSize>
+void CopyName(std::string_view escaped, char (&to)[kSize]) {
+  if (escaped.find('\\') == std::string_view::npos) {
+    Copy(escaped, to);
+  } else {
+    Copy(UnescapeName(escaped), to);
   }
-  return clean;
 }
 
 }  // namespace
@@ -40,6 +42,7 @@ void DecisionRecord::SetPacket(const v1::Packet& packet) {
 
 void DecisionRecord::SetHeaders(v1::Family packet_family, const v1::Headers& headers) {
   family = static_cast<uint8_t>(packet_family);
+  has_protocol = headers.has_protocol();
   protocol = static_cast<uint8_t>(headers.protocol());
   const size_t bytes = headers.source().size();
   const bool known = (bytes == 4 || bytes == 16) && headers.destination().size() == bytes;
@@ -60,19 +63,24 @@ void DecisionRecord::SetHeaders(v1::Family packet_family, const v1::Headers& hea
   icmp_code = static_cast<uint8_t>(headers.icmp_code());
   has_icmp_id = headers.has_icmp_id();
   icmp_id = static_cast<uint16_t>(headers.icmp_id());
+  has_fragment = headers.has_fragment_offset();
   fragment_offset = headers.fragment_offset();
   more_fragments = headers.more_fragments();
+  has_hop_limit = headers.has_hop_limit();
   hop_limit = static_cast<uint8_t>(headers.hop_limit());
+  has_traffic_class = headers.has_traffic_class();
   traffic_class = static_cast<uint8_t>(headers.traffic_class());
   cut_short = headers.cut_short();
 }
 
 void DecisionRecord::SetInterfaces(std::string_view input, std::string_view output) {
-  Copy(input, input_interface);
-  Copy(output, output_interface);
+  CopyName(input, input_interface);
+  CopyName(output, output_interface);
 }
 
-void DecisionRecord::SetReason(std::string_view text) { Copy(text, reason); }
+void DecisionRecord::SetReason(std::string_view text) {
+  Copy(Beginning(text, sizeof(reason)), reason);
+}
 
 std::string_view DecisionRecord::InputInterface() const { return View(input_interface); }
 
@@ -83,7 +91,7 @@ std::string_view DecisionRecord::Reason() const { return View(reason); }
 Traits DecisionRecord::traits() const {
   Traits traits;
   traits.family = static_cast<v1::Family>(family);
-  traits.protocol = protocol;
+  if (has_protocol) traits.protocol = protocol;
   traits.source = std::string_view(source, address_bytes);
   traits.destination = std::string_view(destination, address_bytes);
   if (has_source_port) traits.source_port = source_port;
@@ -96,31 +104,35 @@ void DecisionRecord::Show(const std::string& gateway, v1::Decision* decision) co
   decision->mutable_time()->set_nanos(static_cast<int32_t>(time_ns % 1'000'000'000));
   decision->set_gateway(gateway);
   decision->set_family(static_cast<v1::Family>(family));
-  if (address_bytes > 0) {
+  if (address_bytes > 0 || has_protocol || cut_short) {
     v1::Headers* headers = decision->mutable_headers();
-    headers->set_source(source, address_bytes);
-    headers->set_destination(destination, address_bytes);
-    headers->set_protocol(protocol);
+    if (address_bytes > 0) {
+      headers->set_source(source, address_bytes);
+      headers->set_destination(destination, address_bytes);
+    }
+    if (has_protocol) headers->set_protocol(protocol);
     if (has_source_port) headers->set_source_port(source_port);
     if (has_destination_port) headers->set_destination_port(destination_port);
     if (has_tcp_flags) headers->set_tcp_flags(tcp_flags);
     if (has_icmp_type) headers->set_icmp_type(icmp_type);
     if (has_icmp_code) headers->set_icmp_code(icmp_code);
     if (has_icmp_id) headers->set_icmp_id(icmp_id);
-    headers->set_fragment_offset(fragment_offset);
-    headers->set_more_fragments(more_fragments);
-    headers->set_hop_limit(hop_limit);
-    headers->set_traffic_class(traffic_class);
+    if (has_fragment) {
+      headers->set_fragment_offset(fragment_offset);
+      headers->set_more_fragments(more_fragments);
+    }
+    if (has_hop_limit) headers->set_hop_limit(hop_limit);
+    if (has_traffic_class) headers->set_traffic_class(traffic_class);
     headers->set_cut_short(cut_short);
   }
   decision->set_length(length);
-  decision->set_input_interface(Printable(View(input_interface)));
-  decision->set_output_interface(Printable(View(output_interface)));
+  decision->set_input_interface(EscapeName(View(input_interface)));
+  decision->set_output_interface(EscapeName(View(output_interface)));
   decision->set_action(static_cast<v1::Action>(action));
   decision->set_notify(static_cast<v1::Notify>(notify));
   decision->set_cause(static_cast<v1::Cause>(cause));
   decision->set_reason(cause == v1::CAUSE_VERDICT
-                           ? Printable(View(reason))
+                           ? OneLine(View(reason))
                            : std::string(Words(static_cast<v1::Cause>(cause))));
   decision->set_policy_version(policy_version);
   decision->set_waited_us(waited_us);

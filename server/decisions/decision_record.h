@@ -42,25 +42,29 @@ struct DecisionRecord {
   uint8_t notify;    // v1::Notify
   uint8_t cause;     // v1::Cause
   uint8_t scope;     // v1::Scope
-  uint8_t protocol;  // IANA number.
+  uint8_t protocol;  // IANA number; known if has_protocol.
   uint8_t tcp_flags;
   uint8_t icmp_type;
   uint8_t icmp_code;
   uint8_t hop_limit;
   uint8_t traffic_class;
   uint8_t address_bytes;  // 4, 16, or 0 if not known.
+  bool has_protocol : 1;
   bool has_source_port : 1;
   bool has_destination_port : 1;
   bool has_tcp_flags : 1;
   bool has_icmp_type : 1;
   bool has_icmp_code : 1;
   bool has_icmp_id : 1;
+  bool has_fragment : 1;  // fragment_offset and more_fragments are known.
+  bool has_hop_limit : 1;
+  bool has_traffic_class : 1;
   bool more_fragments : 1;
   bool cut_short : 1;
   bool logged : 1;
   char source[16];
   char destination[16];
-  // NUL-ended where shorter; longer ones are cut.
+  // As the kernel has them, not escaped. NUL-ended where shorter; longer ones are cut.
   char input_interface[16];  // Linux names have at most 15 bytes (IFNAMSIZ).
   char output_interface[16];
   // `"a decider" did not answer in time: rule 12 "…", line 345` fits, names being cut to 64.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -13,7 +14,9 @@ namespace sluice::server {
 // what was decided into the log. Tells the agents when the policy is another.
 class DecisionServiceImpl final {
  public:
-  explicit DecisionServiceImpl(const DecideParts& parts) : parts_(parts) {}
+  explicit DecisionServiceImpl(const DecideParts& parts) : parts_(parts) {
+    parts_.error_lines = &error_lines_;
+  }
 
   grpc::Service* service() { return &service_; }
   // Once the server that has the service has started.
@@ -25,7 +28,8 @@ class DecisionServiceImpl final {
  private:
   using Async = v1::DecisionService::AsyncService;
 
-  const DecideParts parts_;
+  LogLimit error_lines_{50, std::chrono::seconds(1)};
+  DecideParts parts_;  // Constant after construction.
   Async service_;
 };
 

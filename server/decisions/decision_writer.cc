@@ -35,7 +35,10 @@ void DecisionWriter::Decided(const std::string& gateway, const DecisionRecord& r
   const Time now = std::chrono::steady_clock::now();
   {
     MutexLock lock(mutex_);
-    if (!limits_.try_emplace(gateway, options_.lines_per_second).first->second.Allow(now)) return;
+    LineLimit& limit =
+        limits_.try_emplace(gateway, options_.lines_per_second, std::chrono::seconds(1))
+            .first->second;
+    if (!limit.Allow(now)) return;
     if (queue_.size() >= options_.queue) {
       ++no_room_[gateway];
       return;

@@ -14,9 +14,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "server/decisions/decision_log.h"
-#include "server/decisions/line_limit.h"
 #include "server/decisions/line_sink.h"
 #include "third_party/annotated_mutex/mutex.h"
+#include "third_party/daemon/line_limit.h"
 
 namespace sluice::server {
 

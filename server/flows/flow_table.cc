@@ -65,6 +65,11 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
   const std::optional<uint32_t> id = IdOf(flow);
   auto live = live_.find(*key);
 
+  if (type == v1::EVENT_TYPE_DESTROY && event.conntrack().unseen()) {
+    // One that is not known, or was replaced, has ended already.
+    if (live != live_.end() && !Differ(live->second.id, id)) EndUnseen(live, time_ns, tell);
+    return;
+  }
   if (type == v1::EVENT_TYPE_DESTROY) {
     if (resyncing_ && id && tombstones_.size() < limits_.live) tombstones_.insert({*key, *id});
     // The end of an entry the table has seen replaced says nothing of the one that lives.

@@ -33,10 +33,10 @@ struct FlowLimits {
 // connections that begin are not taken in until others end; their events are still passed on.
 //
 // Loss: a Gap begins a new generation. What the snapshot or an event names belongs to it; on
-// ResyncDone what does not has ended unseen. A snapshot is taken while connections end, so what
-// ended since the Gap is remembered, and a snapshot that still names it is not believed. A
-// ResyncDone that counts more connections than came since the last Gap ended another, cut short
-// one's snapshot, and sweeps nothing.
+// ResyncDone what does not has ended unseen, as has what the agent says it found gone. A snapshot
+// is taken while connections end, so what ended since the Gap is remembered, and a snapshot that
+// still names it is not believed. A ResyncDone that counts more connections than came since the
+// last Gap ended another, cut short one's snapshot, and sweeps nothing.
 class FlowTable final {
  public:
   // What observers are told. `key` is null for gaps and the like.

@@ -233,5 +233,24 @@ TEST_F(FlowTableTest, UnknownFieldsDoNotPileUp) {
   }
 }
 
+TEST_F(FlowTableTest, WhatTheAgentFoundGoneHasEndedUnseen) {
+  const auto gone = [](int port, uint32_t id) {
+    v1::Event event = Conntrack(kDestroy, port, id);
+    event.mutable_conntrack()->set_unseen(true);
+    return event;
+  };
+  Take(Conntrack(kSnapshot, 1, 11));
+  Take(Conntrack(kSnapshot, 2, 12));
+  Take(Conntrack(kNew, 3, 13));
+  Told();
+  Take(gone(1, 11));
+  EXPECT_EQ(Told(), Strings{"D!1"});
+  Take(gone(1, 11));
+  Take(gone(2, 99));  // Another has its tuple.
+  Take(gone(4, 14));
+  EXPECT_EQ(Told(), Strings{});
+  EXPECT_EQ(Remembered(), (Strings{"S2", "S3", "U1"}));
+}
+
 }  // namespace
 }  // namespace sluice::server

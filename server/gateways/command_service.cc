@@ -1,5 +1,7 @@
 #include "server/gateways/command_service.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -9,8 +11,10 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/calls/handle_calls.h"
 #include "server/streams/conversation.h"
+#include "sluice/v1/status.pb.h"
 
 namespace sluice::server {
 namespace {
@@ -21,6 +25,9 @@ using grpc::StatusCode;
 constexpr size_t kMaxPending = 256;
 // What an answer may come to. A verdict that is remembered takes a hundred bytes at most.
 constexpr size_t kMaxReplyBytes = 128 << 20;
+// Replies of a list a gateway may send ahead of those we have taken: enough that it does not wait
+// for us over a long way (400 kB each).
+constexpr uint32_t kListCredit = 4;
 // Heartbeats that may pile up unread: three seconds' worth.
 constexpr size_t kMaxHeartbeats = 16;
 
@@ -46,6 +53,7 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
                           absl::StrCat(gateway_, " owes ", kMaxPending, " answers already"));
     }
     command.set_id(++last_id_);
+    if (command.has_list_remembered()) command.mutable_list_remembered()->set_credit(kListCredit);
     pending_.emplace(last_id_, Pending{deadline, std::move(done)});
     commands_.push_back(std::move(command));
     WriteLocked();
@@ -115,7 +123,10 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
       pending.bytes += reply.ByteSizeLong();
       pending.reply.MergeFrom(reply);
       too_long = pending.bytes > kMaxReplyBytes;
-      if (!reply.last() && !too_long) return;
+      if (!reply.last() && !too_long) {
+        ++credits_[reply.id()];
+        return;
+      }
       done = std::move(pending.done);
       whole.Swap(&pending.reply);
       pending_.erase(found);
@@ -138,13 +149,40 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     } else if (!heartbeats_.empty()) {
       *response_.mutable_heartbeat() = heartbeats_.front();
       heartbeats_.pop_front();
-    } else if (!commands_.empty()) {
-      *response_.mutable_command() = std::move(commands_.front());
-      commands_.pop_front();
-    } else {
+    } else if (!TakeCommand() && !TakeCredit()) {
       return nullptr;
     }
     return &response_;
+  }
+
+  // The next list that may go on. Those that nobody waits for any more may not.
+  bool TakeCredit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    while (!credits_.empty()) {
+      const auto [id, replies] = *credits_.begin();
+      credits_.erase(credits_.begin());
+      if (!pending_.contains(id)) continue;
+      response_.mutable_credit()->set_id(id);
+      response_.mutable_credit()->set_replies(replies);
+      return true;
+    }
+    return false;
+  }
+
+  // The next command that somebody still waits for.
+  bool TakeCommand() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (; !commands_.empty(); commands_.pop_front()) {
+      const auto pending = pending_.find(commands_.front().id());
+      if (pending == pending_.end()) continue;
+      const auto left = pending->second.deadline - std::chrono::steady_clock::now();
+      if (left <= left.zero()) continue;  // The next tick fails it.
+      v1::Command& command = *response_.mutable_command();
+      command = std::move(commands_.front());
+      *command.mutable_time_left() = google::protobuf::util::TimeUtil::NanosecondsToDuration(
+          std::chrono::nanoseconds(left).count());
+      commands_.pop_front();
+      return true;
+    }
+    return false;
   }
 
   bool Full() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -187,6 +225,7 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<v1::Command> commands_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, uint32_t> credits_ ABSL_GUARDED_BY(mutex_);  // To be given, by id.
   std::deque<v1::Heartbeat> heartbeats_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, Pending> pending_ ABSL_GUARDED_BY(mutex_);
   v1::ServeResponse response_ ABSL_GUARDED_BY(mutex_);
@@ -211,13 +250,18 @@ grpc::Status ToStatus(const v1::CommandError& error) {
   // google.rpc.Code 1 to 16; a failure must not turn into a success.
   const bool known = error.code() >= 1 && error.code() <= 16;
   const auto code = known ? static_cast<StatusCode>(error.code()) : StatusCode::UNKNOWN;
-  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default.
-  constexpr size_t kMaxText = 2048;
-  std::string details;
-  if (error.has_system() && error.system().ByteSizeLong() <= kMaxText) {
-    details = error.system().SerializeAsString();
+  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default, the message twice: by
+  // the percent, of each byte three, and in the details, of three bytes four.
+  constexpr size_t kMostText = 1024;
+  const std::string message(Beginning(error.message(), kMostText));
+  if (!error.has_system() || error.system().ByteSizeLong() > kMostText) {
+    return grpc::Status(code, message);
   }
-  return grpc::Status(code, error.message().substr(0, kMaxText), details);
+  v1::StatusDetails details;
+  details.set_code(code);
+  details.set_message(message);
+  details.add_details()->PackFrom(error.system());
+  return grpc::Status(code, message, details.SerializeAsString());
 }
 
 }  // namespace sluice::server

@@ -22,7 +22,7 @@ class CommandServiceImpl final {
   v1::CommandService::AsyncService service_;
 };
 
-// The status a command fails with: code, message, and SystemError as details.
+// The status a command fails with: code, message, and the SystemError among the details.
 grpc::Status ToStatus(const v1::CommandError& error);
 
 }  // namespace sluice::server

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "proto/text/text.h"
 
 namespace sluice::server {
 namespace {
@@ -270,7 +271,7 @@ grpc::Status Registry::Find(const v1::AgentIdentity& agent, const std::string& a
   if ((*entry)->epoch == 0) (*entry)->epoch = agent.epoch();
   if ((*entry)->epoch == agent.epoch() || !(*entry)->serve) {
     (*entry)->address = address;
-    (*entry)->agent_version = agent.agent_version().substr(0, kMaxVersion);
+    (*entry)->agent_version = Beginning(agent.agent_version(), kMaxVersion);
   }
   return grpc::Status::OK;
 }

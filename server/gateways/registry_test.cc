@@ -85,6 +85,16 @@ TEST(RegistryTest, ListsWhoIsConnected) {
   EXPECT_EQ(list[1].last_seen().seconds(), 17);
 }
 
+// Half a character would keep the list from everybody who asks for it.
+TEST(RegistryTest, AVersionIsCutBetweenCharacters) {
+  Registry registry;
+  FakeStream serve;
+  v1::ServeHello hello = Hello("gw", 1);
+  hello.mutable_agent()->set_agent_version(std::string(63, 'v') + "é");
+  ASSERT_TRUE(registry.JoinServe(hello, "", At(1), &serve).ok());
+  EXPECT_EQ(registry.List()[0].agent_version(), std::string(63, 'v'));
+}
+
 TEST(RegistryTest, ANewerAgentTakesTheName) {
   Registry registry;
   FakeStream old_serve;

@@ -1,5 +1,6 @@
 #include "server/gateways/router.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::server {
@@ -7,8 +8,13 @@ namespace sluice::server {
 Router::Router(Registry* registry, std::chrono::milliseconds timeout)
     : registry_(registry), timeout_(timeout) {}
 
-void Router::Send(const std::string& gateway, v1::Command command, CommandStream::Done done) {
-  const auto deadline = std::chrono::steady_clock::now() + timeout_;
+void Router::Send(const std::string& gateway, v1::Command command, CommandStream::Done done,
+                  std::chrono::system_clock::time_point until) {
+  auto patience = std::chrono::steady_clock::duration(timeout_);
+  // A deadline that is none is too far away for arithmetic.
+  const auto now = std::chrono::system_clock::now();
+  if (until < now + timeout_) patience = std::max(until - now, patience.zero());
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   const grpc::Status sent = registry_->Send(gateway, std::move(command), deadline, done);
   if (!sent.ok()) done(sent, v1::CommandReply());
 }

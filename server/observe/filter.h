@@ -15,7 +15,7 @@ namespace sluice::server {
 // What a filter looks at. The views live as long as the call.
 struct Traits {
   v1::Family family = v1::FAMILY_UNSPECIFIED;
-  uint32_t protocol = 0;
+  std::optional<uint32_t> protocol;
   std::string_view source;       // 4 or 16 bytes, or empty if not known.
   std::string_view destination;  // The same.
   std::optional<uint32_t> source_port;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/calls/grpc_status.h"
 #include "server/calls/handle_calls.h"
 #include "server/observe/filter.h"
 #include "server/streams/outlet.h"
@@ -110,10 +111,6 @@ class ConnectionOutlet final
   Flows* const flows_;  // Not owned.
   const Seat seat_;
 };
-
-grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
-}
 
 }  // namespace
 

@@ -34,6 +34,20 @@ Address And(Address address, const std::array<uint8_t, 16>& mask) {
   return address;
 }
 
+absl::StatusOr<Address> ParseIpV6(std::string_view word) {
+  if (word.find('%') != std::string_view::npos) {
+    return Wrong(word, " names an interface: packets have none in their addresses");
+  }
+  Address address{16, {}};
+  if (inet_pton(AF_INET6, std::string(word).c_str(), address.bytes.data()) == 1) return address;
+  return Wrong(word, " is not an IPv6 address");
+}
+
+// As written, an IPv4-mapped one too.
+absl::StatusOr<Address> ParseAsWritten(std::string_view word) {
+  return word.find(':') == std::string_view::npos ? ParseAddress(word) : ParseIpV6(word);
+}
+
 }  // namespace
 
 bool IsNumber(std::string_view word) {
@@ -61,6 +75,14 @@ std::string Address::ToString() const {
     return "";
   }
   return text;
+}
+
+Address Address::Unmapped() const {
+  static constexpr std::array<uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (size != 16 || !std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) return *this;
+  Address address{4, {}};
+  std::copy_n(bytes.begin() + kMapped.size(), 4, address.bytes.begin());
+  return address;
 }
 
 AddressPattern AddressPattern::Exactly(const Address& address) {
@@ -99,12 +121,9 @@ absl::StatusOr<std::optional<uint32_t>> ParseNumber(std::string_view word, uint3
 
 absl::StatusOr<Address> ParseAddress(std::string_view word) {
   if (word.find(':') != std::string_view::npos) {
-    if (word.find('%') != std::string_view::npos) {
-      return Wrong(word, " names an interface: packets have none in their addresses");
-    }
-    Address address{16, {}};
-    if (inet_pton(AF_INET6, std::string(word).c_str(), address.bytes.data()) == 1) return address;
-    return Wrong(word, " is not an IPv6 address");
+    const auto address = ParseIpV6(word);
+    if (!address.ok()) return address.status();
+    return address->Unmapped();
   }
   if (HasHexPrefix(word) && word.find('.') == std::string_view::npos) {
     const auto number = ParseNumber(word, UINT32_MAX);
@@ -134,7 +153,7 @@ absl::StatusOr<Address> ParseAddress(std::string_view word) {
 
 absl::StatusOr<AddressPattern> ParsePrefix(std::string_view word) {
   const size_t slash = word.find('/');
-  const auto address = ParseAddress(word.substr(0, slash));
+  const auto address = ParseAsWritten(word.substr(0, slash));
   if (!address.ok()) return address.status();
   const auto most = static_cast<uint32_t>(8 * address->size);
   const std::string_view digits =
@@ -147,6 +166,9 @@ absl::StatusOr<AddressPattern> ParsePrefix(std::string_view word) {
   if (pattern.value != *address) {
     return Wrong(word, absl::StrCat(" has bits set behind the prefix: did you mean `",
                                     pattern.value.ToString(), "/", **length, "`?"));
+  }
+  if (const Address unmapped = address->Unmapped(); **length > 96 && unmapped.size == 4) {
+    return AddressPattern{unmapped, PrefixMask(**length - 96)};
   }
   return pattern;
 }

@@ -19,6 +19,9 @@ struct Address {
   static Address IpV4(uint32_t value);  // In host order: 0x7f000001 is 127.0.0.1.
   uint32_t ipv4() const;                // The reverse; only for size 4.
   std::string ToString() const;
+  // Of an IPv4-mapped IPv6 address (RFC 4291), which no packet bears, the IPv4 address it stands
+  // for; else itself.
+  Address Unmapped() const;
 
   bool operator==(const Address&) const = default;
 };
@@ -38,10 +41,12 @@ struct AddressPattern {
 bool IsLiteral(std::string_view word);
 
 // A dotted quad (parts decimal or 0x), one 0x number of 32 bits, or an IPv6 address. The error
-// says what is wrong with it. As in screend, numbers are never octal: a leading 0 is an error.
+// says what is wrong with it. An IPv4-mapped IPv6 address is the IPv4 address. As in screend,
+// numbers are never octal: a leading 0 is an error.
 absl::StatusOr<Address> ParseAddress(std::string_view word);
 
-// ADDRESS/LENGTH, none of the bits behind the length set.
+// ADDRESS/LENGTH, none of the bits behind the length set. A part of ::ffff:0:0/96 is the IPv4
+// prefix; that prefix itself is not all of IPv4, since lists of bogus IPv6 networks have it.
 absl::StatusOr<AddressPattern> ParsePrefix(std::string_view word);
 
 // The word is meant as a number: digits, or hex digits behind 0x.

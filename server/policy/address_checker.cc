@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/policy/checker.h"
+#include "server/policy/names.h"
 #include "server/policy/nearest_word.h"
 
 namespace sluice::server::policy {
@@ -19,7 +20,7 @@ void AddressChecker::Report(const Word& word, std::string message) {
 }
 
 std::nullopt_t AddressChecker::Report(const Word& word, const absl::Status& status) {
-  Report(word, std::string(status.message()));
+  problems_->Add(word.place, std::string(status.message()), IsUnanswered(status));
   return std::nullopt;
 }
 

@@ -32,6 +32,9 @@ class AddressChecker final {
 
   AddressTerm Read(const AddressSyntax& syntax);
 
+  // In all sets declared.
+  size_t set_addresses() const { return set_addresses_; }
+
  private:
   void Report(const Word& word, std::string message);
   std::nullopt_t Report(const Word& word, const absl::Status& status);
@@ -55,7 +58,7 @@ class AddressChecker final {
   Problems* const problems_;
   std::map<uint32_t, uint32_t> masks_;  // Of classful networks, by number.
   std::map<std::string, std::shared_ptr<const AddressSet>, std::less<>> sets_;
-  size_t set_addresses_ = 0;  // In all sets.
+  size_t set_addresses_ = 0;
   bool complete_ = false;
 };
 

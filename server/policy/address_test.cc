@@ -20,7 +20,7 @@ TEST(ParseAddressTest, Takes) {
       {"0XFF", "0.0.0.255"},
       {"2001:DB8::1", "2001:db8::1"},
       {"::", "::"},
-      {"::ffff:192.0.2.1", "::ffff:192.0.2.1"},
+      {"::ffff:192.0.2.1", "192.0.2.1"},
   };
   for (const auto& [word, shown] : cases) {
     ASSERT_TRUE(IsLiteral(word)) << word;
@@ -78,6 +78,29 @@ TEST(ParsePrefixTest, Takes) {
   EXPECT_TRUE(ParsePrefix("::/0").ok());
   EXPECT_TRUE(ParsePrefix("10.0.0.1/32").ok());
   EXPECT_TRUE(ParsePrefix("::1/128").ok());
+}
+
+TEST(ParseAddressTest, TakesMappedAddressesForIpV4) {
+  EXPECT_EQ(*ParseAddress("::ffff:10.0.0.1"), Address::IpV4(0x0a000001));
+  EXPECT_EQ(*ParseAddress("0:0:0:0:0:FFFF:a00:1"), Address::IpV4(0x0a000001));
+  EXPECT_EQ(ParseAddress("::10.0.0.1")->size, 16u);
+  EXPECT_EQ(ParseAddress("64:ff9b::10.0.0.1")->size, 16u);
+
+  const auto same = [](const char* mapped, const char* plain) {
+    const auto a = ParsePrefix(mapped);
+    const auto b = ParsePrefix(plain);
+    return a.ok() && b.ok() && a->value == b->value && a->mask == b->mask;
+  };
+  EXPECT_TRUE(same("::ffff:10.0.0.0/104", "10.0.0.0/8"));
+  EXPECT_TRUE(same("::ffff:10.0.0.1/128", "10.0.0.1/32"));
+  EXPECT_TRUE(same("::ffff:0:0/97", "0.0.0.0/1"));
+  for (const char* wider : {"::ffff:0:0/96", "::ffff:0:0/95", "::/0"}) {
+    const auto pattern = ParsePrefix(wider);
+    if (pattern.ok()) {
+      EXPECT_EQ(pattern->value.size, 16u) << wider;
+    }
+  }
+  EXPECT_EQ(ParsePrefix("::ffff:0:0/96")->value.size, 16u) << "not all of IPv4";
 }
 
 TEST(ParsePrefixTest, SaysWhatIsWrong) {

@@ -140,6 +140,7 @@ struct CheckedPolicy {
   Decision fallback;
   std::vector<Decider> deciders;   // Each name once.
   std::vector<std::string> files;  // Their names, by Place::file; the first is empty.
+  size_t set_addresses = 0;        // In all sets.
 };
 
 }  // namespace sluice::server::policy

@@ -80,6 +80,7 @@ class Checker {
     }
     policy.files = syntax.files;
     policy.deciders = std::move(decisions_).Take();
+    policy.set_addresses = addresses_.set_addresses();
     return policy;
   }
 

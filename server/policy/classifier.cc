@@ -28,19 +28,21 @@ class Sets {
  public:
   explicit Sets(RuleBits::Id all) : all_(all) {}
 
+  // At most RuleBits::kMostSets are added; the program ends at one more, as it would go beyond what
+  // RuleBits has room for.
   void Add(RuleBits::Id set) {
-    if (set != all_) sets_[size_++] = set;
+    if (set != all_) sets_.at(size_++) = set;
   }
   // At least one.
   std::span<const RuleBits::Id> Get() {
-    if (size_ == 0) sets_[size_++] = all_;
+    if (size_ == 0) sets_.at(size_++) = all_;
     return {sets_.data(), size_};
   }
 
  private:
   const RuleBits::Id all_;
   size_t size_ = 0;
-  std::array<RuleBits::Id, 8> sets_;
+  std::array<RuleBits::Id, RuleBits::kMostSets> sets_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "proto/text/text.h"
 #include "server/policy/address.h"
 #include "server/policy/problems.h"
 
@@ -18,7 +19,7 @@ constexpr std::string_view kUnix = "unix:";
 
 bool IsUnixPath(std::string_view path) {
   return path.starts_with('/') && path.size() < sizeof(sockaddr_un::sun_path) &&
-         Printable(path, sizeof(sockaddr_un::sun_path)) == path;
+         OneLine(path) == path;
 }
 
 bool IsPort(std::string_view text) {
@@ -27,10 +28,24 @@ bool IsPort(std::string_view text) {
          absl::SimpleAtoi(std::string(text), &port) && port >= 1 && port <= 65535;
 }
 
+// The name of an interface, or its number.
+bool IsZone(std::string_view text) {
+  constexpr size_t kLongestInterface = 15;  // IFNAMSIZ
+  return !text.empty() && text.size() <= kLongestInterface &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_isgraph(c) && c != '%' && c != '/' && c != ']';
+         });
+}
+
 bool IsHost(std::string_view text) {
   if (text.starts_with('[') && text.ends_with(']')) {
-    const auto address = ParseAddress(text.substr(1, text.size() - 2));
-    return address.ok() && address->size == 16;
+    std::string_view address = text.substr(1, text.size() - 2);
+    const size_t zone = address.find('%');
+    if (zone != std::string_view::npos) {
+      if (!IsZone(address.substr(zone + 1))) return false;
+      address = address.substr(0, zone);
+    }
+    return address.find(':') != std::string_view::npos && ParseAddress(address).ok();
   }
   // Nothing but digits and dots is no name.
   if (text.find_first_not_of("0123456789.") == std::string_view::npos) {

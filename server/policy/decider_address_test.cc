@@ -9,8 +9,8 @@ namespace {
 
 TEST(DeciderAddressTest, KnowsItsForms) {
   for (const std::string address :
-       {"192.0.2.7:9000", "[2001:db8::7]:1", "decider:65535", "a.b-c.example:9000",
-        "3com.example:1", "unix:/run/decider", "unix:/a b"}) {
+       {"192.0.2.7:9000", "[2001:db8::7]:1", "[fe80::7%eth0]:1", "[fe80::7%22]:1", "decider:65535",
+        "a.b-c.example:9000", "3com.example:1", "unix:/run/decider", "unix:/a b"}) {
     EXPECT_TRUE(IsDeciderAddress(address)) << address;
   }
 }
@@ -32,6 +32,11 @@ TEST(DeciderAddressTest, RefusesWhatCannotBeDialled) {
                                     "2001:db8::7:1",
                                     "[192.0.2.7]:1",
                                     "[]:1",
+                                    "[fe80::7%]:1",
+                                    "[fe80::7%a%b]:1",
+                                    "[fe80::7%a/b]:1",
+                                    "[fe80::7%sixteenletters..]:1",
+                                    "[%eth0]:1",
                                     "[::1:1",
                                     "-h:1",
                                     "unix:",

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/policy/decider_address.h"
 #include "server/policy/duration.h"
 #include "server/policy/nearest_word.h"
@@ -36,7 +37,7 @@ const Decider* DecisionChecker::Find(std::string_view name) const {
 
 void DecisionChecker::Declare(const DeciderSyntax& syntax) {
   const std::string_view name = syntax.name.text;
-  if (name.empty() || name.size() > kLongestName || Printable(name, kLongestName) != name) {
+  if (name.empty() || name.size() > kLongestName || OneLine(name) != name) {
     problems_->Add(syntax.name.place,
                    absl::StrCat("a decider's name has 1 to ", kLongestName, " printable bytes"));
     return;

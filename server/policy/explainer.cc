@@ -7,19 +7,21 @@
 namespace sluice::server::policy {
 
 Explanation Explain(const Syntax& syntax, const CheckedPolicy& policy, const PacketView& packet,
-                    bool all) {
+                    bool all, FactSet not_told) {
   Explanation explanation;
-  Mismatches mismatches(packet);
+  Mismatches mismatches(packet, not_told);
   size_t rule = 0;
   for (const PairSyntax& pair : syntax.pairs) {
     for (const bool reversed : {false, true}) {
       if (reversed && !pair.between) continue;
       if (rule == policy.rules.size()) return explanation;
-      std::vector<std::string> found = mismatches.Of(pair, reversed, policy.rules[rule]);
+      FactSet hinges_on = 0;
+      std::vector<std::string> found =
+          mismatches.Of(pair, reversed, policy.rules[rule], &hinges_on);
       const bool matches = found.empty();
-      const bool told = all || found.size() == 1;
+      const bool told = all || found.size() == 1 || hinges_on != 0;
       if (matches || (told && explanation.considered.size() < kMostConsidered)) {
-        explanation.considered.push_back({rule, &pair, std::move(found)});
+        explanation.considered.push_back({rule, &pair, std::move(found), hinges_on});
       } else {
         ++explanation.others;
       }

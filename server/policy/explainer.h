@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/policy/checked_policy.h"
+#include "server/policy/packet_facts.h"
 #include "server/policy/packet_view.h"
 #include "server/policy/syntax.h"
 
@@ -16,6 +17,7 @@ struct ConsideredRule {
   size_t rule = 0;                      // Its index.
   const PairSyntax* pair = nullptr;     // What it was made from. Of the syntax explained.
   std::vector<std::string> mismatches;  // None: it matches, and decides.
+  FactSet hinges_on = 0;                // As in v1::ExplainPolicyResponse.
 };
 
 // Why a policy says what it says of a packet.
@@ -28,9 +30,9 @@ struct Explanation {
 inline constexpr size_t kMostConsidered = 10'000;
 
 // Goes through the rules up to the first that matches, and tells of it and of those that differ
-// from the packet in one thing only or, with `all`, of all of them. `policy` is what Check made of
-// `syntax`, both without problems. Slow, and off the packets' way.
+// from the packet in one thing only or in things of `not_told` only or, with `all`, of all of them.
+// `policy` is what Check made of `syntax`, both without problems. Slow, and off the packets' way.
 Explanation Explain(const Syntax& syntax, const CheckedPolicy& policy, const PacketView& packet,
-                    bool all);
+                    bool all, FactSet not_told = 0);
 
 }  // namespace sluice::server::policy

@@ -151,6 +151,57 @@ TEST(ExplainerTest, TellsOfSoManyRulesAndAlwaysOfTheOneThatDecides) {
   EXPECT_TRUE(shown.ends_with("10006: matches\n+5\n")) << shown.substr(shown.size() - 100);
 }
 
+// "3 on 1,8; " of each rule told of that hinges on facts of these numbers.
+std::string Hinges(const std::string& text, const v1::Packet& packet, FactSet not_told) {
+  FakeNames names;
+  Problems problems;
+  const Syntax syntax = Parse(text, problems);
+  const CheckedPolicy policy = Check(syntax, names, problems);
+  const Explanation explanation = Explain(syntax, policy, ViewPacket(packet), false, not_told);
+  std::string shown;
+  for (const ConsideredRule& rule : explanation.considered) {
+    std::vector<int> facts;
+    for (int fact = 0; fact <= v1::PacketFact_MAX; ++fact) {
+      if ((rule.hinges_on >> fact & 1) != 0) facts.push_back(fact);
+    }
+    if (facts.empty()) continue;
+    absl::StrAppend(&shown, rule.rule + 1, " on ", absl::StrJoin(facts, ","), "; ");
+  }
+  return shown;
+}
+
+TEST(ExplainerTest, WhatWasNotToldMayDecide) {
+  const v1::Packet packet = Tcp("10.0.0.1", 49152, "10.0.0.2", 80);
+  const FactSet groups = Bit(v1::PACKET_FACT_INPUT_GROUP) | Bit(v1::PACKET_FACT_OUTPUT_GROUP);
+  const FactSet all = ~Bit(v1::PACKET_FACT_UNSPECIFIED);
+  const std::string inside = "from group inside to group outside tcp port 80 accept;";
+  EXPECT_EQ(Hinges(inside, packet, 0), "");
+  EXPECT_EQ(Hinges(inside, packet, groups), "1 on 1,2; ");
+  EXPECT_EQ(Hinges(inside, packet, Bit(v1::PACKET_FACT_INPUT_GROUP)), "");  // The other is told.
+  // What is told keeps it from matching, whatever the group.
+  EXPECT_EQ(Hinges("from group inside to any tcp port 25 accept;", packet, groups), "");
+  EXPECT_EQ(Hinges("from group inside 10.0.0.9 to any accept;", packet, groups), "");
+  // A rule that matches thanks to it, and rules that look at none of it.
+  EXPECT_EQ(Hinges("from group-not inside to any accept; from any to group x reject;", packet, all),
+            "1 on 1; ");
+  EXPECT_EQ(Hinges("from any to any accept;", packet, all), "");
+  const struct {
+    const char* rule;
+    const char* hinges;
+  } each[] = {
+      {"from any to any udp port 53 reject;", "1 on 3; "},
+      {"from any to any proto 47 reject;", "1 on 3; "},
+      {"from tcp port 25 to any accept;", "1 on 4; "},
+      {"from any to any tcp port 25 accept;", "1 on 5; "},
+      {"from any to tcp flags ack accept;", "1 on 6; "},
+      {"from any to any state established accept;", "1 on 8; "},
+      {"from any to any match \"len > 60\" accept;", "1 on 9; "},
+  };
+  for (const auto& e : each) EXPECT_EQ(Hinges(e.rule, packet, all), e.hinges) << e.rule;
+  EXPECT_EQ(Hinges("from any to any icmp type 3 accept;", Icmp("10.0.0.1", "10.0.0.2", 8), all),
+            "1 on 7; ");
+}
+
 // It goes by the rules as they are written. The seeds are fixed, so that what fails once fails
 // again.
 TEST(ExplainerTest, NamesTheRuleTheClassifierFinds) {

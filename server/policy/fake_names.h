@@ -22,6 +22,8 @@ class FakeNames final : public Names {
   void PushService(const std::string& name, const std::string& protocol, uint32_t port) {
     services_[name + "/" + protocol] = port;
   }
+  // From now on that is the answer for this host or network.
+  void Fail(const std::string& name, absl::Status status) { failed_[name] = std::move(status); }
   void PushFile(const std::string& path, std::string text) { files_[path] = std::move(text); }
   const std::vector<std::string>& Asked() const { return asked_; }
 
@@ -46,6 +48,7 @@ class FakeNames final : public Names {
   absl::StatusOr<Value> Find(const std::map<std::string, Value>& known, const std::string& kind,
                              const std::string& name) {
     asked_.push_back(kind + " " + name);
+    if (const auto failed = failed_.find(name); failed != failed_.end()) return failed->second;
     const auto found = known.find(name);
     if (found == known.end()) return absl::NotFoundError("no " + kind + " " + Quoted(name));
     return found->second;
@@ -57,6 +60,7 @@ class FakeNames final : public Names {
   std::map<std::string, uint32_t> protocols_;
   std::map<std::string, uint32_t> services_;
   std::map<std::string, std::string> files_;
+  std::map<std::string, absl::Status> failed_;
   std::vector<std::string> asked_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 
 namespace sluice::server::policy {
 
@@ -30,7 +31,7 @@ std::string Includes::Circle(size_t from) const {
 
 void Includes::Open(const Word& word) {
   // Names are shown to people and travel in messages, which are UTF-8.
-  if (word.text.empty() || Printable(word.text, static_cast<int>(word.text.size())) != word.text) {
+  if (word.text.empty() || OneLine(word.text, word.text.size()) != word.text) {
     problems_->Add(word.place, absl::StrCat(Quoted(word.text), " is no name of a file"));
     return;
   }

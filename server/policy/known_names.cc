@@ -33,11 +33,22 @@ bool KnownNames::ReadAgain(Names& names, std::vector<std::string>* stale) {
   return changed;
 }
 
-size_t KnownNames::memory() const {
-  size_t bytes = sizeof *this;
+void NameMeanings::Add(const NameMeanings& other) {
+  hosts.insert(other.hosts.begin(), other.hosts.end());
+  networks.insert(other.networks.begin(), other.networks.end());
+}
+
+size_t NameMeanings::memory() const {
+  size_t bytes = 0;
   for (const auto& [name, addresses] : hosts) {
     bytes += name.size() + addresses.size() * sizeof(Address);
   }
+  for (const auto& [name, number] : networks) bytes += name.size() + sizeof number;
+  return bytes;
+}
+
+size_t KnownNames::memory() const {
+  size_t bytes = sizeof *this + NameMeanings::memory();
   for (const auto& [path, text] : set_files) bytes += path.size() + text.capacity();
   return bytes;
 }

@@ -9,10 +9,21 @@
 
 namespace sluice::server::policy {
 
-// What the names in a policy meant when it was compiled, and what was in its set files.
-struct KnownNames {
+// What hosts and networks mean.
+struct NameMeanings {
   std::map<std::string, std::vector<Address>> hosts;
   std::map<std::string, uint32_t> networks;
+
+  bool empty() const { return hosts.empty() && networks.empty(); }
+  bool operator==(const NameMeanings& other) const = default;
+  // Takes what `other` has and this does not.
+  void Add(const NameMeanings& other);
+  // Bytes it takes, about.
+  size_t memory() const;
+};
+
+// What the names in a policy meant when it was compiled, and what was in its set files.
+struct KnownNames : NameMeanings {
   std::map<std::string, uint32_t> protocols;
   std::map<std::pair<std::string, std::string>, uint32_t> services;  // Name and protocol.
   std::map<std::string, std::string> set_files;                      // Texts by path.

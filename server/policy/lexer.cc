@@ -46,13 +46,15 @@ bool Lexer::AtWord() const {
          std::string_view("-_.:%+@").find(c) != std::string_view::npos;
 }
 
+bool Lexer::AtLineEnd() const { return text_[position_] == '\n' || text_[position_] == '\r'; }
+
 bool Lexer::AtSeparator() const {
   return absl::ascii_isspace(static_cast<unsigned char>(text_[position_]));
 }
 
 void Lexer::Advance() {
   const auto c = static_cast<unsigned char>(text_[position_++]);
-  if (c == '\n') {
+  if (c == '\n' || (c == '\r' && (AtEnd() || text_[position_] != '\n'))) {
     ++place_.line;
     place_.column = 1;
   } else if (AtEnd() || (static_cast<unsigned char>(text_[position_]) & 0xc0) != 0x80) {
@@ -62,7 +64,7 @@ void Lexer::Advance() {
 
 void Lexer::SkipComment() {
   if (text_[position_] == '#') {
-    while (!AtEnd() && text_[position_] != '\n') Advance();
+    while (!AtEnd() && !AtLineEnd()) Advance();
     return;
   }
   const Place start = place_;
@@ -91,10 +93,10 @@ std::optional<std::string_view> Lexer::TakeString() {
   Place start = place_;
   Advance();
   const size_t first = position_;
-  while (!AtEnd() && text_[position_] != '"' && text_[position_] != '\n') Advance();
+  while (!AtEnd() && text_[position_] != '"' && !AtLineEnd()) Advance();
   const std::string_view string = text_.substr(first, position_ - first);
   start.length = place_.column - start.column;
-  if (AtEnd() || text_[position_] == '\n') {
+  if (AtEnd() || AtLineEnd()) {
     problems_->Add(start, "this text has no end in its line: expected `\"`");
     return std::nullopt;
   }

@@ -22,9 +22,9 @@ struct Token {
 };
 
 // Cuts a policy's text into tokens, one at a time. Words are letters, digits and - _ . : / % + @;
-// white space, `/* */` and `# …` separate them. Total: any bytes give tokens, and what belongs to
-// none becomes a problem and is passed over. Keeps views of the text, which must outlive it. One
-// thread.
+// white space, `/* */` and `# …` separate them. Lines end with \n, \r\n or \r. Total: any bytes
+// give tokens, and what belongs to none becomes a problem and is passed over. Keeps views of the
+// text, which must outlive it. One thread.
 class Lexer final {
  public:
   // No name is longer (RFC 1035); a longer word is a problem and passed over.
@@ -42,6 +42,7 @@ class Lexer final {
   bool AtEnd() const { return position_ == text_.size(); }
   bool AtComment() const;
   bool AtWord() const;
+  bool AtLineEnd() const;
   bool AtSeparator() const;
   void Advance();
   void SkipComment();

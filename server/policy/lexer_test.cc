@@ -58,6 +58,9 @@ TEST(LexerTest, PassesOverComments) {
 
 TEST(LexerTest, LinesMayEndAsOnOtherSystems) {
   EXPECT_THAT(Lex("a\r\nb\r\n").tokens, ElementsAre("1:1 a", "2:1 b"));
+  const Read read = Lex("# a\r\rb # c\r/* \r */ d \"e\rf");
+  EXPECT_THAT(read.tokens, ElementsAre("3:1 b", "5:5 d", "6:1 f"));
+  EXPECT_THAT(read.problems, ElementsAre("5:7 this text has no end in its line: expected `\"`"));
 }
 
 TEST(LexerTest, CountsCharactersNotBytes) {

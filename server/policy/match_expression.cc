@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/policy/match_words.h"
 #include "server/policy/problems.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -19,7 +20,7 @@ namespace {
 // Packets are whole as far as libpcap is concerned: it only returns this number.
 constexpr int kSnapLength = 65535;
 // More than any message of libpcap's own has; the expression may be in it.
-constexpr int kLongestMessage = 300;
+constexpr size_t kLongestMessage = 300;
 
 // libpcap says that pcap_compile is safe in several threads since 1.8, but not so of all that it
 // uses (namedb(3PCAP) hands out memory of its own). Compiling is no matter of packets: one waits
@@ -49,7 +50,7 @@ absl::StatusOr<BpfProgram> CompileMatch(std::string_view expression) {
   const std::string text(expression);
   if (pcap_compile(raw.get(), &program, text.c_str(), /*optimize=*/1, PCAP_NETMASK_UNKNOWN) != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("libpcap: ", Printable(pcap_geterr(raw.get()), kLongestMessage)));
+        absl::StrCat("libpcap: ", OneLine(pcap_geterr(raw.get()), kLongestMessage)));
   }
   std::vector<BpfInstruction> instructions;
   instructions.reserve(program.bf_len);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/policy/problems.h"
 #include "server/policy/transport_match.h"
 
@@ -16,9 +17,9 @@ namespace {
 
 // Of a list, so many are shown.
 constexpr size_t kMostShown = 4;
-constexpr int kLongestShown = 60;
+constexpr size_t kLongestShown = 60;
 
-std::string Shown(std::string_view text) { return Printable(text, kLongestShown); }
+std::string Shown(std::string_view text) { return OneLine(text, kLongestShown); }
 
 // "25", "{25, 80}", "{25, 80, 81, 82 and 7 more}".
 std::string List(const std::vector<Word>& words) {
@@ -89,15 +90,19 @@ class Mismatches::Finder {
 
   void Side(bool of_source, const ObjectSyntax& syntax) {
     const ObjectTerm& term = of_source ? rule_.source : rule_.destination;
+    Look(of_source ? v1::PACKET_FACT_INPUT_GROUP : v1::PACKET_FACT_OUTPUT_GROUP);
     Group(of_source ? "input group" : "output group", syntax.group, term.group,
           of_source ? packet_.input_group : packet_.output_group);
+    Look(v1::PACKET_FACT_UNSPECIFIED);
     Address(of_source, syntax.address, term.address);
-    Transport(of_source ? "source port" : "destination port", syntax.transport, term.transport,
+    Transport(of_source, syntax.transport, term.transport,
               of_source ? packet_.source_port : packet_.destination_port);
   }
 
   void Conditions(const ConditionSyntax& syntax) {
     if (rule_.states) {
+      Look(v1::PACKET_FACT_CONNECTION_STATE);
+      looked_at_ |= Bit(fact_);
       if (packet_.state == 0) {
         NotKnown("connection state");
       } else if ((*rule_.states >> (packet_.state - 1) & 1) == 0) {
@@ -106,6 +111,8 @@ class Mismatches::Finder {
       }
     }
     if (rule_.match && rule_.match->program != nullptr) {
+      Look(v1::PACKET_FACT_BYTES);
+      looked_at_ |= Bit(fact_);
       const std::string expression = absl::StrCat("match \"", Shown(rule_.match->expression), "\"");
       switch (rule_.match->program->Run(packet_.bytes)) {
         case BpfAnswer::kMatch:
@@ -122,9 +129,19 @@ class Mismatches::Finder {
 
   std::vector<std::string> Take() && { return std::move(found_); }
 
+  FactSet HingesOn() const {
+    if (found_.empty()) return looked_at_ & all_->not_told_;
+    return (differs_ & ~all_->not_told_) == 0 ? differs_ : 0;
+  }
+
  private:
+  // What is looked at from here on.
+  void Look(v1::PacketFact fact) { fact_ = fact; }
+
   // Both sides may ask for the same protocol.
   void Add(std::string text) {
+    differs_ |= Bit(fact_);
+    if ((all_->not_told_ & Bit(fact_)) != 0) text += "; it was not told";
     if (std::find(found_.begin(), found_.end(), text) == found_.end()) {
       found_.push_back(std::move(text));
     }
@@ -146,6 +163,7 @@ class Mismatches::Finder {
   void Group(const char* what, const GroupSyntax& syntax, const GroupTerm& term,
              std::string_view group) {
     if (term.names.empty()) return;
+    looked_at_ |= Bit(fact_);
     const bool found = std::find(term.names.begin(), term.names.end(), group) != term.names.end();
     if (found != term.negated) return;
     Differs(what, group.empty() ? "(none)" : Shown(group), term.negated, List(syntax.values));
@@ -178,11 +196,20 @@ class Mismatches::Finder {
     }
   }
 
-  void Transport(const char* port_of, const TransportSyntax& syntax, const TransportTerm& term,
+  void Transport(bool of_source, const TransportSyntax& syntax, const TransportTerm& term,
                  int port) {
     using Kind = TransportTerm::Kind;
+    const v1::PacketFact port_fact =
+        of_source ? v1::PACKET_FACT_SOURCE_PORT : v1::PACKET_FACT_DESTINATION_PORT;
+    if (term.kind != Kind::kAnything && term.kind != Kind::kNothing) {
+      looked_at_ |= Bit(v1::PACKET_FACT_PROTOCOL);
+    }
+    if (term.kind == Kind::kPort) looked_at_ |= Bit(port_fact);
+    if (term.kind == Kind::kIcmpType) looked_at_ |= Bit(v1::PACKET_FACT_ICMP_TYPE);
+    if (term.flags) looked_at_ |= Bit(v1::PACKET_FACT_TCP_FLAGS);
     if (TransportMatches(term, packet_, port, unknown_)) return;
     if (term.kind == Kind::kNothing) return Add("the rule matches no protocol, port or type");
+    Look(v1::PACKET_FACT_PROTOCOL);
     if (packet_.protocol == PacketView::kUnknown) return NotKnown("protocol");
     // Whether it is the protocol, with whatever else is asked for left out.
     TransportTerm protocol;
@@ -200,9 +227,14 @@ class Mismatches::Finder {
     if (!ProtocolMatches(protocol, packet_, unknown_)) {
       return Differs("protocol", ProtocolName(packet_.protocol), protocol.negated, wanted);
     }
+    Look(v1::PACKET_FACT_ICMP_TYPE);
     if (term.kind == Kind::kIcmpType) return IcmpType(syntax, term);
+    Look(v1::PACKET_FACT_TCP_FLAGS);
     Flags(syntax, term);
-    if (term.kind == Kind::kPort) Port(port_of, syntax, term, port);
+    Look(port_fact);
+    if (term.kind == Kind::kPort) {
+      Port(of_source ? "source port" : "destination port", syntax, term, port);
+    }
   }
 
   void IcmpType(const TransportSyntax& syntax, const TransportTerm& term) {
@@ -239,6 +271,9 @@ class Mismatches::Finder {
   const PacketView& packet_;
   const bool unknown_;  // What a term about something not known is worth.
   std::vector<std::string> found_;
+  v1::PacketFact fact_ = v1::PACKET_FACT_UNSPECIFIED;  // That is being looked at.
+  FactSet looked_at_ = 0;
+  FactSet differs_ = 0;
 };
 
 bool Mismatches::Has(const AddressSet& set, bool source) {
@@ -251,11 +286,12 @@ bool Mismatches::Has(const AddressSet& set, bool source) {
 }
 
 std::vector<std::string> Mismatches::Of(const PairSyntax& pair, bool reversed,
-                                        const CheckedRule& rule) {
+                                        const CheckedRule& rule, FactSet* hinges_on) {
   Finder finder(rule, this);
   finder.Side(true, reversed ? pair.second : pair.first);
   finder.Side(false, reversed ? pair.first : pair.second);
   finder.Conditions(pair.condition);
+  *hinges_on = finder.HingesOn();
   return std::move(finder).Take();
 }
 

@@ -20,6 +20,12 @@ constexpr size_t kBufferSize = 16384;
 // Addresses of one name beyond these are left out: no resolver gives as many.
 constexpr size_t kMostAddresses = 256;
 
+// What getaddrinfo(3) says of a name there is not. All else comes of servers that do not answer, or
+// not as they should.
+bool IsUnknown(int error) {
+  return error == EAI_NONAME || error == EAI_NODATA || error == EAI_ADDRFAMILY;
+}
+
 // Tries the name as it is, then in lower case: a name like a keyword is written in capitals.
 template <typename Lookup>
 auto EitherCase(const std::string& name, Lookup lookup) {
@@ -29,6 +35,10 @@ auto EitherCase(const std::string& name, Lookup lookup) {
 }
 
 }  // namespace
+
+bool IsUnanswered(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
 
 absl::Status SystemNames::InTime() const {
   if (std::chrono::steady_clock::now() < deadline_) return absl::OkStatus();
@@ -43,8 +53,12 @@ absl::StatusOr<std::vector<Address>> SystemNames::Host(const std::string& name) 
   hints.ai_socktype = SOCK_DGRAM;  // each address once
   addrinfo* list = nullptr;
   const int error = getaddrinfo(name.c_str(), nullptr, &hints, &list);
-  if (error != 0) {
+  if (IsUnknown(error)) {
     return absl::NotFoundError(absl::StrCat("no host ", Quoted(name), ": ", gai_strerror(error)));
+  }
+  if (error != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("host ", Quoted(name), " cannot be looked up now: ", gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, freeaddrinfo);
   std::vector<Address> addresses;
@@ -60,6 +74,7 @@ absl::StatusOr<std::vector<Address>> SystemNames::Host(const std::string& name) 
       std::memcpy(&socket_address, entry->ai_addr, sizeof socket_address);
       address.size = 16;
       std::memcpy(address.bytes.data(), &socket_address.sin6_addr, 16);
+      address = address.Unmapped();
     } else {
       continue;
     }
@@ -78,13 +93,18 @@ absl::StatusOr<uint32_t> SystemNames::Network(const std::string& name) {
   if (absl::Status status = InTime(); !status.ok()) return status;
   netent entry{};
   std::vector<char> buffer(kBufferSize);
+  int resolver_error = 0;
   const netent* found = EitherCase(name, [&](const std::string& spelling) {
     netent* result = nullptr;
-    int resolver_error = 0;
     getnetbyname_r(spelling.c_str(), &entry, buffer.data(), buffer.size(), &result,
                    &resolver_error);
     return result;
   });
+  // Where /etc/nsswitch.conf has DNS asked for networks, too.
+  if (found == nullptr && resolver_error == TRY_AGAIN) {
+    return absl::UnavailableError(
+        absl::StrCat("network ", Quoted(name), " cannot be looked up now: ", hstrerror(TRY_AGAIN)));
+  }
   if (found == nullptr) {
     return absl::NotFoundError(absl::StrCat("no network ", Quoted(name), " in /etc/networks"));
   }

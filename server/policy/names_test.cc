@@ -2,13 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "absl/strings/str_replace.h"
 
 namespace sluice::server::policy {
 namespace {
 
+namespace fs = std::filesystem;
 using testing::Contains;
 using testing::HasSubstr;
 
@@ -38,16 +43,64 @@ TEST(SystemNamesTest, SaysWhereItLooked) {
             "no udp service `smtp` in /etc/services");
 }
 
-TEST(SystemNamesTest, ReadsFilesOfSets) {
-  SystemNames names = Patient();
-  const std::string path = testing::TempDir() + "/set";
-  std::ofstream(path) << "10.0.0.0/8\n";
-  EXPECT_EQ(names.SetFile(path).value(), "10.0.0.0/8\n");
-  EXPECT_EQ(names.SetFile("set").status().message(), "cannot read `set`: write an absolute path");
-  EXPECT_EQ(names.SetFile("/no-such-set").status().message(),
-            "cannot read `/no-such-set`: No such file or directory");
-  EXPECT_EQ(names.SetFile("/dev/zero").status().message(),
-            "cannot read `/dev/zero`: it is no regular file");
+class SetFileTest : public testing::Test {
+ protected:
+  SetFileTest() {
+    std::string made = testing::TempDir() + "/sets_XXXXXX";
+    folder_ = fs::path(mkdtemp(made.data()));
+    fs::create_directories(folder_ / "sets/below");
+    std::ofstream(folder_ / "sets/below/set") << "10.0.0.0/8\n";
+    std::ofstream(folder_ / "secret") << "secret";
+  }
+  ~SetFileTest() override { fs::remove_all(folder_); }
+
+  // What is in it, or what is wrong, without where all this is.
+  std::string Read(const std::string& path, const std::string& set_dir = "/sets") {
+    SystemNames names(std::chrono::steady_clock::time_point::max(),
+                      set_dir.empty() ? "" : folder_.string() + set_dir);
+    const auto text = names.SetFile(path.starts_with('/') ? folder_.string() + path : path);
+    return absl::StrReplaceAll(text.ok() ? *text : std::string(text.status().message()),
+                               {{folder_.string(), ""}});
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(SetFileTest, IsReadBelowTheFolderOfSets) {
+  EXPECT_EQ(Read("/sets/below/set"), "10.0.0.0/8\n");
+  EXPECT_EQ(Read("/sets/below/../below/set"), "10.0.0.0/8\n");
+  EXPECT_EQ(Read("/sets/below/set", "/sets/below"), "10.0.0.0/8\n");
+  EXPECT_EQ(Read("/sets/none"), "cannot read `/sets/none`: No such file or directory");
+  EXPECT_EQ(Read("set"), "cannot read `set`: write an absolute path");
+  EXPECT_EQ(Read("/sets/below"), "cannot read `/sets/below`: it is no regular file");
+  ASSERT_EQ(mkfifo((folder_ / "sets/pipe").c_str(), 0600), 0);
+  EXPECT_EQ(Read("/sets/pipe"), "cannot read `/sets/pipe`: it is no regular file");
+}
+
+TEST_F(SetFileTest, NothingElsewhereIsReadOrSpokenOf) {
+  const std::string only = ": files of sets are read below /sets only (--set-dir)";
+  for (const char* path : {"/secret", "/none", "/sets/../secret", "/sets/below/../../secret",
+                           "/sets", "/setsecret", "/sets/.."}) {
+    EXPECT_EQ(Read(path), "cannot read `" + std::string(path) + "`" + only);
+  }
+  fs::create_symlink(folder_ / "secret", folder_ / "sets/out");
+  EXPECT_EQ(Read("/sets/out"), "cannot read `/sets/out`" + only);
+  fs::create_directory_symlink("/", folder_ / "sets/root");
+  EXPECT_EQ(Read("/sets/root/dev/zero"), "cannot read `/sets/root/dev/zero`" + only);
+  EXPECT_EQ(Read("/sets/below/set", ""),
+            "cannot read `/sets/below/set`: this server reads no files of sets: start it with "
+            "--set-dir");
+  EXPECT_EQ(Read("/sets/below/set", "/none"),
+            "cannot read `/sets/below/set`: there is no /none (--set-dir)");
+}
+
+TEST_F(SetFileTest, LinksWithinAreFollowed) {
+  fs::create_symlink("below/set", folder_ / "sets/link");
+  EXPECT_EQ(Read("/sets/link"), "10.0.0.0/8\n");
+  // The folder itself may be one.
+  fs::create_directory_symlink("sets", folder_ / "lists");
+  EXPECT_EQ(Read("/lists/link", "/lists"), "10.0.0.0/8\n");
+  EXPECT_EQ(Read("/sets/link", "/lists"), "10.0.0.0/8\n");
 }
 
 TEST(SystemNamesTest, AsksNothingBehindItsDeadline) {

@@ -9,6 +9,9 @@
 namespace sluice::server::policy {
 namespace {
 
+// Addresses: as many as all lists and sets of a policy may have.
+constexpr size_t kLongestList = 4'000'000;
+
 constexpr std::string_view kProtocolNames[] = {"any", "icmp", "tcp", "udp"};
 
 // Begins as only addresses, prefixes and sets do. A host name that does too needs `host` before it.
@@ -64,6 +67,11 @@ bool Item(TokenStream& tokens, AddressItem::Kind kind, std::vector<AddressItem>&
   if (kind == AddressItem::Kind::kBare) {
     if (tokens.Take("host")) kind = AddressItem::Kind::kHost;
     if (tokens.Take("net")) kind = AddressItem::Kind::kNet;
+  }
+  if (items.size() == kLongestList) {
+    tokens.problems().Add(tokens.token().place,
+                          absl::StrCat("too many addresses: a list has at most ", kLongestList));
+    return false;
   }
   AddressItem item{kind, {}};
   if (!tokens.Value(Expected(kind), {}, item.value)) return false;

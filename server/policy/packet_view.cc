@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string>
 
+#include "proto/headers/packet_headers.h"
+
 namespace sluice::server::policy {
 namespace {
 
@@ -27,22 +29,10 @@ bool SizeFits(v1::Family family, size_t size) {
   }
 }
 
-// IPv6 headers that another one follows (RFC 7045). ESP is not among them: nothing behind it can
-// be read, and it is the protocol.
+// Agents before the field could be absent said the last extension header's number where an IPv6
+// packet was cut within the chain.
 bool IsExtension(uint32_t protocol) {
-  switch (protocol) {
-    case 0:    // hop-by-hop options
-    case 43:   // routing
-    case 44:   // fragment
-    case 51:   // authentication
-    case 60:   // destination options
-    case 135:  // mobility
-    case 139:  // host identity
-    case 140:  // shim6
-      return true;
-    default:
-      return false;
-  }
+  return protocol <= 255 && IsWalkedExtension(static_cast<uint8_t>(protocol), true);
 }
 
 }  // namespace
@@ -65,6 +55,7 @@ PacketView ViewPacket(const v1::Packet& packet) {
                 packet.original_length()};
   if (!packet.has_headers()) return view;
   const v1::Headers& headers = packet.headers();
+  // Absent addresses are of no size: nothing behind them is known either.
   const size_t size = headers.source().size();
   if (size != headers.destination().size() || !SizeFits(packet.family(), size)) return view;
   view.address_size = size;
@@ -75,7 +66,7 @@ PacketView ViewPacket(const v1::Packet& packet) {
   if (size == 16 && (headers.cut_short() || later_fragment) && IsExtension(headers.protocol())) {
     return view;
   }
-  view.protocol = Bounded(headers.protocol(), 255);
+  if (headers.has_protocol()) view.protocol = Bounded(headers.protocol(), 255);
   if (later_fragment) return view;
   if (headers.has_source_port()) view.source_port = Bounded(headers.source_port(), 65535);
   if (headers.has_destination_port()) {

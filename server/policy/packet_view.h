@@ -40,7 +40,8 @@ struct PacketView {
 // Reads the packet's headers, without allocating. Headers that contradict themselves, such as
 // addresses of different sizes, or the packet's family, are as good as none; numbers beyond their
 // field's range are not known. Nor are the ports of later fragments, whatever the headers say, nor
-// the protocol of an IPv6 packet where the last number read is that of an extension header.
+// the protocol of an IPv6 packet where the last number read is that of an extension header. A field
+// that is absent is not known, and never zero.
 PacketView ViewPacket(const v1::Packet& packet);
 
 }  // namespace sluice::server::policy

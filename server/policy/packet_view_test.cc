@@ -36,6 +36,17 @@ TEST(ViewPacketTest, NothingIsKnownWithoutHeaders) {
   EXPECT_EQ(ViewPacket(packet).protocol, kUnknown);
 }
 
+TEST(ViewPacketTest, AbsentIsNotZero) {
+  v1::Packet packet = PacketOf("2001:db8::1", "2001:db8::2", 0);
+  EXPECT_EQ(ViewPacket(packet).protocol, 0);
+  packet.mutable_headers()->clear_protocol();
+  EXPECT_EQ(ViewPacket(packet).address_size, 16u);
+  EXPECT_EQ(ViewPacket(packet).protocol, kUnknown);
+  packet.mutable_headers()->clear_source();
+  packet.mutable_headers()->clear_destination();
+  EXPECT_EQ(ViewPacket(packet).address_size, 0u);
+}
+
 TEST(ViewPacketTest, ContradictionsAreNotBelieved) {
   v1::Packet packet = Tcp("10.0.0.1", 1, "10.0.0.2", 2);
   packet.set_family(v1::FAMILY_IPV6);
@@ -87,8 +98,11 @@ TEST(ViewPacketTest, AnExtensionHeaderIsNoProtocol) {
   packet.mutable_headers()->set_cut_short(false);
   packet.mutable_headers()->set_fragment_offset(8);
   EXPECT_EQ(ViewPacket(packet).protocol, kUnknown);
-  packet.mutable_headers()->set_protocol(50);  // ESP
-  EXPECT_EQ(ViewPacket(packet).protocol, 50);
+  // ESP, and what has the form of an extension header but is none to Linux.
+  for (const int protocol : {50, 135, 139, 140}) {
+    packet.mutable_headers()->set_protocol(static_cast<uint32_t>(protocol));
+    EXPECT_EQ(ViewPacket(packet).protocol, protocol);
+  }
   v1::Packet ipv4 = PacketOf("10.0.0.1", "10.0.0.2", 51);
   ipv4.mutable_headers()->set_cut_short(true);
   EXPECT_EQ(ViewPacket(ipv4).protocol, 51);

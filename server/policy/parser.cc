@@ -17,8 +17,8 @@ namespace {
 // The functions that read a part give false once they have reported a problem.
 class Parser {
  public:
-  Parser(const PolicyTexts& texts, Problems* problems)
-      : includes_(texts, problems), problems_(problems) {}
+  Parser(const PolicyTexts& texts, Problems* problems, uint64_t most_memory)
+      : includes_(texts, problems), problems_(problems), most_memory_(most_memory) {}
 
   Syntax Run() {
     while (!problems_->full()) {
@@ -33,6 +33,8 @@ class Parser {
                        absl::StrCat("too many rules: a policy has at most ", kMostRules));
         break;
       }
+      syntax_.memory = rules_ * kBytesPerRule + addresses_ * kBytesPerAddress;
+      if (syntax_.memory > most_memory_) break;
     }
     std::move(includes_).Take(syntax_.files, syntax_.missing);
     return std::move(syntax_);
@@ -87,7 +89,9 @@ class Parser {
                         {"state", "state-not", "match", "accept", "reject", "ask"});
     }
     if (!ParseDecision(tokens(), pair.decision)) return false;
-    rules_ += pair.between ? 2 : 1;
+    const size_t rules = pair.between ? 2 : 1;
+    rules_ += rules;
+    addresses_ += rules * (pair.first.address.items.size() + pair.second.address.items.size());
     syntax_.pairs.push_back(std::move(pair));
     return true;
   }
@@ -154,6 +158,7 @@ class Parser {
     } else if (!ParseSetItems(tokens(), set.items)) {
       return false;
     }
+    addresses_ += set.items.size();
     syntax_.sets.push_back(std::move(set));
     ++rules_;
     return tokens().End("`;`", {});
@@ -161,14 +166,16 @@ class Parser {
 
   Includes includes_;
   Problems* const problems_;
+  const uint64_t most_memory_;
   size_t rules_ = 0;
+  size_t addresses_ = 0;  // As often as they are in a rule.
   Syntax syntax_;
 };
 
 }  // namespace
 
-Syntax Parse(const PolicyTexts& texts, Problems& problems) {
-  return Parser(texts, &problems).Run();
+Syntax Parse(const PolicyTexts& texts, Problems& problems, uint64_t most_memory) {
+  return Parser(texts, &problems, most_memory).Run();
 }
 
 }  // namespace sluice::server::policy

@@ -1,6 +1,5 @@
 #include "server/policy/policy_explainer.h"
 
-#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -8,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/policy/checker.h"
 #include "server/policy/explainer.h"
 #include "server/policy/packet_view.h"
@@ -19,8 +19,6 @@
 namespace sluice::server::policy {
 namespace {
 
-// As of compiling.
-constexpr std::chrono::seconds kLookupTime{10};
 // Of what is told of rules, so that the answer stays below gRPC's usual 4 MiB.
 constexpr size_t kMostBytes = size_t{3} << 20;
 
@@ -52,19 +50,23 @@ v1::ExplainPolicyResponse::Considered ToProto(const ConsideredRule& rule,
   const PairSyntax& pair = *rule.pair;
   proto.set_rule(static_cast<uint32_t>(rule.rule + 1));
   if (!pair.name.text.empty())
-    proto.set_text(absl::StrCat("rule \"", Printable(pair.name.text, 64), "\" "));
+    proto.set_text(absl::StrCat("rule \"", OneLine(pair.name.text, 64), "\" "));
   proto.mutable_text()->append(texts.At(pair.place));
   if (pair.place.file != 0) proto.set_file(files[pair.place.file]);
   proto.set_line(pair.place.line);
   proto.set_matches(rule.mismatches.empty());
   for (const std::string& mismatch : rule.mismatches) proto.add_mismatches(mismatch);
+  for (int fact = v1::PacketFact_MIN; fact <= v1::PacketFact_MAX; ++fact) {
+    const auto one = static_cast<v1::PacketFact>(fact);
+    if ((rule.hinges_on & Bit(one)) != 0) proto.add_hinges_on(one);
+  }
   return proto;
 }
 
 }  // namespace
 
 absl::Status ExplainRules(const v1::PolicyText& policy, const v1::Packet& packet, bool all,
-                          Names& names, v1::ExplainPolicyResponse* response) {
+                          FactSet not_told, Names& names, v1::ExplainPolicyResponse* response) {
   Problems problems;
   const PolicyTexts texts = TextsOf(policy);
   const Syntax syntax = Parse(texts, problems);
@@ -75,7 +77,7 @@ absl::Status ExplainRules(const v1::PolicyText& policy, const v1::Packet& packet
         absl::StrCat("the policy cannot be read again: ", first.place.line, ":", first.place.column,
                      ": ", first.message));
   }
-  const Explanation explanation = Explain(syntax, checked, ViewPacket(packet), all);
+  const Explanation explanation = Explain(syntax, checked, ViewPacket(packet), all, not_told);
   Texts statements(texts, syntax.files);
   size_t bytes = 0;
   uint64_t others = explanation.others;
@@ -90,12 +92,6 @@ absl::Status ExplainRules(const v1::PolicyText& policy, const v1::Packet& packet
   }
   response->set_others(others);
   return absl::OkStatus();
-}
-
-absl::Status ExplainRules(const v1::PolicyText& policy, const v1::Packet& packet, bool all,
-                          v1::ExplainPolicyResponse* response) {
-  SystemNames names(std::chrono::steady_clock::now() + kLookupTime);
-  return ExplainRules(policy, packet, all, names, response);
 }
 
 }  // namespace sluice::server::policy

@@ -36,9 +36,12 @@ class Problems final {
  public:
   static constexpr size_t kMost = 50;
 
-  void Add(Place place, std::string message);
+  // `unanswered`: it may be none, were a name only looked up (IsUnanswered).
+  void Add(Place place, std::string message, bool unanswered = false);
 
   bool empty() const { return problems_.empty(); }
+  // There are problems, and all of them are such.
+  bool all_unanswered() const { return !empty() && unanswered_ == problems_.size(); }
   bool full() const { return problems_.size() >= kMost; }
 
   // In order of place; the last one says so if there may be more.
@@ -46,14 +49,10 @@ class Problems final {
 
  private:
   std::vector<Problem> problems_;
+  size_t unanswered_ = 0;
 };
 
-// `text` up to so many characters, everything that is not a printable character escaped: valid
-// UTF-8, whatever it was.
-std::string Printable(std::string_view text, int most_characters);
-
-// `text` as messages show it: between backquotes, cut after 40 characters, everything that is not
-// a printable character escaped.
+// `text` as messages show it: between backquotes, as one line of at most 40 characters.
 std::string Quoted(std::string_view text);
 
 }  // namespace sluice::server::policy

@@ -175,7 +175,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       {"set a from file;", "1:12: expected the path of a file in quotes, found `file`\n"},
       {"set a from \"/none\";", "1:12: no file `/none`\n"},
       {"set a from \"/secret\";",
-       "1:12: line 2 of `/secret` is neither an address nor a prefix without bits behind it\n"},
+       "1:12: line 2 of `/secret`: it has no address, prefix or range, and is no comment (`#` or "
+       "`;`)\n"},
       {"rule mail from any to any accept;",
        "1:6: expected the rule's name in quotes, found `mail`\n"},
       {"rule \"mail\" default accept;", "1:13: expected `from` or `between`, found `default`\n"},

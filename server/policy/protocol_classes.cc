@@ -49,6 +49,11 @@ Set ProtocolClasses::Known() {
 
 Set ProtocolClasses::IpV4() { return ~Range(kIcmpV6, kTypes).set(1); }
 
-Set ProtocolClasses::IpV6() { return ~Range(kIcmpV4, kTypes).set(58); }
+Set ProtocolClasses::IpV6() {
+  Set others = Range(kIcmpV4, kTypes).set(58);
+  // Extension headers: the protocol is behind them.
+  for (const size_t extension : {43, 44, 51, 60}) others.set(extension);
+  return ~others;
+}
 
 }  // namespace sluice::server::policy

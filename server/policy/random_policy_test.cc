@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/policy/fake_names.h"
 #include "server/policy/rule_set.h"
 #include "server/policy/test_packet.h"
@@ -125,7 +126,10 @@ void Feed(const std::string& text) {
   policy::FakeNames names = SomeNames();
   const RuleSet::Compiled compiled = RuleSet::Compile(text, names);
   ASSERT_EQ(compiled.rules == nullptr, !compiled.problems.empty());
-  const auto lines = static_cast<uint32_t>(1 + std::count(text.begin(), text.end(), '\n'));
+  uint32_t lines = 1;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' || (text[i] == '\r' && text.substr(i + 1, 1) != "\n")) ++lines;
+  }
   for (const v1::PolicyProblem& problem : compiled.problems) {
     ASSERT_GE(problem.line(), 1u);
     ASSERT_LE(problem.line(), lines);
@@ -216,11 +220,11 @@ TEST(RandomPolicyTest, TheWholeSaysWhatItsFirstMatchingRuleSays) {
       const std::string one = RandomObject(random), other = RandomObject(random);
       const std::string decision = RandomState(random) + RandomDecision(random);
       const bool between = Below(random, 2) == 0;
-      text += (between ? "between " + one + " and " + other : "from " + one + " to " + other) +
-              " " + decision + ";\n";
+      absl::StrAppend(&text, between ? "between " : "from ", one, between ? " and " : " to ", other,
+                      " ", decision, ";\n");
       const auto add = [&](const std::string& from, const std::string& to) {
         const std::string rule =
-            std::string(kMask) + "from " + from + " to " + to + " " + decision + ";";
+            absl::StrCat(std::string(kMask), "from ", from, " to ", to, " ", decision, ";");
         singles.push_back({RuleSet::Compile(rule, names).rules, next++});
       };
       add(one, other);

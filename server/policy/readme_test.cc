@@ -25,7 +25,7 @@ class ReadmeTest : public testing::Test {
     names_.PushNetwork("campus", 0x80010000);
     names_.PushProtocol("gre", 47);
     names_.PushProtocol("tcp", 6);
-    names_.PushFile("/etc/sluice/blocked", "192.0.2.0/24\n");
+    names_.PushFile("/etc/sluice/sets/blocked", "192.0.2.0/24\n");
     names_.PushService("smtp", "tcp", 25);
     names_.PushService("telnet", "tcp", 23);
     names_.PushService("domain", "udp", 53);

@@ -77,8 +77,8 @@ TEST_F(ReloadTest, WhatIsNoGoodStaysAndKeepsNothingElseBack) {
   now.PushFile("/s", "10.0.0.1/8\n");
   const auto reloaded = Reload(now);
   EXPECT_EQ(reloaded.rules, nullptr);
-  EXPECT_THAT(reloaded.stale, ElementsAre("line 1 of `/s` is neither an address nor a prefix "
-                                          "without bits behind it"));
+  EXPECT_THAT(reloaded.stale, ElementsAre("line 1 of `/s`: `10.0.0.1/8` has bits set behind the "
+                                          "prefix: did you mean `10.0.0.0/8`?"));
   EXPECT_TRUE(Accepts("10.0.0.1"));
   now.PushFile("/s", "10.0.0.3");
   EXPECT_THAT(Reload(now).stale, IsEmpty());

@@ -34,7 +34,10 @@ class RuleBits final {
   // `order`: which rule is at each position; of the 512 of a leaf, they ascend.
   explicit RuleBits(std::vector<uint32_t> order);
 
-  // The first rule that is in all of `sets`, of which there is at least one, and for which
+  // Sets that matter at once: source, destination, protocol, two ports, two groups and state.
+  static constexpr size_t kMostSets = 8;
+
+  // The first rule that is in all of `sets`, of which there are 1 to kMostSets, and for which
   // `confirm(rule)` holds; else kNone.
   template <typename Confirm>
   size_t First(std::span<const Id> sets, const Confirm& confirm) const;
@@ -53,9 +56,6 @@ class RuleBits final {
   void Seal();
 
  private:
-  // Sets that matter at once: source, destination, protocol, two ports, two groups and state are 8.
-  static constexpr size_t kMostSets = 8;
-
   template <typename Confirm>
   void SearchLine(std::span<const Id> sets, size_t height, size_t line, const Confirm& confirm,
                   size_t& first) const;

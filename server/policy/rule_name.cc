@@ -1,24 +1,23 @@
 #include "server/policy/rule_name.h"
 
 #include "absl/strings/str_cat.h"
-#include "server/policy/problems.h"
+#include "proto/text/text.h"
 
 namespace sluice::server::policy {
 namespace {
 
 // Names of rules and files longer than this are cut: the reason goes with every verdict.
-constexpr int kLongestShownName = 64;
+constexpr size_t kLongestShownName = 64;
 
 }  // namespace
 
 std::string RuleName(size_t number, const CheckedRule& rule,
                      const std::vector<std::string>& files) {
   const std::string name =
-      rule.name.empty() ? "" : absl::StrCat(" \"", Printable(rule.name, kLongestShownName), "\"");
+      rule.name.empty() ? "" : absl::StrCat(" \"", OneLine(rule.name, kLongestShownName), "\"");
   const std::string file =
-      rule.place.file == 0
-          ? ""
-          : absl::StrCat(Printable(files[rule.place.file], kLongestShownName), " ");
+      rule.place.file == 0 ? ""
+                           : absl::StrCat(OneLine(files[rule.place.file], kLongestShownName), " ");
   return absl::StrCat("rule ", number, name, ", ", file, "line ", rule.place.line);
 }
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/policy/checker.h"
 #include "server/policy/names.h"
+#include "server/policy/outdated.h"
 #include "server/policy/parser.h"
 #include "server/policy/policy_proto.h"
 #include "server/policy/problems.h"
@@ -16,9 +18,6 @@
 
 namespace sluice::server {
 namespace {
-
-// What an operator waits for a `policy apply` before thinking it hangs.
-constexpr std::chrono::seconds kLookupTime{10};
 
 v1::Notify ToProto(policy::Notify notify) {
   switch (notify) {
@@ -60,6 +59,21 @@ void AddScope(const policy::CheckedRule& rule, const std::vector<std::string>& f
   }
 }
 
+// RESOURCE_EXHAUSTED: what compiling takes is more than is free. Reading has then ended somewhere,
+// so the message goes by all statements.
+absl::Status Fits(uint64_t needed, uint64_t free_memory, const v1::PolicyText& policy) {
+  if (needed <= free_memory) return absl::OkStatus();
+  auto statements = std::count(policy.text().begin(), policy.text().end(), ';');
+  for (const v1::PolicyFile& file : policy.files()) {
+    statements += std::count(file.text().begin(), file.text().end(), ';');
+  }
+  const uint64_t all = static_cast<uint64_t>(statements) * policy::kBytesPerRule;
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  return absl::ResourceExhaustedError(
+      absl::StrCat("compiling this policy takes some ", (std::max(needed, all) + kMiB - 1) / kMiB,
+                   " MiB of memory, and ", free_memory / kMiB, " MiB are free here"));
+}
+
 Ruling Rule(const policy::Decision& decision, uint32_t rule, std::string_view reason) {
   return {.action = decision.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP,
           .notify = ToProto(decision.notify),
@@ -86,15 +100,9 @@ RuleSet::RuleSet(const policy::CheckedPolicy& policy, policy::KnownNames names)
   }
 }
 
-RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy) {
-  policy::SystemNames names(std::chrono::steady_clock::now() + kLookupTime);
-  return Compile(policy, names);
-}
-
 RuleSet::Compiled RuleSet::Compile(std::string_view text) {
-  v1::PolicyText policy;
-  policy.set_text(text.data(), text.size());
-  return Compile(policy);
+  policy::SystemNames names(std::chrono::steady_clock::time_point::max());
+  return Compile(text, names);
 }
 
 RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) {
@@ -103,51 +111,87 @@ RuleSet::Compiled RuleSet::Compile(std::string_view text, policy::Names& names) 
   return Compile(policy, names);
 }
 
-RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names) {
-  return Compile(policy, names, policy::KnownNames());
-}
-
-RuleSet::Reloaded RuleSet::Reload(const v1::PolicyText& policy, const RuleSet& before) {
-  policy::SystemNames names(std::chrono::steady_clock::now() + kLookupTime);
-  return Reload(policy, before, names);
+RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names,
+                                   uint64_t free_memory) {
+  return Compile(policy, names, free_memory, policy::KnownNames());
 }
 
 RuleSet::Reloaded RuleSet::Reload(const v1::PolicyText& policy, const RuleSet& before,
-                                  policy::Names& names) {
+                                  policy::Names& names, uint64_t free_memory) {
   Reloaded reloaded;
   policy::KnownNames known = before.names_;
   if (!known.ReadAgain(names, &reloaded.stale)) return reloaded;
-  Compiled compiled = Compile(policy, names, std::move(known));
+  Compiled compiled = Compile(policy, names, free_memory, std::move(known));
   reloaded.rules = std::move(compiled.rules);
   reloaded.problems = std::move(compiled.problems);
+  if (absl::IsResourceExhausted(compiled.status)) {
+    reloaded.stale.emplace_back(compiled.status.message());
+  }
   return reloaded;
 }
 
+RuleSet::Compiled RuleSet::Renamed(const v1::PolicyText& policy, const RuleSet& before,
+                                   policy::NameMeanings now, policy::Names& names,
+                                   uint64_t free_memory) {
+  policy::KnownNames known = before.names_;
+  static_cast<policy::NameMeanings&>(known) = std::move(now);
+  return Compile(policy, names, free_memory, std::move(known));
+}
+
 RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names,
-                                   policy::KnownNames known) {
+                                   uint64_t free_memory, policy::KnownNames known) {
+  // What is free is an estimate, too, and others may take it meanwhile.
+  try {
+    return CompileIfItFits(policy, names, free_memory, std::move(known));
+  } catch (const std::bad_alloc&) {
+    Compiled compiled;
+    compiled.status = absl::ResourceExhaustedError(
+        "compiling this policy takes more memory than this server can get");
+    return compiled;
+  }
+}
+
+RuleSet::Compiled RuleSet::CompileIfItFits(const v1::PolicyText& policy, policy::Names& names,
+                                           uint64_t free_memory, policy::KnownNames known) {
   policy::RememberingNames remembering(&names, &known);
   Compiled compiled;
   policy::Problems problems;
+  policy::Problems warnings;
   policy::CheckedPolicy checked;
   if (policy.text().size() > kLargestText) {
     problems.Add({}, absl::StrCat("the policy has ", policy.text().size(), " bytes; at most ",
                                   kLargestText, " are taken"));
   } else {
     // The tree is gone before the rules are indexed: of a million it takes hundreds of megabytes.
-    const policy::Syntax syntax = policy::Parse(policy::TextsOf(policy), problems);
+    const policy::Syntax syntax = policy::Parse(policy::TextsOf(policy), problems, free_memory);
+    compiled.status = Fits(syntax.memory, free_memory, policy);
+    if (!compiled.status.ok()) return compiled;
     checked.files = syntax.files;
     compiled.missing_files = syntax.missing;
     // Names are not looked up for a policy that is not there as a whole.
     if (syntax.missing.empty()) checked = policy::Check(syntax, remembering, problems);
+    compiled.wanted = names.wanted();
+    if (!compiled.wanted.empty()) {
+      compiled.status = absl::FailedPreconditionError("names are to be looked up first");
+      return compiled;
+    }
+    compiled.outdated = names.outdated();
+    policy::WarnOfOutdated(syntax, compiled.outdated, warnings);
+    compiled.status =
+        Fits(syntax.memory + checked.set_addresses * policy::kBytesPerAddress, free_memory, policy);
+    if (!compiled.status.ok()) return compiled;
   }
   if (problems.empty()) {
     compiled.rules.reset(new RuleSet(checked, std::move(known)));
-    policy::Problems warnings;
     policy::WarnOfUnreachable(checked, compiled.rules->classifier_, warnings);
     for (const policy::Problem& warning : std::move(warnings).Take()) {
       compiled.warnings.push_back(policy::ToProto(warning, checked.files));
     }
+    return compiled;
   }
+  compiled.status = problems.all_unanswered()
+                        ? absl::UnavailableError("names in the policy cannot be looked up now")
+                        : absl::InvalidArgumentError("the policy is not well-formed");
   for (const policy::Problem& problem : std::move(problems).Take()) {
     compiled.problems.push_back(policy::ToProto(problem, checked.files));
   }

@@ -3,11 +3,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/policy/checked_policy.h"
 #include "server/policy/classifier.h"
 #include "server/policy/includes.h"
@@ -49,31 +51,41 @@ class RuleSet final {
   static constexpr size_t kLargestText = policy::kLargestPolicy;
 
   struct Compiled {
-    std::shared_ptr<const RuleSet> rules;     // Null if there are problems.
-    std::vector<v1::PolicyProblem> problems;  // In order of place, at most 50.
-    std::vector<v1::PolicyProblem> warnings;  // The same.
-    std::vector<std::string> missing_files;   // As in v1::CheckPolicyResponse.
+    // INVALID_ARGUMENT: there are problems. UNAVAILABLE: there are none but names that cannot be
+    // looked up now. RESOURCE_EXHAUSTED: it takes too much memory. FAILED_PRECONDITION: names are
+    // wanted first.
+    absl::Status status = absl::OkStatus();
+    std::shared_ptr<const RuleSet> rules;         // Null unless ok.
+    std::vector<v1::PolicyProblem> problems;      // In order of place, at most 50.
+    std::vector<v1::PolicyProblem> warnings;      // The same.
+    std::vector<std::string> missing_files;       // As in v1::CheckPolicyResponse.
+    policy::NameSet wanted;                       // As of policy::Names.
+    std::map<std::string, std::string> outdated;  // The same.
   };
 
-  // Reads a policy, looking names up in DNS, /etc/hosts, networks, protocols and services. May
-  // block for ten seconds and the resolver's last answer: not for threads packets wait on. Never
-  // fails but with problems, whatever the bytes.
-  static Compiled Compile(const v1::PolicyText& policy);
-  // The same, asking `names`.
-  static Compiled Compile(const v1::PolicyText& policy, policy::Names& names);
+  // Reads a policy, asking `names`. Blocks as long as they do, and does not fail otherwise,
+  // whatever the bytes. `free_memory` is how many bytes it may take.
+  static Compiled Compile(const v1::PolicyText& policy, policy::Names& names,
+                          uint64_t free_memory = UINT64_MAX);
   // A policy that includes nothing.
-  static Compiled Compile(std::string_view text);
   static Compiled Compile(std::string_view text, policy::Names& names);
+  // The same, asking the system, for tools and tests: may block for as long as DNS does.
+  static Compiled Compile(std::string_view text);
 
   // The policy `before` was made from, with what is in its set files now; the names in it mean what
   // they did. Of a file that cannot be read or says no set, the addresses stay.
   struct Reloaded {
     std::shared_ptr<const RuleSet> rules;  // Null if nothing has changed, or there are problems.
     std::vector<v1::PolicyProblem> problems;
-    std::vector<std::string> stale;  // Why files were not read again.
+    std::vector<std::string> stale;  // Why files, or all of them, were not read again.
   };
-  static Reloaded Reload(const v1::PolicyText& policy, const RuleSet& before);
-  static Reloaded Reload(const v1::PolicyText& policy, const RuleSet& before, policy::Names& names);
+  static Reloaded Reload(const v1::PolicyText& policy, const RuleSet& before, policy::Names& names,
+                         uint64_t free_memory = UINT64_MAX);
+
+  // The policy `before` was made from, with hosts and networks that mean `now` what they did not.
+  static Compiled Renamed(const v1::PolicyText& policy, const RuleSet& before,
+                          policy::NameMeanings now, policy::Names& names,
+                          uint64_t free_memory = UINT64_MAX);
 
   // Names of files the policy includes and lacks. Looks nothing up.
   static std::vector<std::string> MissingFiles(const v1::PolicyText& policy);
@@ -81,6 +93,8 @@ class RuleSet final {
   // The first rule that matches, else the default.
   Ruling Decide(const v1::Packet& packet) const;
 
+  // What the names in it mean.
+  const policy::NameMeanings& names() const { return names_; }
   // Those the rules ask.
   const std::vector<policy::Decider>& deciders() const { return deciders_; }
   // Those beyond the packet that rules use, each once.
@@ -101,8 +115,10 @@ class RuleSet final {
   RuleSet(const policy::CheckedPolicy& policy, policy::KnownNames names);
 
   // Names that `known` has are not asked for.
-  static Compiled Compile(const v1::PolicyText& policy, policy::Names& names,
+  static Compiled Compile(const v1::PolicyText& policy, policy::Names& names, uint64_t free_memory,
                           policy::KnownNames known);
+  static Compiled CompileIfItFits(const v1::PolicyText& policy, policy::Names& names,
+                                  uint64_t free_memory, policy::KnownNames known);
 
   const policy::Classifier classifier_;
   const policy::KnownNames names_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -119,7 +120,7 @@ TEST(RuleSetTest, Addresses) {
       {"host-not 10.0.0.1", "2001:db8::1", true},
       {"host 2001:db8::1", "2001:db8::1", true},
       {"host 2001:db8::1", "2001:db8::2", false},
-      {"host ::ffff:10.0.0.1", "10.0.0.1", false},
+      {"host ::ffff:10.0.0.1", "10.0.0.1", true},
       {"host mail", "192.0.2.25", true},
       {"host mail", "192.0.2.26", true},
       {"host mail", "2001:db8::25", true},
@@ -338,6 +339,67 @@ TEST(RuleSetTest, AsksTheSystemForNames) {
       RuleSet::Compile("from host localhost tcp port smtp to net loopback proto tcp accept;");
   ASSERT_NE(compiled.rules, nullptr);
   EXPECT_EQ(compiled.rules->Decide(Tcp("127.0.0.1", 25, "127.1.2.3", 9)).rule, 1u);
+}
+
+// Memory ends while a name is looked up.
+class NoMemory final : public policy::Names {
+ public:
+  absl::StatusOr<std::vector<policy::Address>> Host(const std::string&) override {
+    throw std::bad_alloc();
+  }
+  absl::StatusOr<uint32_t> Network(const std::string&) override { throw std::bad_alloc(); }
+  absl::StatusOr<uint32_t> Protocol(const std::string&) override { throw std::bad_alloc(); }
+  absl::StatusOr<uint32_t> Service(const std::string&, const char*) override {
+    throw std::bad_alloc();
+  }
+  absl::StatusOr<std::string> SetFile(const std::string&) override { throw std::bad_alloc(); }
+};
+
+TEST(RuleSetTest, WhatFindsNoMemoryThoughSomeSeemedFreeIsNotCompiled) {
+  NoMemory names;
+  const auto compiled = RuleSet::Compile("from host mail to any accept;", names);
+  EXPECT_EQ(compiled.rules, nullptr);
+  EXPECT_TRUE(compiled.problems.empty());
+  EXPECT_EQ(compiled.status.code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(RuleSetTest, WhatTakesMoreMemoryThanIsFreeIsNotCompiled) {
+  policy::FakeNames names;
+  v1::PolicyText policy;
+  for (int i = 0; i < 1000; ++i) policy.mutable_text()->append("between any and any accept;\n");
+  EXPECT_TRUE(RuleSet::Compile(policy, names, uint64_t{4} << 20).status.ok());
+  const auto compiled = RuleSet::Compile(policy, names, uint64_t{1} << 20);
+  EXPECT_EQ(compiled.rules, nullptr);
+  EXPECT_TRUE(compiled.problems.empty());
+  EXPECT_EQ(compiled.status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(compiled.status.message(),
+            "compiling this policy takes some 2 MiB of memory, and 1 MiB are free here");
+  // Addresses in lists, and those of sets.
+  std::string many;
+  for (int i = 0; i < 10'000; ++i) many += "10.0.0.1,";
+  policy.set_text("from {" + many + "} to any accept;");
+  EXPECT_FALSE(RuleSet::Compile(policy, names, uint64_t{2} << 20).status.ok());
+  EXPECT_TRUE(RuleSet::Compile(policy, names, uint64_t{3} << 20).status.ok());
+  std::string lines;
+  for (int i = 0; i < 10'000; ++i) lines += "10.0.0.1\n";
+  names.PushFile("/s", lines);
+  policy.set_text("set s from \"/s\"; from @s to any accept;");
+  EXPECT_FALSE(RuleSet::Compile(policy, names, uint64_t{2} << 20).status.ok());
+  const auto fits = RuleSet::Compile(policy, names, uint64_t{3} << 20);
+  ASSERT_TRUE(fits.status.ok());
+  // When it is read again, the old addresses stay.
+  names.PushFile("/s", lines + lines);
+  const auto reloaded = RuleSet::Reload(policy, *fits.rules, names, uint64_t{3} << 20);
+  EXPECT_EQ(reloaded.rules, nullptr);
+  ASSERT_EQ(reloaded.stale.size(), 1u);
+  EXPECT_NE(reloaded.stale[0].find("MiB are free here"), std::string::npos);
+}
+
+TEST(RuleSetTest, SaysWhyThereAreNoRules) {
+  policy::FakeNames names;
+  EXPECT_EQ(RuleSet::Compile("default perhaps;", names).status.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(RuleSet::Compile("default accept;", names).status.ok());
 }
 
 }  // namespace

@@ -1,30 +1,38 @@
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 #include "server/policy/names.h"
 #include "server/policy/problems.h"
 
 namespace sluice::server::policy {
 namespace {
 
+namespace fs = std::filesystem;
+
 // Several times what the most addresses a policy may have take.
 constexpr off_t kLargestFile = off_t{256} << 20;
 
 absl::Status Wrong(const std::string& path, std::string_view why) {
-  return absl::NotFoundError(absl::StrCat("cannot read ", Quoted(path), ": ", std::string(why)));
+  constexpr size_t kMostCharacters = 1024;  // A path that is cut says nothing.
+  return absl::NotFoundError(
+      absl::StrCat("cannot read `", OneLine(path, kMostCharacters), "`: ", std::string(why)));
 }
 
 // Closes what it holds.
 class File {
  public:
-  // Without O_NONBLOCK, opening a FIFO waits for a writer.
-  explicit File(const std::string& path)
-      : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  explicit File(int descriptor) : descriptor_(descriptor) {}
   ~File() {
     if (descriptor_ >= 0) close(descriptor_);
   }
@@ -37,11 +45,44 @@ class File {
   const int descriptor_;
 };
 
+bool IsBelow(const fs::path& path, const fs::path& folder) {
+  const auto ends = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return ends.first == folder.end() && ends.second != path.end();
+}
+
+// Opens what is at `path`, without links, below `folder`; -1 and errno else, also where a link has
+// come to be on the way.
+int OpenBelow(const fs::path& folder, const fs::path& path) {
+  const File root(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (root.descriptor() < 0) return -1;
+  open_how how{};
+  // Without O_NONBLOCK, opening a FIFO waits for a writer.
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  // The C library has no function for it.
+  return static_cast<int>(syscall(SYS_openat2, root.descriptor(),
+                                  path.lexically_relative(folder).c_str(), &how, sizeof how));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> SystemNames::SetFile(const std::string& path) {
   if (!path.starts_with('/')) return Wrong(path, "write an absolute path");
-  const File file(path);
+  if (set_dir_.empty()) {
+    return Wrong(path, "this server reads no files of sets: start it with --set-dir");
+  }
+  std::error_code error;
+  const fs::path folder = fs::canonical(set_dir_, error);
+  if (error) return Wrong(path, absl::StrCat("there is no ", set_dir_, " (--set-dir)"));
+  const std::string elsewhere =
+      absl::StrCat("files of sets are read below ", set_dir_, " only (--set-dir)");
+  const fs::path named = fs::path(set_dir_ + "/").lexically_normal().parent_path();
+  const fs::path tidied = fs::path(path).lexically_normal();
+  if (!IsBelow(tidied, named) && !IsBelow(tidied, folder)) return Wrong(path, elsewhere);
+  const fs::path real = fs::canonical(path, error);
+  if (error) return Wrong(path, error.message());
+  if (!IsBelow(real, folder)) return Wrong(path, elsewhere);
+  const File file(OpenBelow(folder, real));
   struct stat status;
   if (file.descriptor() < 0 || fstat(file.descriptor(), &status) != 0) {
     return Wrong(path, std::strerror(errno));

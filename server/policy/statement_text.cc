@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "proto/text/text.h"
 
 namespace sluice::server::policy {
 namespace {
@@ -21,6 +22,12 @@ std::string_view From(std::string_view text, uint32_t place) {
   return text;
 }
 
+// Bytes of the line's end in front: of \r\n, \n or \r; 0 at the text's.
+size_t LineEnd(std::string_view text) {
+  if (text.empty()) return 0;
+  return text.starts_with("\r\n") ? 2 : 1;
+}
+
 // Bytes up to the `;` that ends it and is in no text and no comment, with it.
 size_t Length(std::string_view text) {
   for (size_t at = 0; at < text.size(); ++at) {
@@ -28,10 +35,11 @@ size_t Length(std::string_view text) {
     if (c == ';') return at + 1;
     const char* end = nullptr;
     if (c == '"') end = "\"";
-    if (c == '#') end = "\n";
+    if (c == '#') end = "\r\n";
     if (c == '/' && text.substr(at, 2) == "/*") end = "*/";
     if (end == nullptr) continue;
-    const size_t found = text.find(end, at + (c == '/' ? 2 : 1));
+    const size_t found =
+        c == '#' ? text.find_first_of(end, at) : text.find(end, at + (c == '/' ? 2 : 1));
     if (found == std::string_view::npos) break;
     at = found + (c == '/' ? 1 : 0);
   }
@@ -41,8 +49,8 @@ size_t Length(std::string_view text) {
 }  // namespace
 
 StatementTexts::StatementTexts(std::string_view text) : text_(text), lines_{0} {
-  for (size_t at = 0; (at = text.find('\n', at)) != std::string_view::npos;) {
-    lines_.push_back(++at);
+  for (size_t at = 0; (at = text.find_first_of("\r\n", at)) != std::string_view::npos;) {
+    lines_.push_back(at += LineEnd(text.substr(at)));
   }
 }
 
@@ -51,16 +59,15 @@ std::string StatementTexts::At(const Place& place) const {
   std::string_view text = From(text_.substr(lines_[place.line - 1]), place.column);
   const size_t length = Length(text.substr(0, 4 * kLongest));
   const bool cut = length > kLongest;
-  text = text.substr(0, std::min(length, kLongest));
+  text = Beginning(text, std::min(length, kLongest));
   std::string shown;
   while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
+    const size_t end = std::min(text.find_first_of("\r\n"), text.size());
     const absl::string_view line = absl::StripTrailingAsciiWhitespace({text.data(), end});
     std::string spaced(line);
     std::replace(spaced.begin(), spaced.end(), '\t', ' ');
-    absl::StrAppend(&shown, shown.empty() ? "" : "\n",
-                    Printable(spaced, static_cast<int>(kLongest)));
-    text.remove_prefix(std::min(end + 1, text.size()));
+    absl::StrAppend(&shown, shown.empty() ? "" : "\n", OneLine(spaced, kLongest));
+    text.remove_prefix(std::min(end + LineEnd(text.substr(end)), text.size()));
   }
   return cut ? shown + "…" : shown;
 }

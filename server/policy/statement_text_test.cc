@@ -18,6 +18,8 @@ TEST(StatementTextTest, FromItsPlaceToItsEnd) {
             "from any\n  to any accept;");
   EXPECT_EQ(At("from any to any accept", 1, 1), "from any to any accept");
   EXPECT_EQ(At("/* ö */ from any;", 1, 9), "from any;");
+  EXPECT_EQ(At("# a;\r\rfrom any # b;\r  to any accept;\r", 3, 1),
+            "from any # b;\n  to any accept;");
 }
 
 TEST(StatementTextTest, SemicolonsInTextsAndCommentsAreNoEnd) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -130,6 +131,7 @@ struct Syntax {
   DecisionSyntax fallback;           // Of the last `default`; `reject` where there is none.
   std::vector<std::string> files;    // The names of those read, by Place::file; the first is empty.
   std::vector<std::string> missing;  // Names of files to be included that are not there.
+  uint64_t memory = 0;               // Bytes that compiling it takes at its peak, about.
 };
 
 }  // namespace sluice::server::policy

@@ -128,6 +128,8 @@ TEST(UnreachableTest, ContradictionsInARule) {
        "this rule only matches packets that do not show what it asks for"},
       {"tcp flags syn to tcp flags-not syn", "this rule can never match",
        "this rule only matches packets that do not show what it asks for"},
+      {"::1 to any proto 51", "this rule can never match",
+       "this rule only matches packets that do not show what it asks for"},
       {"10.0.0.1 to icmp type packet-too-big", "this rule can never match",
        "this rule only matches packets that do not show what it asks for"},
       // These may match.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/calls/bidi_reactor.h"
+#include "server/streams/silence.h"
 #include "server/streams/ticker.h"
 #include "third_party/annotated_mutex/mutex.h"
 
@@ -25,9 +26,6 @@ template <typename Request, typename Response>
 class Conversation : public BidiReactor<Request, Response>, public Ticked {
  public:
   using typename BidiReactor<Request, Response>::Call;
-
-  // 600 ms without a word, in ticks; the first may come at once.
-  static constexpr int kSilentTicks = 13;
 
   void Begin() {
     ticker_->Add(this);
@@ -77,9 +75,16 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       }
     } else {
       MutexLock lock(mutex_);
-      // The peer has said everything: it gets what it is still owed.
-      drain_ = true;
-      WriteLocked();
+      if (request_->ByteSizeLong() == 0) {
+        // The peer has said everything: it gets what it is still owed.
+        drain_ = true;
+        WriteLocked();
+      } else {
+        // gRPC tells an end and a message that is none in the same way, but for what it could read.
+        EndLocked(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                               "a message could not be read: a string in it is not UTF-8, or it is "
+                               "none of this conversation's"));
+      }
     }
     LeaveIfEnded();
   }
@@ -133,8 +138,11 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   virtual void Leave() = 0;
   // The ticker's time, while the stream is up.
   virtual void Ticking(Time) {}
-  // A message to read into.
-  virtual Request* Clean() { return &own_request_; }
+  // An empty message to read into.
+  virtual Request* Clean() {
+    own_request_.Clear();
+    return &own_request_;
+  }
 
   // Starts a write if there is something to write and none is under way.
   void WriteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -4,7 +4,9 @@
 
 namespace sluice::server {
 
-Worker::Worker(size_t backlog) : backlog_(backlog), thread_([this] { Run(); }) {}
+Worker::Worker(size_t backlog, size_t threads) : backlog_(backlog) {
+  for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
+}
 
 Worker::~Worker() {
   {
@@ -12,7 +14,7 @@ Worker::~Worker() {
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 bool Worker::Post(std::function<void()> job) {

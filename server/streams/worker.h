@@ -5,19 +5,20 @@
 #include <deque>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::server {
 
-// One thread for what would take gRPC's threads from the packets: compiling a policy (which may
-// ask a name server), collecting what an observer wants of the past. Jobs run one after the
-// other. Any thread may post.
+// A thread, or several, for what would take gRPC's threads from the packets: compiling a policy,
+// asking DNS, collecting what an observer wants of the past. Jobs are begun one after the other.
+// Any thread may post.
 class Worker final {
  public:
-  // Holds at most `backlog` jobs beside the one that runs.
-  explicit Worker(size_t backlog = 64);
+  // Holds at most `backlog` jobs beside those that run.
+  explicit Worker(size_t backlog = 64, size_t threads = 1);
   // Runs what was posted, then ends.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -34,7 +35,7 @@ class Worker final {
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace sluice::server

@@ -31,5 +31,20 @@ TEST(WorkerTest, RefusesMoreThanItsBacklog) {
   release.set_value();
 }
 
+TEST(WorkerTest, ItsThreadsRunJobsAtOnce) {
+  std::promise<void> first;
+  std::promise<void> second;
+  Worker worker(2, 2);
+  // Each waits for the other.
+  ASSERT_TRUE(worker.Post([&] {
+    first.set_value();
+    second.get_future().wait();
+  }));
+  ASSERT_TRUE(worker.Post([&] {
+    second.set_value();
+    first.get_future().wait();
+  }));
+}
+
 }  // namespace
 }  // namespace sluice::server

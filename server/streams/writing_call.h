@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/calls/write_reactor.h"
+#include "server/streams/silence.h"
 #include "server/streams/ticker.h"
 #include "third_party/annotated_mutex/mutex.h"
 
@@ -31,8 +32,8 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
   void Tick(Time now) final {
     {
       MutexLock lock(mutex_);
-      // The caller does not read, or is gone; it had 600 ms.
-      if (ended_ && ++ended_ticks_ == 12) this->context().TryCancel();
+      // The caller does not read, or is gone.
+      if (ended_ && ++ended_ticks_ == kSilentTicks) this->context().TryCancel();
       if (ended_) return;
     }
     Ticking(now);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/arena_message.h"
+#include "agent/netfilter/packet_queue.h"
 #include "agent/netfilter/queue_codec.h"
 #include "agent/packet_messages.h"
 #include "proto/headers/packet_headers.h"
@@ -68,7 +69,7 @@ class Shown {
     PacketHeaders headers;
     headers.family = family_;
     ParseHeaders(family_, taker_.packet.payload, taker_.packet.original_length, headers);
-    return messages_.Make(taker_.packet, headers, 0xff000000, 1);
+    return messages_.Make(taker_.packet, headers, kLargestCopyRange, 0xff000000, 1);
   }
   void Recycle(std::unique_ptr<v1::Packet> message) { messages_.Recycle(std::move(message)); }
 

@@ -24,7 +24,7 @@ BY_HAND = {"hook": {"manage": False}, "mode_at_start": "off"}
 class Agent:
     """Runs in a namespace; `source` (a Server or Decider) is where its counters are read."""
 
-    def __init__(self, directory, namespace, source, **config):
+    def __init__(self, directory, namespace, source, env, **config):
         settings = {**_DEFAULTS, "servers": [source.address] if source else [], **config}
         # JSON is YAML.
         self.config = directory / f"agent-{settings['gateway']}.yaml"
@@ -32,6 +32,7 @@ class Agent:
         self.gateway = settings["gateway"]
         self.source = source
         self._namespace = namespace
+        self._env = env
         self.process = None
         self._last_stats = None
 
@@ -43,6 +44,7 @@ class Agent:
 
     def launch(self, env=None):
         """Starts it and does not wait."""
+        env = {**self._env, **(env or {})}
         self.process = Process([AGENT, "--config", self.config], self._namespace, env)
 
     def stats(self):

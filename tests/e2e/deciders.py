@@ -265,3 +265,20 @@ class Decider:
 
     def set_mode(self, mode, **fields):
         return self.command(set_mode=command_pb2.SetModeCommand(mode=mode, **fields)).set_mode
+
+
+class RawDecider:
+    """Serves Decide alone, as decide(requests, context) does it, in bytes."""
+
+    def __init__(self, path, decide):
+        self.address = f"unix:{path}"
+        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
+        handlers = {"Decide": grpc.stream_stream_rpc_method_handler(decide)}
+        service = grpc.method_handlers_generic_handler("sluice.v1.DecisionService", handlers)
+        self._server.add_generic_rpc_handlers((service,))
+        assert self._server.add_insecure_port(self.address)
+        self._server.start()
+        path.chmod(0o666)
+
+    def close(self):
+        self._server.stop(0).wait()

@@ -73,6 +73,25 @@ class Namespace:
         self._executor.shutdown()
 
 
+class WithFiles:
+    """Where programs run that see other files, by their path in /etc."""
+
+    def __init__(self, namespace, **files):
+        """`hosts` and `resolv_conf`, those that are not None."""
+        names = {"hosts": "/etc/hosts", "resolv_conf": "/etc/resolv.conf"}
+        self._namespace = namespace
+        self._mounts = [(str(f), names[name]) for name, f in files.items() if f]
+
+    def enter(self, argv):
+        """As of a Namespace."""
+        for file, path in self._mounts:
+            script = 'mount --bind "$0" "$1" && shift && exec "$@"'
+            argv = ["sh", "-c", script, file, path, *argv]
+        if self._mounts:
+            argv = ["unshare", "--mount", *argv]
+        return self._namespace.enter(argv)
+
+
 class Network:
     """client eth0 – client gateway server – eth0 server: devices are named after the far end."""
 

@@ -20,6 +20,12 @@ LOADGEN = BINARIES / "clients/loadgen/sluice-loadgen"
 # What a sanitizer prints before it ends the program.
 _SANITIZER = re.compile(r"(Address|Thread|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 
+# Variables of a program whose memory is judged: AddressSanitizer keeps little of what was freed.
+LITTLE_QUARANTINE = {
+    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
+    + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
+}
+
 
 class Process:
     """A program whose output is read by a thread, line by line, as it comes."""
@@ -80,6 +86,11 @@ class Process:
 
     def signal(self, number):
         os.kill(self.pid, number)
+
+    def peak_memory(self):
+        """The most bytes it has had resident."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmHWM:\s*(\d+) kB", status.read()).group(1)) << 10
 
     def pause(self):
         """Stops it (SIGSTOP) and waits until it stands, each of its threads."""

@@ -11,7 +11,9 @@ import traffic
 from agents import Agent
 from capture import Capture
 from deciders import Decider, accept_all
-from namespaces import Network
+from namespaces import Network, WithFiles
+from older_kernel import environment as older_kernel_environment
+from resolver import Resolver
 from servers import Server
 
 
@@ -36,11 +38,28 @@ class Rig:
         self._agents, self._servers, self._deciders = [], [], []
         self._executor = None
 
-    def server(self, policy=None, address=f"{Network.SERVER[4]}:7654", options=()):
-        """A sluice-server on the far side, reached by agents over the network."""
-        server = Server(self.directory, self.network.server, address, policy, options)
+    def server(
+        self,
+        policy=None,
+        address=f"{Network.SERVER[4]}:7654",
+        options=(),
+        name="server",
+        hosts=None,
+        resolver=None,
+        ready=True,
+    ):
+        """A sluice-server on the far side, reached by agents over the network; `name` tells one
+        from another, `hosts` is in the place of its /etc/hosts, `resolver` of its DNS server. With
+        `ready` it is."""
+        conf = resolver.conf if resolver else None
+        namespace = WithFiles(self.network.server, hosts=hosts, resolv_conf=conf)
+        server = Server(self.directory, namespace, address, policy, options, name, ready)
         self._servers.append(server)
         return server
+
+    def resolver(self, **options):
+        """A DNS server beside the server; options as Resolver's."""
+        return self.keep(Resolver(self.directory, self.network.server, **options))
 
     def decider(self, script=accept_all, name="decider", **options):
         """A decider in this process; options as Decider's."""
@@ -48,16 +67,20 @@ class Rig:
         self._deciders.append(decider)
         return decider
 
-    def agent(self, source, **config):
+    def agent(self, source, older_kernel=False, **config):
         """A running agent with its table in place, its decider welcomed if there is one."""
-        agent = self.new_agent(source, **config).start()
+        agent = self.new_agent(source, older_kernel, **config).start()
         if source:
             agent.wait_for_decider()
         return agent
 
-    def new_agent(self, source=None, **config):
-        """An agent that was not started yet."""
-        agent = Agent(self.directory, self.network.gateway, source, **config)
+    def new_agent(self, source=None, older_kernel=False, hosts=None, **config):
+        """An agent that was not started yet. With older_kernel others can change its table; `hosts`
+        is in the place of its /etc/hosts."""
+        env = older_kernel_environment(self.directory) if older_kernel else {}
+        gateway = self.network.gateway
+        namespace = WithFiles(gateway, hosts=hosts) if hosts else gateway
+        agent = Agent(self.directory, namespace, source, env, **config)
         self._agents.append(agent)
         return agent
 

@@ -1,5 +1,7 @@
 """sluice-server under test, and calls to it."""
 
+import time
+
 import grpc
 
 from processes import SERVER, SLUICECTL, Process, run
@@ -9,24 +11,27 @@ from sluice.v1 import control_pb2, control_pb2_grpc, observe_pb2, observe_pb2_gr
 class Server:
     """Listens in a namespace for agents and on a Unix socket for the test; with further options."""
 
-    def __init__(self, directory, namespace, address, policy=None, options=()):
+    def __init__(
+        self, directory, namespace, address, policy=None, options=(), name="server", ready=True
+    ):
         self.address = address
-        self.local = f"unix:{directory}/server.sock"
+        self.local = f"unix:{directory}/{name}.sock"
         self._argv = [SERVER, "--listen", address, "--listen", self.local]
         if policy is not None:
-            path = directory / "policy"
+            path = directory / ("policy" if name == "server" else f"{name}.policy")
             path.write_text(policy)
             self._argv += ["--policy", path]
         self._argv += options
         self._namespace = namespace
         self.process = None
         self._channel = None
-        self.start()
+        self.start(ready=ready)
 
-    def start(self, env=None):
-        """Starts it, with these variables too, and waits until it says it is ready."""
+    def start(self, env=None, ready=True):
+        """Starts it, with these variables too, and with `ready` waits until it says it is."""
         self.process = Process(self._argv, self._namespace, env)
-        self.process.wait_for_line(r"\bready\b")
+        if ready:
+            self.process.wait_for_line(r"\bready\b")
         self._channel = grpc.insecure_channel(self.local)
         self.control = control_pb2_grpc.ControlServiceStub(self._channel)
         self.observer = observe_pb2_grpc.ObserveServiceStub(self._channel)
@@ -60,6 +65,12 @@ class Server:
         """Those the policy asks, by address."""
         answer = self.control.ListDeciders(control_pb2.ListDecidersRequest(), timeout=5)
         return {d.address: d for d in answer.deciders}
+
+    def wait_for_deciders(self):
+        """Until all of them are connected."""
+        end = time.monotonic() + 10
+        while not all(decider.connected for decider in self.deciders().values()):
+            assert time.monotonic() < end, self.deciders()
 
     def decisions(self, last=10000, follow=False, **fields):
         """Decisions remembered and, with follow, those to come: a call that can be cancelled."""

@@ -54,8 +54,8 @@ def test_a_wrong_configuration_is_refused_with_file_line_and_key(rig, agent, tex
 
 
 def test_unquoted_on_and_off_are_words(rig, agent):
-    code, said = agent(GOOD + "mode_at_start: off\nconntrack: { events: false }\n", "--release")
-    assert code == 0, said
+    code, said = agent(GOOD + "mode_at_start: off\nconntrack: { events: false }\n", "--check")
+    assert code == 1 and "agent.yaml" not in said, said  # there is no such server
 
 
 def test_a_configuration_without_servers_is_refused(agent):
@@ -82,8 +82,25 @@ def test_help_says_what_there_is():
 
 def test_without_permission_the_agent_says_what_it_lacks(agent):
     code, said = agent(GOOD, user="nobody")
-    assert code == 1, said
+    assert code == 2, said
     assert "CAP_NET_ADMIN" in said
+
+
+def test_rights_of_another_user_namespace_are_none(rig):
+    """As in a container: root and all capabilities, but not in the gateway's network namespace."""
+    path = rig.directory / "agent.yaml"
+    path.write_text('servers: ["10.0.2.2:7654"]\nuser: ""\n')
+    argv = ["unshare", "--user", "--map-root-user", AGENT, "--config", path]
+    code, said = run(*argv, namespace=rig.network.gateway)
+    assert code == 2, said
+    assert "CAP_NET_ADMIN" in said
+
+
+def test_a_queue_of_another_program_may_come_free(rig, agent):
+    rig.agent(rig.decider())
+    code, said = agent(GOOD + "hook: { manage: false }\n")
+    assert code == 1, said
+    assert "queue 0: owned by" in said
 
 
 @pytest.mark.parametrize("option", ("--check", "--release", None))
@@ -99,7 +116,7 @@ def test_a_kernel_without_nfnetlink_is_named_as_the_cause(rig, option):
 
 def test_a_user_that_does_not_exist(agent):
     code, said = agent('servers: ["10.0.2.2:7654"]\nuser: no-such-user\n')
-    assert code in (1, 2) and "no-such-user" in said
+    assert code == 2 and "no-such-user" in said
 
 
 def test_check_says_that_all_is_well(rig, agent):

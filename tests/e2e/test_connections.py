@@ -1,4 +1,4 @@
-"""Conntrack events on their way to the server: none invented, losses marked (C10, C11, C14)."""
+"""Conntrack events on their way to the server: none invented, losses marked."""
 
 import ipaddress
 import socket
@@ -84,6 +84,35 @@ def test_connections_older_than_the_agent_are_known(rig, server):
         if is_of(seen.flow, old):
             assert seen.type == SNAPSHOT
             break
+
+
+def test_connections_older_than_the_agent_end_unseen(rig, server):
+    """Nor does the kernel report their end."""
+    timeout = "net/netfilter/nf_conntrack_udp_timeout"
+    events = "net/netfilter/nf_conntrack_events"
+    rig.network.gateway.sysctl(events, 0)  # Others on this machine may listen.
+    preset = rig.network.gateway.sysctl(timeout)
+    rig.network.gateway.sysctl(timeout, 8)
+    old = rig.datagrams()
+    old.send(Network.SERVER[4], 9)
+    rig.far.wait_for(lambda far: far.arrived(protocol=17))
+    rig.network.gateway.sysctl(timeout, preset)
+    staying = rig.datagrams()
+    staying.send(Network.SERVER[4], 9)
+    rig.network.gateway.sysctl(events, 2)
+    rig.agent(server)
+    types = []
+    for seen in server.connections(follow=True):
+        if is_of(seen.flow, old):
+            types.append(seen.type)
+            if seen.type == DESTROY:
+                break
+        assert not (is_of(seen.flow, staying) and seen.type == DESTROY)
+    assert set(types[:-1]) == {SNAPSHOT} and seen.end_unseen
+    assert seen.flow.original.destination_port == 9 and seen.flow.HasField("reply")
+    known = list(server.connections())
+    assert [c.type for c in known if is_of(c.flow, old)] == [DESTROY]
+    assert [c.type for c in known if is_of(c.flow, staying)] == [SNAPSHOT]
 
 
 def test_a_restarted_server_learns_what_lives(rig, server):

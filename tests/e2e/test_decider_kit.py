@@ -1,4 +1,4 @@
-"""The Python kit against an agent: the examples of docs/deciders.md, word for word (Q4)."""
+"""The Python kit against an agent: the examples of docs/deciders.md, word for word."""
 
 import concurrent.futures
 import struct

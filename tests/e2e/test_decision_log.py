@@ -1,4 +1,4 @@
-"""The log of decisions: what it says of real packets, and its rotation (S18, S20)."""
+"""The log of decisions: what it says of real packets, and its rotation."""
 
 import os
 import re

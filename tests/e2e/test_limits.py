@@ -1,5 +1,4 @@
-"""Deadlines, and what is full: the pending table, the kernel's queue, the receive buffer
-(S12, S13, N2, Q15, Q16, Q17)."""
+"""Deadlines, and what is full: the pending table, the kernel's queue, the receive buffer."""
 
 import json
 import time

@@ -1,10 +1,14 @@
-"""Who is refused is told (S14): by the kernel's own reject in the agent's table, whatever the
+"""Who is refused is told: by the kernel's own reject in the agent's table, whatever the
 tables of others would have made of the packet."""
 
+import struct
+
 import pytest
-from capture import ICMP, ICMPV6, TCP
+import traffic
+from agents import BY_HAND
+from capture import ICMP, ICMPV6, TCP, Capture
 from deciders import DROP, verdict
-from namespaces import Network
+from namespaces import Namespace, Network
 
 from sluice.v1 import decision_pb2
 
@@ -70,3 +74,101 @@ def test_the_hello_names_what_can_be_told(rig):
     decider = rig.decider()
     rig.agent(decider)
     assert list(decider.streams[0].hello.capabilities.notifies) == list(UNREACHABLE)
+
+
+def notices(agent):
+    return agent.stats().notices
+
+
+def refused(agent, count):
+    """Until so many packets were dropped by verdict."""
+    agent.until(lambda s, t: t.pending == 0 and t.dropped == count)
+
+
+@pytest.mark.parametrize("version", (4, 6))
+def test_what_the_kernels_limits_keep_back_is_counted(rig, version):
+    rig.network.gateway.sysctl("net/ipv4/icmp_ratelimit", 1000)
+    rig.network.gateway.sysctl("net/ipv6/icmp/ratelimit", 1000)
+    agent = rig.agent(rig.decider(refuse(decision_pb2.NOTIFY_HOST_UNREACHABLE)))
+    client = rig.datagrams("client", version)
+    for port in range(1000, 1050):
+        client.send(Network.SERVER[version], port)
+    refused(agent, 50)
+    rig.fence()
+    kind = UNREACHABLE[decision_pb2.NOTIFY_HOST_UNREACHABLE][version][0]
+    told = rig.near.arrived(protocol=ICMP if version == 4 else ICMPV6, source_port=kind)
+    now = notices(agent)
+    assert (now.told, now.none_due, now.no_way_back) == (50, 0, 0)
+    assert now.HasField("rate_limited")
+    assert len(told) < 50
+    assert now.rate_limited == 50 - len(told)
+
+
+@pytest.mark.parametrize("address", (True, False), ids=("address", "no address"))
+def test_a_bridge_without_an_address_has_no_way_back(rig, address):
+    gateway = rig.network.gateway
+    hosts = [rig.keep(Namespace(name)) for name in ("left", "right")]
+    for host in hosts:
+        gateway.ip(f"link add {host.name} type veth peer name eth0 netns {host.path}")
+    gateway.ip(
+        "link add br0 type bridge",
+        *(f"link set {host.name} master br0 up" for host in hosts),
+        *(["address add 10.0.9.254/24 dev br0"] if address else []),
+        "link set br0 up",
+    )
+    gateway.sysctl("net/bridge/bridge-nf-call-iptables", 1)
+    gateway.sysctl("net/bridge/bridge-nf-call-ip6tables", 0)  # Hosts say much to many by themselves.
+    for number, host in enumerate(hosts, 1):
+        host.ip(f"address add 10.0.9.{number}/24 dev eth0", "link set eth0 up")
+    near = rig.keep(Capture(hosts[0]))
+    agent = rig.agent(rig.decider(refuse(decision_pb2.NOTIFY_PORT_UNREACHABLE)))
+    sender = rig.keep(traffic.Datagrams(hosts[0], 4))
+    sender.send("10.0.9.2", 9)
+    refused(agent, 1)
+    now = notices(agent)
+    assert (now.told, now.no_way_back, now.none_due) == ((1, 0, 0) if address else (0, 1, 0))
+    if address:
+        assert near.wait_for(lambda it: it.arrived(protocol=ICMP, source_port=3))
+    else:
+        assert not near.arrived(protocol=ICMP)
+
+
+def test_directed_broadcasts_draw_no_error(rig):
+    for device in ("all", "client"):
+        rig.network.gateway.sysctl(f"net/ipv4/conf/{device}/bc_forwarding", 1)
+    agent = rig.agent(rig.decider(refuse(decision_pb2.NOTIFY_HOST_UNREACHABLE)))
+    client = rig.datagrams()
+    client.broadcast()
+    client.send("10.0.2.255", 9)
+    refused(agent, 1)
+    rig.fence()
+    now = notices(agent)
+    assert (now.told, now.no_way_back, now.none_due) == (0, 0, 1)
+    assert not rig.near.arrived(protocol=ICMP, source_port=3)
+
+
+def test_errors_and_resets_are_not_answered(rig):
+    agent = rig.agent(rig.decider(refuse(decision_pb2.NOTIFY_TCP_RESET)))
+    crafted = rig.crafted()
+    reset = struct.pack("!HHIIBBHHH", 1000, 80, 1, 0, 0x50, 0x04, 1024, 0, 0)
+    error = struct.pack("!BBHI", 3, 1, traffic.checksum(b"\x03\x01"), 0)
+    for protocol, payload in ((TCP, reset), (ICMP, error)):
+        crafted.send(Network.CLIENT[4], Network.SERVER[4], protocol, payload)
+    refused(agent, 2)
+    now = notices(agent)
+    assert (now.told, now.none_due) == (0, 2)
+
+
+def test_where_the_rules_are_the_operators_nobody_is_told_and_that_is_counted(rig):
+    rig.network.gateway.run(
+        "iptables", "-t", "mangle", "-A", "FORWARD", "-p", "udp", "--dport", "9",
+        "-j", "NFQUEUE", "--queue-num", "0",
+    )  # fmt: skip
+    decider = rig.decider(refuse(decision_pb2.NOTIFY_PORT_UNREACHABLE))
+    agent = rig.agent(decider, **BY_HAND)
+    assert not decider.stream.hello.capabilities.notifies
+    rig.datagrams().send(Network.SERVER[4], 9)
+    total = agent.settle(1)
+    assert (total.dropped, total.unnotified) == (1, 1)
+    assert not agent.stats().HasField("notices")
+    assert not rig.near.arrived(protocol=ICMP, source_port=3)

@@ -1,5 +1,7 @@
-"""What a decider sees of a packet, and what its answer does (S8, Q2, Q3, Q6, Q7, Q8, N4)."""
+"""What a decider sees of a packet, and what its answer does."""
 
+import socket
+import struct
 import time
 
 import pytest
@@ -78,11 +80,27 @@ def test_the_decider_says_how_much_it_wants_to_see(rig):
     assert (len(packet.payload), packet.original_length) == (40, 54)
 
 
-def test_a_copy_range_that_ends_before_the_ports_is_not_a_malformed_packet(rig):
-    agent = rig.agent(decider := rig.decider(wishes={"copy_range": 22}))
+@pytest.mark.parametrize("copy_range", (1, 19, 22))
+def test_headers_are_read_beyond_what_the_decider_wishes_to_see(rig, copy_range):
+    agent = rig.agent(decider := rig.decider(wishes={"copy_range": copy_range}))
     rig.datagrams().send(Network.SERVER[4], 9)
     packet = decider.wait_for_packets(1)[0]
-    assert packet.headers.cut_short and not packet.headers.HasField("destination_port")
+    assert len(packet.payload) == copy_range
+    assert packet.headers.destination_port == 9 and not packet.headers.cut_short
+    assert packet.headers.source == socket.inet_aton(Network.CLIENT[4])
+    assert agent.settle(1).accepted == 1
+
+
+def test_a_copy_that_ends_before_the_ports_is_not_a_malformed_packet(rig):
+    """UDP behind destination options longer than what is copied."""
+    agent = rig.agent(decider := rig.decider())
+    options = bytes([17, 14]) + bytes([1, 116]) + bytes(116)
+    rig.crafted(6).send(
+        Network.CLIENT[6], Network.SERVER[6], 60, options + struct.pack("!HHHH", 1, 9, 8, 0)
+    )
+    headers = decider.wait_for_packets(1)[0].headers
+    assert headers.cut_short and headers.protocol == 17
+    assert not headers.HasField("destination_port")
     assert agent.settle(1).accepted == 1
 
 

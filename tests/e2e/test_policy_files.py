@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from namespaces import Network
 from processes import SERVER, run
 from sluice.v1 import control_pb2
@@ -51,6 +52,60 @@ def test_a_set_file_is_replaced_under_traffic(rig):
     assert agent.settle(6).dropped == 2
     arrived = b"".join(p.payload for p in rig.far.arrived())
     assert refused not in arrived
+
+
+@pytest.mark.parametrize(
+    "published",
+    (
+        b"; Spamhaus DROP List\n{}/32 ; SBL1\n",
+        b"\xef\xbb\xbf# FireHOL\r\n{}\r\n",
+        b"# IPsum\r{}\t7\r",
+        b"10.0.0.0-{}\n",
+    ),
+)
+def test_lists_load_as_they_are_published(rig, published):
+    path = rig.directory / "blocked"
+    path.write_bytes(published.replace(b"{}", Network.CLIENT[4].encode()))
+    server = rig.server(BLOCKED.format(path))
+    agent = rig.agent(server)
+    rig.pinger().send()
+    assert agent.settle(1).dropped == 1
+
+
+def test_a_line_that_is_no_address_is_named(rig):
+    path = rig.directory / "blocked"
+    path.write_text("10.0.0.1\nsecret\n")
+    server = rig.server("default reject;")
+    policy = rig.directory / "next.policy"
+    policy.write_text(BLOCKED.format(path))
+    code, said = server.sluicectl("policy", "check", policy)
+    assert code == 1
+    assert f"{policy}:1:18: line 2 of `{path}`: it has no address" in said
+
+
+@pytest.mark.parametrize("verb", ("check", "apply", "trial", "explain", "test"))
+def test_a_policy_has_the_server_read_no_other_files(rig, verb):
+    outside = rig.directory.parent / f"{rig.directory.name}.secret"
+    outside.write_text("10.0.0.1\n")
+    (rig.directory / "link").symlink_to(outside)
+    server = rig.server("default reject;", options=["--set-dir", rig.directory])
+    capture = rig.directory / "empty.pcap"
+    capture.write_bytes(bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000"))
+    more = {
+        "trial": ["--count", "1"],
+        "test": [capture, "--policy"],
+        "explain": ["10.0.0.1", "10.0.0.2", "icmp", "--policy"],
+    }.get(verb, [])
+    policy = rig.directory / "next.policy"
+    try:
+        for path in (outside, rig.directory / "link", "/etc/shadow", "/no/such/file"):
+            policy.write_text(BLOCKED.format(path))
+            words = [*more, policy] if verb in ("test", "explain") else [policy, *more]
+            code, said = server.sluicectl("policy", verb, *words)
+            assert code == 1
+            assert f"cannot read `{path}`: files of sets are read below {rig.directory} only" in said
+    finally:
+        outside.unlink()
 
 
 def test_a_policy_applied_later_is_watched_too(rig):

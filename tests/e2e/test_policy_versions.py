@@ -1,6 +1,8 @@
-"""Changing the policy without fear: versions, going back, trials, by real packets (S19)."""
+"""Changing the policy without fear: versions, going back, trials, by real packets."""
 
+import contextlib
 import json
+import subprocess
 import time
 
 import pytest
@@ -72,6 +74,9 @@ def test_who_is_locked_out_need_only_wait(rig, policies):
     passes_again(pinger)
     server.process.wait_for_line("policy 2 was not confirmed in time")
     server.process.wait_for_line("policy 3 is 1 again")
+    # Going back does not bring back what locked everybody out.
+    assert "version 1 again" in ctl(server, "rollback")
+    assert pinger.ping()
 
 
 def test_what_is_confirmed_stays(rig, policies):
@@ -168,3 +173,38 @@ def test_a_trial_counts_what_would_differ(rig, policies):
     assert difference["example"]["headers"]["destinationPort"] == 9
     total = agent.until(lambda s, t: t.received >= 3 * sent and t.pending == 0)
     assert total.accepted == total.received == 3 * sent
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """The folder as on a disk that was mounted read-only."""
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_state_folder_that_cannot_be_written(rig, policies):
+    state = rig.directory / "state"
+    server = rig.server(options=["--state", state])
+    ctl(server, "apply", policies[1])
+    assert server.stop() == 0
+    with read_only(state):
+        server.start()
+        why = rf"cannot be kept in {state}/policies: Read-only file system"
+        server.process.wait_for_line(f"policies {why}: changes of the policy are refused")
+        agent = rig.agent(server)
+        pinger = rig.pinger()
+        assert pinger.ping()
+        for verb in (("apply", policies[0]), ("rollback",)):
+            code, said = server.sluicectl("policy", *verb)
+            assert code == 1
+            assert f"policy 2 {why}" in said
+        assert pinger.ping()
+        # What a server is started with is in force all the same.
+        server.stop()
+        agent.source = other = rig.server(REJECT, options=["--state", state])
+        other.process.wait_for_line(f"policy 2 {why}; it is in force all the same")
+        assert not pinger.ping(timeout=0.5)

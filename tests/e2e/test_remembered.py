@@ -1,4 +1,4 @@
-"""Verdicts the kernel remembers (S21): what they settle unasked, and for how long."""
+"""Verdicts the kernel remembers: what they settle unasked, and for how long."""
 
 import socket
 import struct

@@ -1,4 +1,4 @@
-"""Policies that have verdicts remembered, with sluice-server and sluicectl (S20, S21)."""
+"""Policies that have verdicts remembered, with sluice-server and sluicectl."""
 
 import re
 import time

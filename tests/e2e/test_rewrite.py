@@ -1,4 +1,4 @@
-"""Verdicts that carry payload: packets replaced on their way (Q13, N5)."""
+"""Verdicts that carry payload: packets replaced on their way."""
 
 import array
 import fcntl
@@ -157,6 +157,40 @@ def test_what_is_no_packet_is_invalid_and_said(rig, change, says, fail_mode):
         assert rig.far.wait_for(lambda far: far.carrying(sent)), "as it was"
     else:
         assert not rig.far.carrying(sent)
+
+
+def test_the_checksum_covers_the_last_stop_of_a_source_route(rig):
+    """The packet goes to the server's second address, from there to its first, which checks it."""
+    first, second = Network.SERVER[4], "10.0.2.3"
+    rig.network.server.ip(f"address add {second}/24 dev eth0")
+    for namespace, devices in (
+        (rig.network.gateway, ("all", "client", "server")),
+        (rig.network.server, ("all", "eth0")),
+    ):
+        for device in devices:
+            namespace.sysctl(f"net/ipv4/conf/{device}/accept_source_route", 1)
+
+    def change(_, packet):
+        made = bytearray(packet[:36] + NEW["longer"])
+        made[2:4] = struct.pack("!H", len(made))
+        made[32:34] = struct.pack("!H", len(made) - 28)
+        return bytes(made)
+
+    rig.agent(rig.decider(rewriting(change, fix_checksums=True), wishes={"rewrite": True}))
+    service = rig.keep(rig.network.server.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM))
+    service.bind((first, 5300))
+    service.settimeout(5)
+    options = bytes([1, 131, 7, 4]) + socket.inet_aton(first)
+    packet = struct.pack(
+        "!BBHHHBBH4s4s", 0x47, 0, 40, 1, 0, 64, 17, 0,
+        socket.inet_aton(Network.CLIENT[4]), socket.inet_aton(second),
+    )  # fmt: skip
+    packet += options + struct.pack("!HHHH", 40000, 5300, 12, 0) + b"sent"
+    raw = rig.network.client.call(
+        socket.socket, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW
+    )
+    rig.keep(raw).sendto(packet, (second, 0))
+    assert service.recv(1 << 16) == NEW["longer"]
 
 
 def test_a_packet_not_copied_whole_cannot_be_rewritten(rig):

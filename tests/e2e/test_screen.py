@@ -1,4 +1,4 @@
-"""sluicectl screen: packets decided by hand and by script in place of the policy (S7)."""
+"""sluicectl screen: packets decided by hand and by script in place of the policy."""
 
 import os
 import signal

@@ -1,6 +1,11 @@
-"""sluicectl against a server with a gateway: what it prints and its exit codes (S4, S15, S16)."""
+"""sluicectl against a server with a gateway: what it prints and its exit codes."""
 
+import fcntl
 import json
+import os
+import signal
+import subprocess
+import time
 
 import grpc
 import pytest
@@ -168,3 +173,29 @@ def test_two_agents_of_one_name_do_not_take_turns(rig):
     newer = rig.new_agent(server, queues={"first": 9}, **BY_HAND)
     newer.start().wait_for_decider()
     older.process.wait_for_line("(?i)newer agent|taken this gateway|ABORTED")
+
+
+def held_up_writing(pid):
+    """Whether it waits to write to its output; proc_pid_syscall(5)."""
+    with open(f"/proc/{pid}/syscall", encoding="ascii") as file:
+        return file.read().split()[1:2] == ["0x1"]
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+def test_one_signal_stops_it_though_nobody_reads_its_output(server, number):
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    argv = [SLUICECTL, "--server", server.local, "stat", "gw", "-o", "json", "--watch", "0.1"]
+    ctl = subprocess.Popen(argv, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    try:
+        end = time.monotonic() + 10
+        while not held_up_writing(ctl.pid):
+            assert time.monotonic() < end and ctl.poll() is None
+        ctl.send_signal(number)
+        assert "nobody reads" in ctl.communicate(timeout=5)[1]
+        assert ctl.returncode == 1
+    finally:
+        ctl.kill()
+        ctl.wait()
+        os.close(reader)

@@ -1,4 +1,4 @@
-"""Every verdict there is, on real packets (Q8-Q11, N3, S11)."""
+"""Every verdict there is, on real packets."""
 
 import pytest
 from agents import BY_HAND
@@ -173,7 +173,7 @@ def test_a_hold_for_no_time_is_invalid(rig):
 
 
 def test_strict_order_drops_older_packets_as_badsync(rig):
-    """S11: of three packets, the third is answered first; one of the older two is on hold."""
+    """Of three packets, the third is answered first; one of the older two is on hold."""
     decider = rig.decider(mute, wishes={"ordering": decision_pb2.ORDERING_STRICT})
     agent = rig.agent(decider)
     sender = rig.datagrams()

@@ -1,4 +1,4 @@
-"""What a decider asks for, and changes its mind about (S9, S11, N6, N7; Retune)."""
+"""What a decider asks for, and changes its mind about (Retune)."""
 
 import os
 
@@ -55,8 +55,17 @@ def test_a_retune_that_cannot_be_honoured_ends_the_stream(rig):
     assert rig.pinger().ping()
 
 
+def test_a_family_there_is_not_ends_the_stream(rig):
+    agent = rig.agent(decider := rig.decider())
+    decider.stream.retune(families=[packet_pb2.FAMILY_IPV4, 7])
+    agent.process.wait_for_line("families: 7 is none")
+    decider.wait_for_streams(2)
+    agent.wait_for_decider()
+    assert rig.pinger().ping()
+
+
 def test_rewriting_turns_merged_segments_off_and_on(rig):
-    """N5: one flag of the queue, as the decider wishes."""
+    """One flag of the queue, as the decider wishes."""
     agent = rig.agent(decider := rig.decider())
     listener = rig.listener()
     connection = rig.connect()
@@ -82,7 +91,7 @@ def test_rewriting_turns_merged_segments_off_and_on(rig):
 
 
 def test_packets_from_this_host_say_whose_they_are(rig):
-    """N6: user and group are known at OUTPUT, where the rules are the operator's."""
+    """User and group are known at OUTPUT, where the rules are the operator's."""
     gateway = rig.network.gateway
     gateway.run("iptables", "-A", "OUTPUT", "-p", "udp", "--dport", "9", "-j", "NFQUEUE")
     agent = rig.agent(decider := rig.decider(), **BY_HAND)
@@ -104,7 +113,7 @@ def test_forwarded_packets_have_no_user(rig):
 
 
 def test_bridged_packets_name_their_physical_devices(rig):
-    """N7: what br_netfilter hands to the FORWARD hook of a bridge on the gateway."""
+    """What br_netfilter hands to the FORWARD hook of a bridge on the gateway."""
     gateway = rig.network.gateway
     left, right = (rig.keep(Namespace(name)) for name in ("left", "right"))
     gateway.ip("link add br0 type bridge", "link set br0 up")
@@ -126,7 +135,7 @@ def test_bridged_packets_name_their_physical_devices(rig):
 
 
 def test_packets_name_the_trust_groups_of_their_interfaces(rig):
-    """S23: by name, by the beginning of a name, and none."""
+    """By name, by the beginning of a name, and none."""
     groups = [
         {"name": "inside", "interfaces": ["clien*"]},
         {"name": "outside", "interfaces": ["eth9", "server"]},
@@ -146,7 +155,7 @@ def test_packets_name_the_trust_groups_of_their_interfaces(rig):
 
 
 def test_the_priority_of_a_packet_is_told_where_the_kernel_sends_it(rig):
-    """N7: forwarded packets get theirs from the TOS byte (ip(7), IP_TOS)."""
+    """Forwarded packets get theirs from the TOS byte (ip(7), IP_TOS)."""
     agent = rig.agent(decider := rig.decider(accept_all))
     sender = rig.datagrams()
     sender.set_tos(0x10)

@@ -85,6 +85,10 @@ class Datagrams:
         self._socket.sendto(mark.ljust(size, b"."), (address, port))
         return mark
 
+    def broadcast(self):
+        """Lets it send to broadcast addresses."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+
     def receive(self):
         """The next datagram's first bytes, a token's length."""
         return self._socket.recv(1 << 16)[:16]

@@ -27,14 +27,23 @@ void CheckParser(v1::Family family, std::span<const uint8_t> packet, size_t copi
   Require(!whole.cut_short);
   Require(!whole.has_ports || whole.fragment_offset == 0);
   Require(layout.transport <= layout.length && layout.length <= packet.size());
-  Require(layout.final_destination + (family == v1::FAMILY_IPV6 ? 16 : 0) <= layout.transport);
+  const size_t address = family == v1::FAMILY_IPV6 ? 16 : 4;
+  Require(layout.final_destination + address <= layout.transport);
+  Require(layout.original_source + address <= layout.transport);
 
   // What the copy range cut is not malformed, and is read the same as far as it goes. A vector of
   // its own: the sanitizer sees what is read behind it.
   const std::vector<uint8_t> cut(packet.begin(), packet.begin() + static_cast<ptrdiff_t>(copied));
   PacketHeaders part;
   Require(ParseHeaders(family, cut, packet.size(), part) == Parsed::kPacket);
-  if (!part.cut_short) Require(AsMessage(part) == AsMessage(whole));
+  if (!part.cut_short) return Require(AsMessage(part) == AsMessage(whole));
+  Require(!part.has_ip ||
+          (whole.has_ip && std::equal(part.source, part.source + 16, whole.source)));
+  Require(!part.has_protocol || (whole.has_protocol && part.protocol == whole.protocol));
+  Require(!part.has_fragment || part.fragment_offset == whole.fragment_offset);
+  v1::Headers shown;
+  FillHeaders(part, shown);
+  Require(shown.source().empty() == !part.has_ip && shown.has_protocol() == part.has_protocol);
 }
 
 void CheckRepair(v1::Family family, std::vector<uint8_t> packet) {

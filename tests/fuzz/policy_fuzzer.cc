@@ -1,5 +1,6 @@
 // Policies, and packets they decide about: up to the first zero byte the text of a policy, behind
-// it what packets are made of. Whatever loads, the classifier must say what the matcher says.
+// it what packets are made of. Whatever loads, the classifier must say what the matcher says. All
+// of it is also read as the file of a set.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -13,6 +14,7 @@
 #include "server/policy/packet_view.h"
 #include "server/policy/parser.h"
 #include "server/policy/problems.h"
+#include "server/policy/set_text.h"
 #include "tests/fuzz/require.h"
 
 namespace sluice::server::policy {
@@ -89,8 +91,21 @@ v1::Packet NextPacket(Bytes& bytes) {
   return packet;
 }
 
+// The file of a set, which has as many lines as are wanted and says what is wrong with it.
+void TrySet(std::string_view text) {
+  const auto patterns = ParseSetText(text, "/f");
+  if (!patterns.ok()) return Require(!patterns.status().message().empty());
+  for (const AddressPattern& pattern : *patterns) {
+    Require(pattern.value.size == 4 || pattern.value.size == 16);
+    for (size_t i = 0; i < pattern.mask.size(); ++i) {
+      Require((pattern.value.bytes[i] & ~pattern.mask[i]) == 0);
+    }
+  }
+}
+
 void Try(std::string_view input) {
   const size_t end = input.find('\0');
+  TrySet(input);
   Problems problems;
   FakeNames names = SomeNames();
   const std::string_view text = input.substr(0, end);

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from deciders import mute
+from namespaces import Network
 from steady import ALLOWED, POLICY, REFUSED, Steady, decide
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
@@ -44,6 +45,39 @@ def test_agent_killed(rig, fail_mode):
 @both_modes
 def test_agent_upgraded(rig, fail_mode):
     one_agent_after_another(rig, fail_mode, lambda agent: agent.stop())
+
+
+@both_modes
+@pytest.mark.parametrize("end", ("kill", "stop"))
+@pytest.mark.parametrize("queues", ({}, {"gso": False}), ids=("gso", "segments"))
+def test_what_became_of_packets_while_no_agent_ran(rig, fail_mode, end, queues):
+    """The rules count it, and the next agent says so: exactly, whatever else is unknown."""
+    server = rig.server("default accept;\n")
+    exempt = [{"source": f"{Network.CLIENT[6]}/128", "protocol": "icmpv6"}]
+    agent = rig.agent(server, fail_mode=fail_mode, queues=queues, exempt=exempt)
+    assert rig.pinger().ping() and rig.pinger(6).ping()
+    stats = agent.stats()
+    assert (stats.asked, stats.asked_before, stats.exempted) == (2, 0, 2)
+    unheard = 0
+    for number in range(1, 4):
+        getattr(agent, end)()
+        sent = [rig.datagrams().send(Network.SERVER[4], ALLOWED) for _ in range(3)]
+        rig.fence()
+        passed = [token for token in sent if rig.far.carrying(token)]
+        unheard += 3
+        assert passed == (sent if fail_mode == "open" else [])
+        agent.start().wait_for_decider()
+        assert rig.pinger().ping() and rig.pinger(6).ping()
+        stats = agent.stats()
+        assert stats.asked == 2 * (number + 1) + unheard
+        assert stats.asked_before == stats.asked - 2
+        assert stats.exempted == 2 * (number + 1)
+        accepted, dropped = (unheard, 0) if fail_mode == "open" else (0, unheard)
+        assert (stats.unheard.accepted, stats.unheard.dropped) == (accepted, dropped)
+        assert stats.guard_dropped == 0
+        _, said = server.sluicectl("stat", "gw")
+        lost = "unknown" if queues else "0"
+        assert f"nobody listened {unheard}, lost {lost}\n" in said, said
 
 
 @both_modes

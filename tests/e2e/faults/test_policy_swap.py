@@ -1,4 +1,4 @@
-"""The policy is replaced again and again under a flood: no packet waits, none is lost (S19)."""
+"""The policy is replaced again and again under a flood: no packet waits, none is lost."""
 
 from steady import ALLOWED, POLICY, Steady
 from traffic import PROTOCOLS

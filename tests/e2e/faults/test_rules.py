@@ -1,10 +1,12 @@
-"""Others flush, delete or alter the agent's rules while traffic goes on: they are back at once, it
-is counted, and in closed mode the guard holds as long as it is there."""
+"""Others flush, delete or alter the agent's rules while traffic goes on: the kernel does not let
+them. Under an older one that does, the rules are back at once, it is counted, and in closed mode the
+guard holds as long as it is there."""
 
 import re
 import time
 
 import pytest
+from processes import AGENT, run
 from steady import ALLOWED, REFUSED, Steady, decide
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
@@ -52,10 +54,60 @@ def change_and_wait(rig, agent, change):
 
 
 @both_modes
+def test_nobody_else_changes_the_rules(rig, fail_mode):
+    """Each change again and again, faster than it could be repaired."""
+    agent = rig.agent(rig.decider(decide), fail_mode=fail_mode)
+    steady = Steady(rig)
+    steady.passes(0)
+    made = table_of(rig)
+    for _ in range(3):
+        for change in (*WHOLE.values(), *PARTS.values()):
+            code, said = run("nft", *change, namespace=rig.network.gateway)
+            # A firewall may still load its rules anew.
+            assert code == (0 if change == WHOLE["flush_ruleset"] else 1), said
+            assert not code or "Operation not permitted" in said, said
+            steady.sends(5)
+    assert table_of(rig) == made
+    steady.balance(agent, fail_mode == "open")
+    assert not steady.passed(REFUSED) and not steady.lost(ALLOWED)
+    assert agent.stats().hook_lost == 0 and agent.stats().guard_dropped == 0
+
+
+WAYS_OUT = {
+    "release": (AGENT, "--release"),
+    **{name: ("nft", *change) for name, change in WHOLE.items()},
+}
+
+
+@named(WAYS_OUT)
+def test_rules_of_an_agent_that_was_killed(rig, change):
+    """They stay, closed, until somebody takes them out: now anybody can."""
+    agent = rig.agent(rig.decider(decide))
+    steady = Steady(rig)
+    steady.passes(0)
+    for _ in range(2):
+        agent.kill()
+        killed = time.monotonic()
+        reached = steady.sends(50)
+        assert not steady.passed(ALLOWED) & steady.sent(ALLOWED, killed, reached)
+        agent.start()
+        steady.resumes(time.monotonic())
+    agent.kill()
+    steady.sends(20)
+    code, said = run(*change, namespace=rig.network.gateway)
+    assert code == 0, said
+    opened = time.monotonic()
+    assert not steady.passed(REFUSED) & steady.sent(REFUSED, until=opened - 0.25)
+    steady.passes(opened, REFUSED)
+    steady.stop()
+    assert not steady.lost(ALLOWED, opened)
+
+
+@both_modes
 @named(WHOLE)
 def test_table_gone(rig, fail_mode, change):
     """Packets pass unasked until it is back, and not after that."""
-    agent = rig.agent(rig.decider(decide), fail_mode=fail_mode)
+    agent = rig.agent(rig.decider(decide), older_kernel=True, fail_mode=fail_mode)
     steady = Steady(rig)
     steady.passes(0)
     began, restored = change_and_wait(rig, agent, change)
@@ -69,7 +121,7 @@ def test_table_gone(rig, fail_mode, change):
 @named(PARTS)
 def test_rules_altered(rig, change):
     """Neither the ask rule nor the guard lets pass what the other would have stopped."""
-    agent = rig.agent(rig.decider(decide))
+    agent = rig.agent(rig.decider(decide), older_kernel=True)
     steady = Steady(rig)
     steady.passes(0)
     _, restored = change_and_wait(rig, agent, change)
@@ -84,7 +136,7 @@ def test_rules_altered(rig, change):
 
 
 def test_rules_altered_again_and_again(rig):
-    agent = rig.agent(rig.decider(decide))
+    agent = rig.agent(rig.decider(decide), older_kernel=True)
     steady = Steady(rig)
     for number in range(1, 11):
         steady.passes(time.monotonic())
@@ -94,6 +146,29 @@ def test_rules_altered_again_and_again(rig):
     steady.stop()
     agent.until(lambda s, t: t.pending == 0)
     assert not steady.passed(REFUSED)
+
+
+def test_rules_that_others_keep_changing(rig):
+    """They are put back, but not as often as somebody likes; the log says who and is not flooded."""
+    agent = rig.agent(rig.decider(decide), older_kernel=True)
+    steady = Steady(rig)
+    steady.passes(0)
+    # In one process, which is faster than a slow machine starts many.
+    loop = "yes 'delete table inet sluice' | timeout 4 nft -i >/dev/null 2>&1; true"
+    began, said = time.monotonic(), agent.process.line_count()
+    rig.network.gateway.run("sh", "-c", loop)
+    ended = time.monotonic()
+    line = agent.process.wait_for_line("changed by another program again and again", after=said)
+    assert re.search(r"\(it was nft, process \d+\)", line.string)
+    steady.resumes(ended)
+    restored = agent.stats().hook_lost
+    assert 10 < restored <= 10 + 10 * (time.monotonic() - began) + 1
+    lines = agent.process.output.splitlines()[said:]
+    assert sum("changed by another program" in line for line in lines) <= 13
+    sent = steady.sends(50)
+    steady.stop()
+    assert not steady.passed(REFUSED) & steady.sent(REFUSED, sent)
+    assert not steady.lost(ALLOWED, sent)
 
 
 def test_rules_flushed_while_the_agent_is_dead(rig):

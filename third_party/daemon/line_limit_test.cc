@@ -1,12 +1,12 @@
-#include "server/decisions/line_limit.h"
+#include "third_party/daemon/line_limit.h"
 
 #include <gtest/gtest.h>
 
-namespace sluice::server {
+namespace sluice {
 namespace {
 
-TEST(LineLimitTest, AllowsSoManyASecondAndCountsTheRest) {
-  LineLimit limit(2);
+TEST(LineLimitTest, AllowsSoManyInAPeriodAndCountsTheRest) {
+  LineLimit limit(2, std::chrono::seconds(1));
   const LineLimit::Time start = std::chrono::steady_clock::now();
   EXPECT_TRUE(limit.Allow(start));
   EXPECT_TRUE(limit.Allow(start));
@@ -17,4 +17,4 @@ TEST(LineLimitTest, AllowsSoManyASecondAndCountsTheRest) {
 }
 
 }  // namespace
-}  // namespace sluice::server
+}  // namespace sluice

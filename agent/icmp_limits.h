@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace sluice::agent {
+
+// How many ICMP and ICMPv6 errors the kernel kept back as it sends only so many a second
+// (net.ipv4.icmp_ratelimit and icmp_msgs_per_sec, net.ipv6.icmp.ratelimit), since this was made: of
+// the whole network namespace. A value; any thread.
+class IcmpLimits final {
+ public:
+  IcmpLimits();
+
+  // Reads two small files of /proc/net. Nothing where the kernel does not count, before Linux 6.0.
+  std::optional<uint64_t> Read() const;
+
+ private:
+  const std::optional<uint64_t> before_;
+};
+
+// The sum of what the texts of /proc/net/snmp and /proc/net/snmp6 say of it; nothing if neither
+// does. Total: any text will do.
+std::optional<uint64_t> KeptBackIn(std::string_view snmp, std::string_view snmp6);
+
+}  // namespace sluice::agent

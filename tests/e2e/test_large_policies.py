@@ -1,0 +1,63 @@
+"""Policies that are large: of the size that is promised, and of more than there is memory for."""
+
+import pathlib
+import re
+import subprocess
+
+from processes import SLUICECTL, run
+
+ROOM = 192 << 20
+
+
+def ctl(server, *argv):
+    """As Server.sluicectl does, with the time that sluicectl gives a policy."""
+    return run(SLUICECTL, "--server", server.local, "policy", *argv, timeout=130)
+
+
+def rules(count):
+    return "".join(
+        f"from any to 10.{n >> 16}.{n >> 8 & 255}.{n & 255} tcp port 80 reject;\n"
+        for n in range(count)
+    )
+
+
+def test_a_policy_of_many_megabytes_is_applied_and_comes_back(rig):
+    server = rig.server("default reject;\n")
+    large = rig.directory / "large.policy"
+    large.write_text("# the old one\n" * 700_000 + "default accept;\n")
+    assert large.stat().st_size > 9 << 20
+    code, said = ctl(server, "apply", large)
+    assert code == 0, said
+    # What was and what is are in one answer.
+    large.write_text("# the new one\n" * 700_000 + rules(1000) + "default accept;\n")
+    code, said = ctl(server, "apply", large)
+    assert code == 0 and "(large.policy, 1000 rules)" in said.replace(f"{rig.directory}/", "")
+    code, said = ctl(server, "show", "2")
+    assert code == 0 and said.startswith("# the old one\n") and len(said) > 9 << 20
+    code, said = ctl(server, "diff", large)
+    assert (code, said) == (0, "")
+    rig.agent(server)
+    assert rig.pinger().ping()
+
+
+def test_a_policy_too_large_for_the_machine_is_refused(rig):
+    server = rig.server("default accept;\n")
+    server.stop()
+    server.start({"MALLOC_ARENA_MAX": "1"})  # Else each thread takes 64 MiB of it for its heap.
+    rig.agent(server)
+    pinger = rig.pinger()
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    used = int(re.search(r"VmSize:\s+(\d+) kB", status)[1]) << 10
+    pid = str(server.process.pid)
+    subprocess.run(["prlimit", "--pid", pid, f"--as={used + ROOM}"], check=True)
+    large = rig.directory / "large.policy"
+    large.write_text(rules(110_000))
+    for verb in ("check", "apply"):
+        code, said = ctl(server, verb, large)
+        assert code != 0
+        needed = re.search(r"takes some (\d+) MiB of memory, and (\d+) MiB are free here", said)
+        assert needed and int(needed[1]) > ROOM >> 20 >= int(needed[2]), said
+    assert pinger.ping()
+    large.write_text("default accept;\n")
+    code, said = ctl(server, "apply", large)
+    assert code == 0, said
