@@ -5,6 +5,7 @@ import ipaddress
 import select
 import socket
 import struct
+import threading
 import time
 
 _ETH_P_ALL = 3
@@ -61,7 +62,8 @@ class Capture:
     """Everything that passes a device from now on, but for what comes from or goes to `ignore`.
 
     The kernel puts packets into the socket as they pass, so once something is known to have
-    passed, packets() has it: no thread, no waiting.
+    passed, packets() has it: no thread, no waiting. The socket holds some 80,000 small packets:
+    who sends more calls keep_up() meanwhile, from whatever thread.
     """
 
     def __init__(self, namespace, device="eth0", ignore=()):
@@ -73,16 +75,22 @@ class Capture:
         self._socket.setblocking(False)
         self._ignore = set(ignore)
         self._seen = []
+        self._reading = threading.Lock()
 
     def packets(self, **fields):
         """What passed so far, of those whose fields are as given: arrived(protocol=UDP)."""
-        self._read()
+        self.keep_up()
         return [s for s in self._seen if all(getattr(s, k) == v for k, v in fields.items())]
 
     def packets_after(self, count):
         """What passed so far but for the first `count`."""
-        self._read()
+        self.keep_up()
         return self._seen[count:]
+
+    def keep_up(self):
+        """Takes what passed so far out of the socket."""
+        with self._reading:
+            self._read()
 
     def _read(self):
         while True:

@@ -31,6 +31,7 @@ def test_another_policy_voids_at_once(rig, version):
     def flood():
         while flooding[0]:
             flow.near.send(Network.SERVER[version], 9)
+            rig.far.keep_up()
 
     flood_ends = rig.background(flood)
     agent.until(lambda s, t: s.remembered.accepted_connection > 100)

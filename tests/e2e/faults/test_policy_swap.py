@@ -27,6 +27,7 @@ def test_policy_swapped_under_a_flood(rig):
         while flooding:
             sent.append(pinger.send())
             assert pinger.answered(sent[-1], 5)
+            rig.far.keep_up()
 
     flood_ended = rig.background(flood)
     for number in range(50):
