@@ -14,8 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
-#include "agent/netfilter/port_protocols.h"
-#include "agent/notifications.h"
+#include "agent/netfilter/nftables/port_protocols.h"
+#include "agent/packets/notices.h"
+#include "agent/streams/durations.h"
 #include "proto/text/text.h"
 
 namespace sluice::agent {
@@ -36,13 +37,6 @@ v1::CommandReply Failed(const absl::Status& status) {
   return reply;
 }
 
-// Those that are far out of range stay out of it.
-int64_t Nanoseconds(const google::protobuf::Duration& duration) {
-  constexpr int64_t kDay = 24 * 3600;
-  return std::clamp<int64_t>(duration.seconds(), -kDay, 2 * kDay) * 1'000'000'000 +
-         duration.nanos();
-}
-
 v1::CommandReply SetMode(const v1::SetModeCommand& command, ModeSwitch& mode) {
   std::optional<int64_t> confirm_within;
   if (command.has_confirm_within()) confirm_within = Nanoseconds(command.confirm_within());
@@ -59,7 +53,7 @@ v1::CommandReply SetMode(const v1::SetModeCommand& command, ModeSwitch& mode) {
   return reply;
 }
 
-// Of two hundred bytes each at most; gRPC takes messages of up to 4 MiB.
+// At most two hundred bytes each; gRPC takes messages of up to 4 MiB.
 constexpr size_t kVerdictsAReply = 4096;
 
 v1::Scope ScopeOf(RememberedScope scope) {
@@ -96,7 +90,7 @@ std::string NameOf(uint32_t ifindex, const LinkMap& links) {
 
 void Fill(const RememberedEntry& entry, const LinkMap& links, v1::RememberedVerdict& verdict) {
   verdict.set_action(entry.accept ? v1::ACTION_ACCEPT : v1::ACTION_DROP);
-  verdict.set_notify(NotifyOf(entry.notification));
+  verdict.set_notify(NotifyOf(entry.notice));
   verdict.set_scope(ScopeOf(entry.scope));
   verdict.set_source(entry.source);
   verdict.set_destination(entry.destination);
@@ -106,7 +100,7 @@ void Fill(const RememberedEntry& entry, const LinkMap& links, v1::RememberedVerd
   verdict.set_output_ifindex(entry.output_ifindex);
   verdict.set_output_interface(NameOf(entry.output_ifindex, links));
   verdict.set_zone(entry.zone);
-  // Accepted connections that are tracked, which have no interface, are remembered while they are.
+  // Accepted connections that are tracked have no interface, and are remembered while tracked.
   if (entry.input_ifindex == 0) return;
   *verdict.mutable_expires_in() = google::protobuf::util::TimeUtil::MillisecondsToDuration(
       static_cast<int64_t>(entry.expires_in_ms));
@@ -117,13 +111,11 @@ absl::Status NothingRemembered() {
       "hook.manage is false: nothing is remembered, as the rules are the operator's");
 }
 
-CommandAnswer List(const v1::ListRememberedCommand& command, const StatsSources& sources) {
-  if (sources.remembered == nullptr) return Answer(Failed(NothingRemembered()));
-  auto entries = sources.remembered->List(command.limit());
+CommandAnswer List(const v1::ListRememberedCommand& command, const CommandTargets& targets) {
+  if (targets.remembered == nullptr) return Answer(Failed(NothingRemembered()));
+  auto entries = targets.remembered->List(command.limit());
   if (!entries.ok()) return Answer(Failed(entries.status()));
-  auto links =
-      sources.links == nullptr ? std::make_shared<const LinkMap>() : sources.links->Snapshot();
-  return [entries = *std::move(entries), links = std::move(links),
+  return [entries = *std::move(entries), links = targets.links->Snapshot(),
           next = size_t{0}](v1::CommandReply& reply) mutable {
     v1::RememberedVerdicts& part = *reply.mutable_remembered();
     const size_t end = std::min(entries.size(), next + kVerdictsAReply);
@@ -132,30 +124,30 @@ CommandAnswer List(const v1::ListRememberedCommand& command, const StatsSources&
   };
 }
 
-v1::CommandReply Clear(RememberedVerdicts* remembered) {
+v1::CommandReply Forget(RememberedVerdicts* remembered) {
   if (remembered == nullptr) return Failed(NothingRemembered());
-  const auto cleared = remembered->Clear();
-  if (!cleared.ok()) return Failed(cleared.status());
+  const auto forgotten = remembered->ForgetAll();
+  if (!forgotten.ok()) return Failed(forgotten.status());
   v1::CommandReply reply;
-  reply.mutable_clear_remembered()->set_cleared(*cleared);
+  reply.mutable_forget_remembered()->set_forgotten(*forgotten);
   return reply;
 }
 
 }  // namespace
 
-CommandAnswer RunCommand(const v1::Command& command, ModeSwitch& mode, const StatsSources& stats) {
+CommandAnswer RunCommand(const v1::Command& command, const CommandTargets& targets) {
   switch (command.command_case()) {
     case v1::Command::kSetMode:
-      return Answer(SetMode(command.set_mode(), mode));
+      return Answer(SetMode(command.set_mode(), *targets.mode));
     case v1::Command::kGetStats: {
       v1::CommandReply reply;
-      *reply.mutable_stats() = ReadStats(stats);
+      *reply.mutable_stats() = targets.stats();
       return Answer(std::move(reply));
     }
     case v1::Command::kListRemembered:
-      return List(command.list_remembered(), stats);
-    case v1::Command::kClearRemembered:
-      return Answer(Clear(stats.remembered));
+      return List(command.list_remembered(), targets);
+    case v1::Command::kForgetRemembered:
+      return Answer(Forget(targets.remembered));
     case v1::Command::COMMAND_NOT_SET:
       break;
   }

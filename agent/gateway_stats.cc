@@ -27,7 +27,7 @@ v1::GatewayStats ReadStats(const StatsSources& sources) {
     *stats.mutable_mode_reverts_in() =
         google::protobuf::util::TimeUtil::NanosecondsToDuration(*mode.reverts_in_ns);
   }
-  // Before the queues: what comes in between must not look as if it was lost.
+  // Before the queues: packets that come in between must not look as if they were lost.
   if (sources.table != nullptr) {
     if (const auto counters = sources.table->ReadCounters(); counters.ok()) {
       const TableCounters before = sources.table->counters_before();
@@ -47,7 +47,7 @@ v1::GatewayStats ReadStats(const StatsSources& sources) {
     }
   }
   for (QueueLoop* queue : sources.queues) *stats.add_queues() = queue->Stats();
-  if (sources.hook_guard != nullptr) stats.set_hook_lost(sources.hook_guard->lost());
+  if (sources.table_restorer != nullptr) stats.set_hook_lost(sources.table_restorer->lost());
   if (sources.conntrack != nullptr) {
     const ConntrackWatcher::Counters conntrack = sources.conntrack->counters();
     const EventReporter::Counters reporter = sources.reporter->counters();

@@ -6,9 +6,9 @@
 
 namespace sluice::agent {
 
-// How many ICMP and ICMPv6 errors the kernel kept back as it sends only so many a second
-// (net.ipv4.icmp_ratelimit and icmp_msgs_per_sec, net.ipv6.icmp.ratelimit), since this was made: of
-// the whole network namespace. A value; any thread.
+// Counts the ICMP and ICMPv6 errors that the kernel kept back because of its rate limits
+// (net.ipv4.icmp_ratelimit and icmp_msgs_per_sec, net.ipv6.icmp.ratelimit), in the whole network
+// namespace, since this was made. A value; any thread.
 class IcmpLimits final {
  public:
   IcmpLimits();
@@ -20,8 +20,8 @@ class IcmpLimits final {
   const std::optional<uint64_t> before_;
 };
 
-// The sum of what the texts of /proc/net/snmp and /proc/net/snmp6 say of it; nothing if neither
-// does. Total: any text will do.
+// The sum of these errors in the texts of /proc/net/snmp and /proc/net/snmp6; nothing if neither
+// counts them. Total: any text will do.
 std::optional<uint64_t> KeptBackIn(std::string_view snmp, std::string_view snmp6);
 
 }  // namespace sluice::agent

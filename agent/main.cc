@@ -20,30 +20,30 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "agent/check.h"
-#include "agent/command_server.h"
+#include "agent/check/check.h"
+#include "agent/check/privileges.h"
 #include "agent/commands.h"
 #include "agent/config/config_reader.h"
-#include "agent/conntrack_watcher.h"
-#include "agent/event_reporter.h"
+#include "agent/config/interface_groups.h"
+#include "agent/config/table_options.h"
+#include "agent/connections/conntrack_watcher.h"
 #include "agent/gateway_stats.h"
-#include "agent/hook_guard.h"
-#include "agent/interface_groups.h"
-#include "agent/mode_switch.h"
-#include "agent/netfilter/agent_claim.h"
-#include "agent/netfilter/connection_marks.h"
-#include "agent/netfilter/links.h"
-#include "agent/netfilter/packet_timestamps.h"
-#include "agent/netfilter/probe.h"
-#include "agent/netfilter/table.h"
-#include "agent/netfilter/table_monitor.h"
-#include "agent/privileges.h"
-#include "agent/queue_loop.h"
+#include "agent/loop/queue_loop.h"
+#include "agent/mode/mode_switch.h"
+#include "agent/mode/table_restorer.h"
+#include "agent/netfilter/queue/links.h"
+#include "agent/netfilter/queue/packet_timestamps.h"
+#include "agent/netfilter/survey/probe.h"
+#include "agent/netfilter/table/agent_claim.h"
+#include "agent/netfilter/table/table.h"
+#include "agent/netfilter/table/table_monitor.h"
 #include "agent/ready.h"
 #include "agent/release.h"
-#include "agent/remembered_verdicts.h"
-#include "agent/stream_poller.h"
-#include "agent/table_options.h"
+#include "agent/remembered/connection_marks.h"
+#include "agent/remembered/remembered_verdicts.h"
+#include "agent/streams/command_server.h"
+#include "agent/streams/event_reporter.h"
+#include "agent/streams/stream_poller.h"
 #include "proto/text/text.h"
 #include "third_party/daemon/daemon_log.h"
 #include "third_party/daemon/library_logs.h"
@@ -81,20 +81,20 @@ v1::AgentIdentity MakeIdentity(const AgentConfig& config) {
   v1::AgentIdentity identity;
   identity.set_gateway(config.gateway());
   std::random_device random;
-  identity.set_epoch(uint64_t{random()} << 32 | random());
+  identity.set_incarnation(uint64_t{random()} << 32 | random());
   identity.set_agent_version(kVersion);
   return identity;
 }
 
 // Whether this process may do what an agent does. A queue or table that somebody else holds is
-// refused with EPERM as well, but later, and he may let go of it.
+// refused with EPERM as well, but later, and the holder may let go of it.
 absl::Status SettleRights(const AgentConfig& config) {
   if (const absl::Status status = SettlePrivileges(config.user()); !status.ok()) return status;
   const absl::Status asked = ProbeQueueing();
   return absl::IsPermissionDenied(asked) ? asked : absl::OkStatus();
 }
 
-// What may be open at once, and room.
+// The files that may be open at once, and some more.
 uint64_t OpenFilesFor(const AgentConfig& config) { return 64 + 16 * config.queues().count(); }
 
 InterfaceGroups GroupsOf(const AgentConfig& config) {
@@ -165,7 +165,7 @@ QueueLoopOptions QueueOptionsOf(const AgentConfig& config, const v1::AgentIdenti
   return options;
 }
 
-// SIGTERM and SIGINT as a file descriptor. Before any thread starts: they inherit the mask.
+// SIGTERM and SIGINT as a file descriptor. Before any thread starts, as threads inherit the mask.
 int OpenSignals() {
   IgnoreStraySignals();
   sigset_t signals;
@@ -185,13 +185,13 @@ void LogTotals(const v1::GatewayStats& stats) {
   }
 }
 
-// How this agent is told from others.
+// Says which agent this is.
 std::string Self(const AgentConfig& config, const std::string& file) {
   return absl::StrCat("process ", getpid(), ", gateway ", config.gateway(), ", configuration ",
                       file);
 }
 
-// Of what the agent needs this takes only the capability: it is for when nothing else works.
+// Of all that the agent needs, this needs only the capability: it is for when nothing else works.
 int TakeRulesOut() {
   const absl::StatusOr<bool> found = Release();
   if (!found.ok())
@@ -208,13 +208,13 @@ int Run(const AgentConfig& config, const std::string& file) {
       !status.ok()) {
     return Fail(status, kUsage);
   }
-  // Its thread has the rights it is started with.
+  // After the rights are settled: its thread keeps those it is started with.
   DaemonLog log(STDERR_FILENO, kLogPattern);
   TakeLibraryLogs();
   const std::vector<std::string> servers(config.servers().begin(), config.servers().end());
   const v1::AgentIdentity identity = MakeIdentity(config);
 
-  // Before anything is changed: rules and queues of an agent that runs are not to be touched.
+  // Before anything is changed: the rules and queues of an agent that runs must not be touched.
   std::unique_ptr<AgentClaim> claim;
   if (config.hook().manage()) {
     auto taken = AgentClaim::Take(Self(config, file));
@@ -233,18 +233,12 @@ int Run(const AgentConfig& config, const std::string& file) {
   if (!links.ok()) return Fail(links.status());
   const InterfaceGroups groups = GroupsOf(config);
 
+  const google::protobuf::Timestamp started = google::protobuf::util::TimeUtil::GetCurrentTime();
   const IcmpLimits icmp_limits;
-  StatsSources sources;
-  sources.icmp_limits = &icmp_limits;
-  sources.gateway = config.gateway();
-  sources.started = google::protobuf::util::TimeUtil::GetCurrentTime();
-  sources.links = links->get();
-
   Wakeup broken;
   EventReporter reporter(
       {.agent = identity, .servers = servers, .backlog = config.conntrack().backlog()},
-      [&sources] { return ReadStats(sources); }, [&broken] { broken.Signal(); });
-  sources.reporter = &reporter;
+      [&broken] { broken.Signal(); });
 
   // A table that is there already was left by an agent in mode on or shadow: taking it out because
   // the configuration says so would open a gateway that an operator has closed.
@@ -257,30 +251,29 @@ int Run(const AgentConfig& config, const std::string& file) {
     auto opened = Table::Open(options);
     if (!opened.ok()) return Fail(opened.status());
     table = *std::move(opened);
-    // Before there are queues: what they number is counted from here on.
+    // Before there are queues: the packets that they number are counted from here on.
     const absl::StatusOr<std::optional<TableState>> found = table->Found();
     if (!found.ok()) return Fail(found.status());
     left = *found;
     auto monitoring = TableMonitor::Open();
     if (!monitoring.ok()) return Fail(monitoring.status());
     monitor = *std::move(monitoring);
-    remembered = std::make_unique<RememberedVerdicts>(table.get(), options, SweepGenerations);
+    remembered =
+        std::make_unique<RememberedVerdicts>(table.get(), options.connection_mark_mask, SweepMarks);
   }
 
   std::vector<std::unique_ptr<QueueLoop>> queues;
+  std::vector<QueueLoop*> loops;
   for (uint32_t i = 0; i < config.queues().count(); ++i) {
     auto queue = QueueLoop::Open(QueueOptionsOf(config, identity, groups, remembered.get(), i),
                                  links->get(), &reporter, [&broken] { broken.Signal(); });
     if (!queue.ok()) return Fail(queue.status());
     queues.push_back(*std::move(queue));
-    sources.queues.push_back(queues.back().get());
+    loops.push_back(queues.back().get());
   }
-  if (remembered != nullptr) remembered->Start(sources.queues);
+  if (remembered != nullptr) remembered->Start({loops.begin(), loops.end()});
 
-  ModeSwitch mode(table.get(), remembered.get(), sources.queues);
-  sources.table = table.get();
-  sources.remembered = remembered.get();
-  sources.mode = &mode;
+  ModeSwitch mode(table.get(), remembered.get(), loops);
 
   std::unique_ptr<ConntrackWatcher> conntrack;
   if (config.conntrack().events()) {
@@ -288,12 +281,11 @@ int Run(const AgentConfig& config, const std::string& file) {
         ConntrackWatcher::Open({.receive_buffer = config.conntrack().receive_buffer()}, &reporter);
     if (!opened.ok()) return Fail(opened.status());
     conntrack = *std::move(opened);
-    sources.conntrack = conntrack.get();
   }
 
   for (const auto& queue : queues) {
-    // What that table has queued by now is asked about, not waved through as in mode off.
-    if (left) queue->SetMode(left->mode == TableMode::kOn ? v1::MODE_ON : v1::MODE_SHADOW);
+    // Packets that the table has queued by now are asked about, not waved through as in mode off.
+    if (left) queue->EnterMode(left->mode == TableMode::kOn ? v1::MODE_ON : v1::MODE_SHADOW);
     queue->Start();
   }
   if (left) {
@@ -301,13 +293,23 @@ int Run(const AgentConfig& config, const std::string& file) {
   } else if (config.mode_at_start() == MODE_AT_START_ON) {
     if (const auto set = mode.Set(v1::MODE_ON); !set.ok()) return Fail(set.status());
   }
-  std::unique_ptr<HookGuard> hook_guard;
+  std::unique_ptr<TableRestorer> table_restorer;
   if (table != nullptr) {
-    hook_guard = std::make_unique<HookGuard>(std::move(monitor), table->port_id(), &mode);
-    sources.hook_guard = hook_guard.get();
+    table_restorer = std::make_unique<TableRestorer>(std::move(monitor), table->port_id(), &mode);
   }
+  const StatsSources sources{.gateway = config.gateway(),
+                             .started = started,
+                             .queues = loops,
+                             .mode = &mode,
+                             .table = table.get(),
+                             .remembered = remembered.get(),
+                             .icmp_limits = &icmp_limits,
+                             .table_restorer = table_restorer.get(),
+                             .conntrack = conntrack.get(),
+                             .reporter = &reporter};
+  const auto stats = [&sources] { return ReadStats(sources); };
   if (conntrack != nullptr) conntrack->Start();
-  reporter.Start([&conntrack](v1::GapCause cause) {
+  reporter.Start(stats, [&conntrack](v1::GapCause cause) {
     if (conntrack != nullptr) conntrack->RequestResync(cause);
   });
   CommandServer commands(
@@ -321,7 +323,12 @@ int Run(const AgentConfig& config, const std::string& file) {
         }
         return hello;
       },
-      [&](const v1::Command& command) { return RunCommand(command, mode, sources); },
+      [targets = CommandTargets{.mode = &mode,
+                                .remembered = remembered.get(),
+                                .links = links->get(),
+                                .stats = stats}](const v1::Command& command) {
+        return RunCommand(command, targets);
+      },
       [&broken] { broken.Signal(); });
   commands.Start();
 
@@ -336,12 +343,11 @@ int Run(const AgentConfig& config, const std::string& file) {
   TellStopping();
   commands.Stop();
   reporter.Stop();
-  hook_guard.reset();
-  sources.hook_guard = nullptr;
+  if (table_restorer != nullptr) table_restorer->Stop();
   int exit_code = failed ? kFailed : kOk;
   if (!failed && !mode.RevertUnconfirmed().ok()) exit_code = kFailed;
   const bool release = table != nullptr && !failed && config.on_stop() == ON_STOP_RELEASE;
-  // The kernel drops what is queued with the table, so that gets the fallback in between.
+  // The kernel drops queued packets with the table, so they get the fallback in between.
   if (release) {
     if (const absl::Status status = remembered->StopAsking(); !status.ok()) {
       exit_code = Fail(status);
@@ -358,7 +364,7 @@ int Run(const AgentConfig& config, const std::string& file) {
     spdlog::warn(
         "stopping in mode on: the rules stay and forwarded packets {} until an agent runs "
         "again; sluice-agent --release takes the rules out",
-        config.fail_mode() == FAIL_MODE_OPEN ? "pass" : "drop");
+        config.fail_mode() == FAIL_MODE_OPEN ? "pass" : "are dropped");
   }
   spdlog::info("stopped");
   return exit_code;
@@ -367,7 +373,7 @@ int Run(const AgentConfig& config, const std::string& file) {
 int Main(int argc, char** argv) {
   CLI::App app{
       "sluice-agent: holds this gateway's forwarded packets until a decider answers.\n"
-      "Needs CAP_NET_ADMIN. Exit codes: 0 well, 1 failed, 2 bad usage or configuration, or the\n"
+      "Needs CAP_NET_ADMIN. Exit codes: 0 success, 1 failed, 2 bad usage or configuration, or the\n"
       "rights are missing.",
       "sluice-agent"};
   std::string file = "/etc/sluice/agent.yaml";

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "agent/netfilter/agent_claim.h"
 #include "agent/netfilter/port_owner.h"
-#include "agent/netfilter/queue_listing.h"
-#include "agent/netfilter/rule_survey.h"
-#include "agent/netfilter/table.h"
+#include "agent/netfilter/queue/queue_listing.h"
+#include "agent/netfilter/survey/rule_survey.h"
+#include "agent/netfilter/table/agent_claim.h"
+#include "agent/netfilter/table/table.h"
 
 namespace sluice::agent {
 namespace {
@@ -22,8 +22,8 @@ absl::Status Runs(const std::string& who) {
                    ") and puts its rules back: stop it first, or set its mode to off"));
 }
 
-// Whoever listens to the queues of the table, should there be an agent that took no claim: of an
-// earlier version, or on a kernel before 5.12.
+// Who listens to the table's queues, in case an agent took no claim: one of an earlier version, or
+// one on a kernel before 5.12.
 absl::StatusOr<std::optional<std::string>> Listener() {
   const absl::StatusOr<std::vector<RuleFinding>> rules = SurveyOurRules();
   if (!rules.ok()) return rules.status();
@@ -44,7 +44,7 @@ absl::StatusOr<std::optional<std::string>> Listener() {
 }  // namespace
 
 absl::StatusOr<bool> Release() {
-  // Held until the end: no agent starts in between.
+  // Held until the end, so that no agent starts in between.
   const auto claim = AgentClaim::Take(absl::StrCat("process ", getpid(), ", --release"));
   if (absl::IsAlreadyExists(claim.status())) return Runs(std::string(claim.status().message()));
   if (!claim.ok()) return claim.status();

@@ -7,10 +7,10 @@
 #include <memory>
 #include <string>
 
-#include "agent/netfilter/agent_claim.h"
-#include "agent/netfilter/queue_socket.h"
-#include "agent/netfilter/table.h"
-#include "agent/netfilter/table_testbed.h"
+#include "agent/netfilter/queue/queue_socket.h"
+#include "agent/netfilter/table/agent_claim.h"
+#include "agent/netfilter/table/table.h"
+#include "agent/netfilter/table/table_testbed.h"
 
 namespace sluice::agent {
 namespace {

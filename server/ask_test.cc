@@ -33,7 +33,7 @@ class AskTest : public ServerFixture {
     EXPECT_TRUE(control_->ListDeciders(Context().get(), {}, &response).ok());
     return {response.deciders().begin(), response.deciders().end()};
   }
-  // Until it is true of all of them.
+  // Waits until `ready` is true of all of them.
   void AwaitDeciders(const std::function<bool(const v1::Decider&)>& ready) {
     std::vector<v1::Decider> deciders;
     do {
@@ -41,7 +41,7 @@ class AskTest : public ServerFixture {
     } while (!std::all_of(deciders.begin(), deciders.end(), ready));
   }
 
-  // The next verdict on a stream, in words.
+  // The next verdict on a stream, as text.
   static std::string NextVerdict(DecideClient& stream) {
     v1::DecideResponse response;
     do {
@@ -53,7 +53,7 @@ class AskTest : public ServerFixture {
                         " ", verdict.reason());
   }
 
-  // What the log of decisions has, in words, once it has so many.
+  // The decisions in the log, as text, once there are `count`.
   static std::vector<std::string> Decisions(v1::ObserveService::Stub& observe, size_t count) {
     const auto context = Context();
     v1::ObserveDecisionsRequest request;
@@ -105,14 +105,14 @@ TEST_F(AskTest, ADeciderThatIsMuteKeepsNobodyElseWaiting) {
   EXPECT_EQ(response.verdicts().received_batch(), 1u);
   ASSERT_EQ(response.verdicts().verdicts_size(), 1);
   EXPECT_EQ(response.verdicts().verdicts(0).transaction_id(), 2u);
-  // It goes on like that.
+  // Further batches are answered as well.
   for (uint64_t number = 2; number <= 5; ++number) {
     ASSERT_TRUE(stream->Write(Packets(number, {number * 10})));
     ASSERT_TRUE(ReadVerdicts(*stream, &response));
     EXPECT_EQ(response.verdicts().received_batch(), number);
     EXPECT_EQ(response.verdicts().verdicts(0).transaction_id(), number * 10);
   }
-  // Until its silence is taken for death.
+  // The decider's silence is then taken for death.
   EXPECT_EQ(NextVerdict(*stream), "1 DROP \"d\" went away: rule 2, line 3");
   EXPECT_EQ(List()[0].failed(), 1u);
 }
@@ -125,7 +125,7 @@ TEST_F(AskTest, WhatIsAnsweredLateGotWhatTheRuleSays) {
   EXPECT_EQ(NextVerdict(*stream), "1 DROP \"d\" did not answer in time: rule 2, line 3");
   slow.Answer(slow.Await(1)[0], v1::ACTION_ACCEPT);
   AwaitDeciders([](const v1::Decider& decider) { return decider.late() == 1; });
-  // The gateway heard nothing of it.
+  // The gateway gets no second verdict.
   ASSERT_TRUE(stream->Write(Packets(2, {2})));
   EXPECT_EQ(NextVerdict(*stream), "2 ACCEPT rule 1, line 2");
   EXPECT_EQ(List()[0].timed_out(), 1u);
@@ -177,7 +177,7 @@ TEST_F(AskTest, ABadAnswerIsNone) {
   StartAsking({decider.address()});
   auto stream = Decide("gw");
   ASSERT_TRUE(stream->Write(Packets(1, {1}, kAsked)));
-  // This agent said nothing of holding.
+  // This agent's hello has no hold_limit.
   decider.Answer(decider.Await(1)[0], v1::ACTION_HOLD);
   EXPECT_EQ(NextVerdict(*stream), "1 DROP \"d\" gave a bad answer: rule 2, line 3");
   EXPECT_EQ(List()[0].invalid(), 1u);
@@ -200,7 +200,7 @@ TEST_F(AskTest, AHoldIsPassedOnAndTheAnswerBehindItAsWell) {
   decider.Say(hold);
   v1::DecideResponse welcome;
   ASSERT_TRUE(stream->Read(&welcome));
-  // Unless this machine was so slow that it came too late.
+  // On a very slow machine the hold comes too late.
   const std::string first = NextVerdict(*stream);
   if (first == "1 DROP \"d\" did not answer in time: rule 2, line 3") return;
   EXPECT_EQ(first, "1 HOLD asked \"d\"");
@@ -260,11 +260,11 @@ TEST_F(AskTest, GatewaysHearThatADecidersPolicyIsAnother) {
   ASSERT_TRUE(stream->Write(Packets(1, {1}, kAsked)));
   EXPECT_EQ(NextVerdict(*stream), "1 ACCEPT asked \"d\": seen");
   v1::DecideResponse other;
-  other.mutable_retune()->set_policy_version("2");
+  other.mutable_retune()->set_policy_token("2");
   decider.Say(other);
   v1::DecideResponse response;
   ASSERT_TRUE(stream->Read(&response));
-  EXPECT_EQ(response.retune().policy_version(), "1 (deciders: 1)");
+  EXPECT_EQ(response.retune().policy_label(), "1 (deciders: 1)");
 }
 
 // A second server, as the decider.
@@ -306,7 +306,7 @@ TEST_F(ChainTest, AServerServesAnother) {
   EXPECT_EQ(NextVerdict(*one), "7 ACCEPT asked \"d\": rule 1, line 1");
   ASSERT_TRUE(other->Write(Packets(1, {7}, kAsked)));
   EXPECT_EQ(NextVerdict(*other), "7 ACCEPT asked \"d\": rule 1, line 1");
-  // Each gateway has its name there.
+  // Each gateway keeps its own name there.
   const auto observe = v1::ObserveService::NewStub(channel_);
   const auto seen = Decisions(*observe, 2);
   ASSERT_EQ(seen.size(), 2u);

@@ -107,7 +107,7 @@ TEST_F(ControlTest, APolicyThatNobodyConfirmsIsReverted) {
   }
   EXPECT_EQ(policies_->Current()->text.text(), "default reject;");
   EXPECT_EQ(policies_->Current()->author, "sluice-server");
-  // Nor does it come back by going back.
+  // A rollback does not bring it back either.
   v1::RollbackPolicyResponse rolled;
   ASSERT_TRUE(control_->RollbackPolicy(Context().get(), {}, &rolled).ok());
   EXPECT_EQ(rolled.restored_version(), 1u);
@@ -144,7 +144,7 @@ TEST_F(ControlTest, APolicyThatIsConfirmedStays) {
   }
 }
 
-// As large as the language allows: it goes there, and comes back twice in one answer.
+// A policy as large as the language allows is sent, and comes back twice in one answer.
 TEST_F(ControlTest, AppliesPoliciesOfTheLargestSize) {
   const std::string comment(RuleSet::kLargestText - 100, '#');
   v1::ApplyPolicyResponse applied;

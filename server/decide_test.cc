@@ -16,7 +16,7 @@ class DecideTest : public ServerFixture {
  protected:
   void SetUp() override { Start({}, kPolicy); }
 
-  // Ends a conversation begun with `requests` and says how.
+  // Sends `requests` on a new stream and returns the status it ends with.
   grpc::Status Say(const std::vector<v1::DecideRequest>& requests) {
     auto stream = OpenDecide();
     for (const auto& request : requests) stream->Write(request);
@@ -29,7 +29,7 @@ TEST_F(DecideTest, AnswersEveryPacketWithItsReason) {
   ASSERT_TRUE(stream->Write(DecideHello("gw")));
   v1::DecideResponse response;
   ASSERT_TRUE(stream->Read(&response));
-  EXPECT_EQ(response.welcome().policy_version(), "1");
+  EXPECT_EQ(response.welcome().policy_label(), "1");
 
   ASSERT_TRUE(stream->Write(Packets(1, {7, 8})));
   ASSERT_TRUE(stream->Read(&response));
@@ -89,19 +89,19 @@ TEST_F(DecideTest, TellsEveryStreamOfANewPolicy) {
       v1::DecideResponse response;
       ASSERT_TRUE(stream->Read(&response));
       ASSERT_TRUE(response.has_retune()) << response.ShortDebugString();
-      EXPECT_EQ(response.retune().policy_version(), version);
-      EXPECT_FALSE(response.retune().has_wishes());
+      EXPECT_EQ(response.retune().policy_label(), version);
+      EXPECT_FALSE(response.retune().has_packet_options());
     }
   }
   auto late = OpenDecide();
   ASSERT_TRUE(late->Write(DecideHello("gw")));
   v1::DecideResponse response;
   ASSERT_TRUE(late->Read(&response));
-  EXPECT_EQ(response.welcome().policy_version(), "3");
+  EXPECT_EQ(response.welcome().policy_label(), "3");
 }
 
-// What an agent remembers is void once it hears of another policy; so no verdict of an old one may
-// come behind the word of the new.
+// An agent forgets what it remembers once it hears of another policy; so no verdict of the old
+// policy may come after the Retune.
 TEST_F(DecideTest, NoVerdictComesBehindTheWordOfALaterPolicy) {
   auto stream = Decide("gw");
   std::thread writer([&] {
@@ -117,7 +117,7 @@ TEST_F(DecideTest, NoVerdictComesBehindTheWordOfALaterPolicy) {
   while (answered < 300) {
     v1::DecideResponse response;
     ASSERT_TRUE(stream->Read(&response));
-    if (response.has_retune()) version = response.retune().policy_version();
+    if (response.has_retune()) version = response.retune().policy_label();
     for (const auto& verdict : response.verdicts().verdicts()) {
       ++answered;
       if (verdict.action() == v1::ACTION_DROP) {
@@ -198,7 +198,7 @@ TEST_F(DecideTest, TakesWhatItDoesNotKnow) {
 }
 
 TEST_F(DecideTest, EndsASilentStream) {
-  // Silent from the first word on, and after the hello.
+  // First a stream that is silent from the start, then one that is silent after the hello.
   auto mute = OpenDecide(/*beats=*/false);
   EXPECT_EQ(mute->Finish().error_code(), StatusCode::DEADLINE_EXCEEDED);
   auto stream = Decide("gw");
@@ -215,11 +215,11 @@ TEST_F(DecideTest, DropsAPeerThatNeverReads) {
   std::vector<uint64_t> ids(1024);
   std::iota(ids.begin(), ids.end(), 0);
   uint64_t batch = 0;
-  // Until the server stops reading, and then ends the stream.
+  // Writes until the server stops reading and then ends the stream.
   while (stream->Write(Packets(++batch, ids))) {
   }
   EXPECT_GT(batch, 8u);
-  // Others are served.
+  // Other streams are still served.
   v1::DecideResponse response;
   auto other = Decide("gw");
   ASSERT_TRUE(other->Write(Packets(1, {1})));

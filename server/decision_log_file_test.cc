@@ -1,4 +1,4 @@
-// The log of decisions, as a whole server writes it.
+// The log of decisions as written by a whole server.
 
 #include <filesystem>
 #include <fstream>
@@ -24,13 +24,13 @@ class DecisionLogFileTest : public ServerFixture {
     std::filesystem::remove_all(logs_);
   }
 
-  // Of a whole file.
+  // The text of a whole file.
   static std::string Read(const std::string& path) {
     std::ifstream file(path);
     return std::string(std::istreambuf_iterator<char>(file), {});
   }
 
-  // Until the file is there and has `part`.
+  // Waits until the file exists and has `part`.
   static void WaitFor(const std::string& path, const std::string& part) {
     const auto end = std::chrono::steady_clock::now() + kPatience;
     while (Read(path).find(part) == std::string::npos && std::chrono::steady_clock::now() < end) {

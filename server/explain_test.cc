@@ -46,7 +46,7 @@ class ExplainTest : public ServerFixture {
     return control_->ExplainPolicy(Context().get(), request, &response_);
   }
 
-  // "3 line 4: text | mismatch; mismatch" of each rule told of.
+  // "3 line 4: text | mismatch; mismatch" for each rule considered.
   std::string Shown() const {
     std::string shown;
     for (const auto& rule : response_.considered()) {
@@ -103,7 +103,7 @@ TEST_F(ExplainTest, AnotherPolicyThanTheOneNow) {
 TEST_F(ExplainTest, APacketMayBeGivenAsItIs) {
   v1::ExplainPolicyRequest request;
   ASSERT_TRUE(Explain(request).ok());
-  // Nothing is known of it.
+  // Nothing is known of an empty packet.
   EXPECT_EQ(response_.ruling().reason(), "rule 4, line 4");
   request.mutable_packet()->set_payload("\x45\0\0", 3);
   request.set_all(true);
@@ -156,8 +156,8 @@ TEST_F(ExplainTest, NamesThatAreGoneAreSaid) {
                    std::chrono::system_clock::now());
   ASSERT_TRUE(Explain(About(80)).ok());
   EXPECT_EQ(response_.ruling().rule(), 1u);
-  // Something else is in it now, of which inotify(7) does not tell the server that watches it, as
-  // long as the file stays mapped: the end of the mapping is the end of a writer.
+  // The content changes without the server noticing: while the file is mapped, inotify(7) reports
+  // nothing. Only unmapping counts as the end of a writer.
   std::memcpy(mapped, "10.0.0.9\n", 9);
   grpc::Status status = Explain(About(80));
   EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);

@@ -1,5 +1,5 @@
-// Bytes that are no messages, and messages with bytes altered, on every stream and call. (A stream
-// ends with OK at bytes of which nothing can be read: gRPC does not tell them from an end.)
+// Bytes that are not messages, and messages with altered bytes, on every stream and call. (Bytes of
+// which nothing can be read end a stream with OK, because gRPC reports them like a half-close.)
 
 #include <grpcpp/generic/generic_stub.h>
 
@@ -15,7 +15,7 @@ class GarbageTest : public ServerFixture {
  protected:
   void SetUp() override { Start({}, "from any to any tcp port 80 accept log;"); }
 
-  // Calls `method`, says `messages` until the server hangs up, and waits for its end.
+  // Calls `method`, sends `messages` until the server ends the call, and waits for the end.
   static grpc::Status Say(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                           const std::vector<std::string>& messages) {
     grpc::GenericStub stub(channel);
@@ -67,7 +67,7 @@ class GarbageTest : public ServerFixture {
   }
 };
 
-// An agent of before names were escaped, for one.
+// Such as from an agent of the time before names were escaped.
 TEST_F(GarbageTest, AStringThatIsNotUtf8EndsItsStreamOnlyAndIsSaid) {
   auto well = Decide("well");
   v1::DecideRequest packets = Packets(1, {1, 2});
@@ -127,13 +127,13 @@ TEST_F(GarbageTest, TheServerSurvives) {
       {"/sluice.v1.ControlService/GetPolicy", {""}},
       {"/sluice.v1.ControlService/NoSuchCall", {""}},
   };
-  std::minstd_rand random(1);  // The same each time.
+  std::minstd_rand random(1);  // The same sequence each time.
   const auto channel = Connect();
   std::map<grpc::StatusCode, int> ends;
   for (const auto& call : kCalls) {
     for (int round = 0; round < 150; ++round) {
       std::vector<std::string> messages = call.messages;
-      // Often the beginning is right, so that what follows is looked at.
+      // The first messages are often right, so that the server looks at those that follow.
       const size_t from = random() % messages.size();
       for (size_t i = from; i < messages.size(); ++i) messages[i] = Alter(messages[i], random);
       if (call.method.find("Observe") != std::string::npos && round % 2 == 0) {
@@ -145,7 +145,7 @@ TEST_F(GarbageTest, TheServerSurvives) {
   EXPECT_GT(ends[grpc::StatusCode::OK], 0);
   EXPECT_GT(ends[grpc::StatusCode::INVALID_ARGUMENT], 0);
   EXPECT_EQ(ends[grpc::StatusCode::DEADLINE_EXCEEDED], 0);
-  // It serves as before.
+  // The server still serves.
   auto stream = Decide("well");
   v1::DecideResponse response;
   ASSERT_TRUE(stream->Write(Packets(1, {1, 2})));

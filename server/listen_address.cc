@@ -19,7 +19,7 @@ namespace {
 absl::Status Wrong(const std::string& text) {
   return absl::InvalidArgumentError(
       absl::StrCat("\"", text,
-                   "\" is no address to listen on; allowed are IPV4:PORT, [IPV6]:PORT with a "
+                   "\" is not an address to listen on; allowed are IPV4:PORT, [IPV6]:PORT with a "
                    "port of 0 to 65535, and unix:/PATH"));
 }
 
@@ -105,7 +105,7 @@ absl::Status CheckFree(const ListenAddress& address) {
   v6.sin6_port = htons(static_cast<uint16_t>(address.port));
   if (!is_v4) inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr);
   const Socket socket(is_v4 ? AF_INET : AF_INET6);
-  // As gRPC does: connections of a server just gone do not count.
+  // Like gRPC, so that connections of a server that has just ended do not count.
   const int on = 1;
   setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   const auto* name =

@@ -11,19 +11,19 @@ namespace sluice::server {
 struct ListenAddress {
   std::string host;  // Without brackets; empty for unix.
   int port = 0;      // 0 picks one.
-  std::string path;  // Of a unix socket.
+  std::string path;  // The path of a unix socket.
 
-  // INVALID_ARGUMENT, saying what is allowed.
+  // INVALID_ARGUMENT; the message says what is allowed.
   static absl::StatusOr<ListenAddress> Parse(const std::string& text);
 
-  // As gRPC takes it.
+  // The address in gRPC's form.
   std::string Target() const;
-  // For people, with the port that was picked.
+  // For people to read, with the port that was picked.
   std::string WithPort(int bound) const;
 };
 
-// Says why nobody can listen there: gRPC itself only says that it could not. A socket left
-// behind by a server that is gone is no hindrance.
+// Says why it is not possible to listen there; gRPC itself only says that it failed. A socket file
+// left behind by a server that is gone does no harm.
 absl::Status CheckFree(const ListenAddress& address);
 
 }  // namespace sluice::server

@@ -1,4 +1,4 @@
-// sluice-server: decides for the gateways' agents and shows people what happens there.
+// sluice-server: decides packets for the gateways' agents and shows people what happens there.
 
 #include <pthread.h>
 #include <signal.h>
@@ -22,11 +22,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "server/control/policy_archive.h"
-#include "server/control/policy_store.h"
 #include "server/listen_address.h"
-#include "server/policy_problems.h"
-#include "server/policy_text.h"
+#include "server/policies/policy_archive.h"
+#include "server/policies/policy_problems.h"
+#include "server/policies/policy_store.h"
+#include "server/policies/policy_text.h"
 #include "server/server.h"
 #include "server/stop_at_once.h"
 #include "third_party/daemon/daemon_log.h"
@@ -41,8 +41,8 @@ constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
-// The server's own, and three connections of each of a few agents. For more of those as many as the
-// hard limit allows.
+// Files of the server itself, and three connections for each of a few agents. The limit is raised
+// as far as the hard limit allows, for more agents.
 constexpr uint64_t kOpenFiles = 256;
 
 struct Flags {
@@ -57,7 +57,7 @@ struct Flags {
   std::string log_level = "info";
 };
 
-// Whether the policy now says the same already, from the last time.
+// Whether the policy in force, kept from the last run, says the same already.
 bool InForce(const v1::PolicyText& text, const Policy& now) {
   v1::PolicyText other = now.text;
   other.set_source(text.source());
@@ -66,8 +66,8 @@ bool InForce(const v1::PolicyText& text, const Policy& now) {
 
 constexpr char kPolicyAuthor[] = "sluice-server --policy";
 
-// Applies the policy in `path` unless it is in force; prints what is wrong with it. Where its names
-// cannot be looked up, the one from the last time decides until they can, if there is one.
+// Applies the policy in `path` unless it is in force; prints its problems. If its names cannot be
+// looked up, the policy from the last run, if there is one, decides until they can.
 int ApplyFile(const std::string& path, PolicyStore* policies) {
   std::vector<std::string> unreadable;
   const absl::StatusOr<v1::PolicyText> text = LoadPolicy(path, &unreadable);
@@ -102,20 +102,20 @@ int ApplyFile(const std::string& path, PolicyStore* policies) {
   return kOk;
 }
 
-// Where files of sets are: as said, or else where the policy is; "" is nowhere.
+// The folder of set files: the one given, or else that of the policy; "" for none.
 std::string SetDir(const Flags& flags) {
   if (!flags.set_dir.empty()) return std::filesystem::absolute(flags.set_dir).string();
   if (flags.policy.empty()) return "";
   return std::filesystem::absolute(flags.policy).lexically_normal().parent_path().string();
 }
 
-// A name that others accept as a gateway's (HOST_NAME_MAX is 64).
+// The host name, in a form that others accept as a gateway's name (HOST_NAME_MAX is 64).
 std::string HostName() {
   char text[65] = "";
   if (gethostname(text, sizeof(text) - 1) != 0) return "unknown";
   std::string name = text;
   for (char& c : name) {
-    if (c <= ' ' || c > '~') c = '-';  // The kernel takes any bytes.
+    if (c <= ' ' || c > '~') c = '-';  // The kernel allows any bytes.
   }
   return name;
 }
@@ -129,19 +129,19 @@ sigset_t StopSignals() {
   return signals;
 }
 
-// Before any thread is made, so that only Run takes them.
+// Called before any thread is made, so that only Run takes the signals.
 void BlockSignals() {
   IgnoreStraySignals();
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-// Leaves with success if stopping takes longer than a second in all: names that take their time to
-// be looked up, for one, hold up their thread.
-class Impatience final {
+// Ends the process with success if stopping takes about a second: a slow name lookup, for example,
+// holds up its thread.
+class ShutdownWatchdog final {
  public:
-  explicit Impatience(DaemonLog* log) : log_(log), thread_([this] { Run(); }) {}
-  ~Impatience() {
+  explicit ShutdownWatchdog(DaemonLog* log) : log_(log), thread_([this] { Run(); }) {}
+  ~ShutdownWatchdog() {
     done_.set_value();
     thread_.join();
   }
@@ -151,7 +151,7 @@ class Impatience final {
     if (done_.get_future().wait_for(std::chrono::milliseconds(900)) == std::future_status::ready) {
       return;
     }
-    spdlog::warn("some calls would not end; leaving without them");
+    spdlog::warn("some calls did not end; exiting without waiting for them");
     log_->Stop();
     std::_Exit(kOk);
   }
@@ -181,7 +181,7 @@ int Run(const Flags& flags, DaemonLog* log) {
     }
     archive = *std::move(opened);
     if (const absl::Status writable = archive->writable(); !writable.ok()) {
-      spdlog::error("{}: changes of the policy are refused; the last one that is there decides",
+      spdlog::error("{}: changes of the policy are refused; the last policy kept there decides",
                     std::string(writable.message()));
     }
   }
@@ -200,7 +200,7 @@ int Run(const Flags& flags, DaemonLog* log) {
 
   ServerOptions options;
   options.name = absl::StrCat("sluice-server@", HostName());
-  options.run = std::random_device()();
+  options.incarnation = std::random_device()();
   options.decision_log = flags.decision_log;
   options.log_all = flags.log_all;
   options.log_rate = flags.log_rate;
@@ -229,7 +229,7 @@ int Run(const Flags& flags, DaemonLog* log) {
     (*server)->ReopenLogs();
   }
   spdlog::info("stopping: {}", strsignal(signal_number));
-  const Impatience impatience(log);
+  const ShutdownWatchdog watchdog(log);
   (*server)->Stop(std::chrono::milliseconds(500));
   server->reset();
   return kOk;
@@ -239,46 +239,46 @@ int Run(const Flags& flags, DaemonLog* log) {
 }  // namespace sluice::server
 
 int main(int argc, char** argv) {
-  using namespace sluice::server;  // NOLINT: of this file's own.
+  using namespace sluice::server;  // NOLINT: the names of this file itself.
   Flags flags;
   CLI::App app(
-      "Decides for Sluice's gateways what they forward, and shows what happens there.\n"
+      "Decides which packets Sluice's gateways forward, and shows what happens there.\n"
       "Exit status: 0 stopped by SIGTERM or SIGINT, 1 could not run, 2 bad usage or policy.",
       "sluice-server");
   app.add_option("--listen", flags.listen,
-                 "Where to listen: IPV4:PORT, [IPV6]:PORT or unix:/PATH; may be given again; "
-                 "port 0 picks one")
+                 "Where to listen: IPV4:PORT, [IPV6]:PORT or unix:/PATH; may be given more "
+                 "than once; port 0 picks one")
       ->capture_default_str()
       ->allow_extra_args(false)
       ->type_name("ADDR");
   app.add_option("--policy", flags.policy,
-                 "The policy to begin with; else the last one kept in --state, else everything "
-                 "is rejected")
+                 "The policy to begin with. Without it, the last one kept in --state; without "
+                 "that, everything is rejected")
       ->type_name("FILE");
   app.add_option("--state", flags.state,
-                 "Where the versions of the policy are kept; without one they are in memory and "
-                 "go with the server")
+                 "The folder that keeps the versions of the policy. Without it they are in "
+                 "memory and lost when the server ends")
       ->type_name("DIR");
   app.add_option("--set-dir", flags.set_dir,
-                 "Where files of sets (`set NAME from \"FILE\"`) are, or below; policies from "
-                 "elsewhere can have the server read no others. The folder of --policy if not "
-                 "said; without either, none are read")
+                 "The folder in or below which set files (`set NAME from \"FILE\"`) are read; no "
+                 "policy can have the server read others. Default: the folder of --policy; without "
+                 "either, no set files are read")
       ->type_name("DIR");
   app.add_option("--decision-log", flags.decision_log,
-                 "Where decisions of rules with `log` go, a line each: a file, which SIGHUP has "
-                 "opened again, or `syslog`; may be given again; else to stderr with the rest")
+                 "Where decisions of rules with `log` are written, a line each: a file, which "
+                 "SIGHUP opens again, or `syslog`; may be given more than once. Default: stderr, "
+                 "with all other log lines")
       ->allow_extra_args(false)
       ->type_name("FILE|syslog");
   app.add_flag("--log-all", flags.log_all, "Log all decisions, not only those of rules with `log`");
   app.add_option("--log-rate", flags.log_rate,
-                 "Lines a second of each gateway that are logged, the rest being counted; 1000 if "
-                 "not said, to stderr 50")
+                 "Decisions of each gateway that are logged in a second; the rest are counted. "
+                 "Default: 1000, or 50 to stderr")
       ->check(CLI::Range(1u, 1'000'000u))
       ->type_name("LINES");
   app.add_option("--busy-poll", flags.busy_poll_us,
-                 "How long its threads look for more, over and over, before they sleep, in "
-                 "microseconds: answers come sooner by what it takes to wake a thread, at the "
-                 "price of processors")
+                 "How long threads poll for more work before they sleep, in microseconds. Answers "
+                 "come sooner, because no thread has to be woken, but it costs CPU time")
       ->check(CLI::Range(0u, 10'000u))
       ->capture_default_str()
       ->type_name("US");
@@ -298,8 +298,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
-  // Debian builds abseil without NDEBUG: to find deadlocks, each of gRPC's locks would be entered
-  // into one graph, behind one lock for all threads.
+  // Debian builds abseil without NDEBUG. To find deadlocks, abseil would then record each of gRPC's
+  // locks in one graph, under one lock for all threads.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   BlockSignals();
   spdlog::set_level(spdlog::level::from_str(flags.log_level));

@@ -23,7 +23,7 @@ class ObserveTest : public ServerFixture {
       ASSERT_TRUE(stream->Read(&response));
     } while (response.verdicts().received_batch() < batch_);
   }
-  // Decisions are entered behind their verdicts; the echo of a heartbeat comes behind both.
+  // Decisions are entered after their verdicts are sent; the echo of a heartbeat comes after both.
   static void Settle(DecideClient* stream) {
     v1::DecideRequest beat;
     beat.mutable_heartbeat()->set_sequence(1);
@@ -143,7 +143,7 @@ TEST_F(ObserveTest, ASlowReaderIsToldWhatItLost) {
     std::iota(ids.begin(), ids.end(), 1 + i * ids.size());
     DecideBatch(stream.get(), ids);
   }
-  // Every decision is shown, in order, or counted where it is missing.
+  // Every decision is shown in order, or counted in place.
   uint64_t next = 1;
   uint64_t lost = 0;
   v1::ObserveDecisionsResponse response;
@@ -206,7 +206,7 @@ TEST_F(ObserveTest, ShowsConnections) {
   EXPECT_EQ(response.type(), v1::EVENT_TYPE_UPDATE);
   EXPECT_EQ(response.flow().mark(), 9u);
 
-  // Gaps are shown to all, events to whom they concern.
+  // All observers get gaps; events only those whose filter matches.
   v1::ObserveConnectionsRequest narrow;
   narrow.set_follow(true);
   narrow.mutable_filter()->set_source_port(5);
@@ -262,7 +262,7 @@ TEST_F(ObserveTest, ServesSoManyAndNoMore) {
   auto context = Context();
   EXPECT_EQ(stub->ObserveDecisions(context.get(), request)->Finish().error_code(),
             StatusCode::RESOURCE_EXHAUSTED);
-  // Stopping the server ends them.
+  // Stopping the server ends the calls.
   server_->Stop(std::chrono::seconds(5));
   for (auto& reader : readers) {
     EXPECT_EQ(reader->Finish().error_code(), StatusCode::UNAVAILABLE);

@@ -1,4 +1,4 @@
-// ControlService.TestPolicy: what recorded packets would get.
+// ControlService.TestPolicy: what verdicts recorded packets would get.
 
 #include "server/control/policy_test_stream.h"
 #include "server/server_fixture.h"
@@ -17,7 +17,7 @@ class PolicyTestTest : public ServerFixture {
     control_ = Control();
   }
 
-  // A call that outlives its context nowhere.
+  // A call together with its context, which must live as long.
   struct Call {
     std::unique_ptr<grpc::ClientContext> context = Context();
     std::unique_ptr<Stream> stream;
@@ -77,7 +77,7 @@ TEST_F(PolicyTestTest, EachPacketGetsItsResultInOrder) {
   ASSERT_TRUE(call.Say({}));
   EXPECT_EQ(call.response.results_size(), 0);
   EXPECT_TRUE(call.End().ok());
-  // It decided nothing else.
+  // Testing did not change the policy in force.
   EXPECT_EQ(policies_->Current()->version, 1u);
 }
 
@@ -86,7 +86,7 @@ TEST_F(PolicyTestTest, WithoutAPolicyTheOneNowIsTested) {
   ASSERT_TRUE(call.Say({}));
   policies_->Apply(PolicyOf("default reject;", "later"), std::chrono::system_clock::now());
   ASSERT_TRUE(call.Say(Packets({80})));
-  // As it was when the test began.
+  // The policy is the one at the beginning of the test.
   EXPECT_EQ(call.response.results(0).ruling().action(), v1::ACTION_ACCEPT);
   EXPECT_TRUE(call.End().ok());
 }
@@ -130,7 +130,7 @@ TEST_F(PolicyTestTest, ThereIsRoomForSome) {
   Call one_more = Test();
   EXPECT_FALSE(one_more.Say({}));
   EXPECT_EQ(one_more.End().error_code(), StatusCode::RESOURCE_EXHAUSTED);
-  // One that ends makes room, as soon as the server has seen it go.
+  // A call that ends makes room, as soon as the server has noticed.
   EXPECT_TRUE(calls.back().End().ok());
   calls.pop_back();
   bool entered = false;

@@ -51,19 +51,19 @@ TEST_F(ReportTest, TakesTheModeFromTheCounters) {
   EXPECT_FALSE(list.gateways(0).connected());
 }
 
-TEST_F(ReportTest, EntersNoticesIntoTheDecisions) {
+TEST_F(ReportTest, EntersPacketEventsIntoTheDecisions) {
   auto stream = Report("gw");
   v1::ReportRequest request = Events(1);
-  v1::PacketNotice& notice = *request.mutable_events()->add_events()->mutable_packet();
-  notice.set_family(v1::FAMILY_IPV4);
-  notice.mutable_headers()->set_source("\x0a\0\0\x01"s);
-  notice.mutable_headers()->set_destination("\x0a\0\0\x02"s);
-  notice.set_cause(v1::CAUSE_STALE);
-  notice.set_action(v1::ACTION_DROP);
-  notice.set_waited_us(50'000);
-  notice.set_queue(2);
-  notice.set_input_interface("in0");
-  // One that makes no sense.
+  v1::PacketEvent& event = *request.mutable_events()->add_events()->mutable_packet();
+  event.set_family(v1::FAMILY_IPV4);
+  event.mutable_headers()->set_source("\x0a\0\0\x01"s);
+  event.mutable_headers()->set_destination("\x0a\0\0\x02"s);
+  event.set_cause(v1::CAUSE_STALE);
+  event.set_action(v1::ACTION_DROP);
+  event.set_waited_us(50'000);
+  event.set_queue(2);
+  event.set_input_interface("in0");
+  // An event that makes no sense.
   request.mutable_events()->add_events()->mutable_packet()->set_cause(static_cast<v1::Cause>(1234));
   Send(stream.get(), request);
   v1::ObserveDecisionsRequest observe;

@@ -28,7 +28,7 @@ class ScreenTest : public ServerFixture {
     return request;
   }
 
-  // Greeted and welcomed.
+  // Sends the hello and reads the welcome.
   std::unique_ptr<ScreenClient> Screen(const std::string& gateway) {
     auto screen = OpenScreen();
     EXPECT_TRUE(screen->Write(Hello(gateway)));
@@ -43,7 +43,7 @@ class ScreenTest : public ServerFixture {
     return screen->Finish();
   }
 
-  // With ten seconds left.
+  // Packets with ten seconds left.
   static v1::DecideRequest Patient(uint64_t batch, const std::vector<uint64_t>& ids) {
     v1::DecideRequest request = Packets(batch, ids);
     request.mutable_packets()->mutable_time_left()->set_seconds(10);
@@ -109,7 +109,7 @@ TEST_F(ScreenTest, ThePacketsAreTheScreenersUntilItCloses) {
   EXPECT_EQ(verdict.action(), v1::ACTION_ACCEPT);
   EXPECT_EQ(verdict.reason(), "by screen: a friend");
 
-  // It leaves 3 to the policy, and all that follow.
+  // The screener leaves packet 3 and all later ones to the policy.
   screen->WritesDone();
   EXPECT_TRUE(screen->Finish().ok());
   verdict = Next(*gateway);
@@ -138,10 +138,10 @@ TEST_F(ScreenTest, TheGatewayIsToldThatItIsScreened) {
   auto screen = Screen("gw");
   v1::DecideResponse response;
   ASSERT_TRUE(gateway->Read(&response));
-  EXPECT_EQ(response.retune().policy_version(), "1 (screened)");
+  EXPECT_EQ(response.retune().policy_label(), "1 (screened)");
   screen->Cancel();
   ASSERT_TRUE(gateway->Read(&response));
-  EXPECT_EQ(response.retune().policy_version(), "1");
+  EXPECT_EQ(response.retune().policy_label(), "1");
 }
 
 TEST_F(ScreenTest, BatchesAreAcknowledgedWhileTheScreenerThinks) {
@@ -178,7 +178,7 @@ TEST_F(ScreenTest, SaysWhatRanOutOfTimeAndWhatCouldNotBeAnswered) {
   ASSERT_EQ(response.errors().entries_size(), 1);
   EXPECT_EQ(response.errors().entries(0).error(), v1::VERDICT_ERROR_UNKNOWN);
 
-  // What the agent says of a verdict is passed on.
+  // The agent's errors about verdicts are passed on.
   v1::DecideRequest errors;
   errors.mutable_errors()->add_entries()->set_transaction_id(9);
   errors.mutable_errors()->mutable_entries(0)->set_error(v1::VERDICT_ERROR_INVALID);
@@ -214,7 +214,7 @@ TEST_F(ScreenTest, RefusesWhatCannotBeScreened) {
   const grpc::Status second = Say({Hello("gw")});
   EXPECT_EQ(second.error_code(), StatusCode::ALREADY_EXISTS);
   EXPECT_NE(second.error_message().find("at unix"), std::string::npos) << second.error_message();
-  // The first has noticed nothing.
+  // The first screener is not affected.
   ASSERT_TRUE(gateway->Write(Patient(1, {1})));
   v1::ScreenResponse response;
   ASSERT_TRUE(screen->Read(&response));

@@ -12,7 +12,7 @@ using grpc::StatusCode;
 
 class ServeTest : public ServerFixture {
  protected:
-  // The next command of the server to the agent.
+  // The server's next command to the agent.
   static v1::Command NextCommand(ServeClient* stream) {
     v1::ServeResponse response;
     EXPECT_TRUE(stream->Read(&response));
@@ -102,7 +102,7 @@ TEST_F(ServeTest, AnswersCommandsInAnyOrder) {
   Reply(stream.get(), first_command, reply);
   EXPECT_TRUE(first.get().ok());
   EXPECT_EQ(first_response.current(), v1::MODE_OFF);
-  // Answered already, and never asked: neither matters.
+  // Replies that come twice or to no command are ignored.
   Reply(stream.get(), first_command, reply);
   v1::Command never;
   never.set_id(999);
@@ -133,7 +133,7 @@ TEST_F(ServeTest, PassesOnTheGatewaysError) {
   ASSERT_TRUE(system.ParseFromString(details.details(0).value()));
   EXPECT_EQ(system.name(), "EPERM");
 
-  // An error that claims to be none, and an answer to another question.
+  // An error with the code of success, and a reply of the wrong kind.
   result = SetMode("gw", v1::MODE_ON, &response);
   reply.mutable_error()->set_code(0);
   Reply(stream.get(), NextCommand(stream.get()), reply);
@@ -152,7 +152,7 @@ TEST_F(ServeTest, FailsWhereTheGatewayIsNotThere) {
   EXPECT_EQ(SetMode("gw", v1::MODE_ON, &response).get().error_code(), StatusCode::UNAVAILABLE);
   EXPECT_EQ(SetMode("gw", static_cast<v1::Mode>(9), &response).get().error_code(),
             StatusCode::INVALID_ARGUMENT);
-  // The connection breaks while the question is under way.
+  // The connection breaks while the command is under way.
   auto stream = Serve("gw");
   auto result = SetMode("gw", v1::MODE_ON, &response);
   NextCommand(stream.get());
@@ -168,7 +168,7 @@ TEST_F(ServeTest, FailsWhereTheGatewayDoesNotAnswer) {
   v1::SetModeResponse response;
   EXPECT_EQ(SetMode("gw", v1::MODE_ON, &response).get().error_code(),
             StatusCode::DEADLINE_EXCEEDED);
-  // What comes too late is no answer to the next question.
+  // A late reply is not taken for that to the next command.
   v1::CommandReply reply;
   reply.mutable_set_mode();
   Reply(stream.get(), NextCommand(stream.get()), reply);
@@ -226,13 +226,13 @@ TEST_F(ServeTest, WatchesCounters) {
     ASSERT_TRUE(watch->Read(&response));
     EXPECT_EQ(response.stats().asked(), asked);
   }
-  // Cancelled while a question is under way.
+  // The call is cancelled while a command is under way.
   const v1::Command command = NextCommand(stream.get());
   context->TryCancel();
   EXPECT_EQ(watch->Finish().error_code(), StatusCode::CANCELLED);
   Reply(stream.get(), command, {});
 
-  // And ended by the gateway's going.
+  // The call ends when the gateway goes away.
   auto second_context = Context();
   auto second = control->WatchStats(second_context.get(), request);
   NextCommand(stream.get());

@@ -8,34 +8,36 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "server/decisions/decision_line.h"
-#include "server/decisions/line_sinks.h"
-#include "server/tcp_keepalive.h"
+#include "server/calls/tcp_keepalive.h"
+#include "server/journal/decision_line.h"
+#include "server/journal/line_sinks.h"
 
 namespace sluice::server {
 namespace {
 
-// A policy of the largest size (RuleSet::kLargestText), with the names of its files, and room.
+// Room for a policy of the largest size (RuleSet::kLargestText) with the names of its files.
 constexpr int kMaxMessage = 68 * 1024 * 1024;
 
 void SetOptions(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(kMaxMessage);
-  // What nobody reads or needs here costs every message.
+  // Channelz and compression are not used here, and would cost time for every message.
   builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
   // Two servers must not share a port unnoticed.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // What KeepAccepted has the kernel do.
+  // No keepalive by gRPC: KeepAccepted has the kernel do it.
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max());
   // Clients may ping as they like: many libraries do.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
 }
 
-// How long gateways wait for names when the server starts: servers for DNS that live answer sooner.
+// How long gateways wait for name lookups when the server starts. DNS servers that work answer
+// sooner.
 constexpr std::chrono::milliseconds kNamesPatience{1000};
 
-// The server's own log is read by people, and journald takes some 300 lines a second of a service.
+// To the server's own log 50: people read it, and journald takes some 300 lines a second of a
+// service.
 uint32_t LinesPerSecond(const ServerOptions& options) {
   if (options.log_rate > 0) return options.log_rate;
   return options.decision_log.empty() ? 50 : 1000;
@@ -57,11 +59,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
   auto sinks = OpenSinks(options.decision_log);
   if (!sinks.ok()) return sinks.status();
   std::unique_ptr<Server> server(new Server(options, *std::move(sinks), policies));
-  // Names of a policy that was kept mean what they do now, if DNS says so soon.
+  // Gives DNS a moment to say what the names of a kept policy mean now.
   server->name_refresher_.AwaitFirst(kNamesPatience);
   grpc::ServerBuilder builder;
   SetOptions(&builder);
-  // gRPC writes the ports there.
+  // gRPC writes the ports into it.
   server->ports_.resize(options.listen.size());
   for (size_t i = 0; i < options.listen.size(); ++i) {
     builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(),
@@ -80,11 +82,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
       return absl::UnavailableError(absl::StrCat(
           "cannot listen on ", address, "; is it in use, or is there no such address here?"));
     }
-    // Whoever may reach the socket's folder may connect, as over TCP.
+    // Whoever can reach the socket's folder may connect, as over TCP.
     if (absl::StartsWith(address, "unix:")) chmod(address.c_str() + 5, 0666);
   }
-  // Agents beat inside their streams; observers say nothing for hours, and one whose host is gone
-  // must not be kept.
+  // Agents send heartbeats in their streams. Observers may be silent for hours, and one whose host
+  // is gone must not be kept.
   if (const absl::Status status = KeepAccepted({}); !status.ok()) {
     spdlog::warn("observers whose host is gone will be kept: {}", std::string(status.message()));
   }
@@ -115,12 +117,12 @@ Server::Server(const ServerOptions& options, std::vector<std::unique_ptr<LineSin
       name_refresher_(policies),
       reverter_(policies, &archivist_, &ticker_),
       set_watcher_(policies, &ticker_),
-      decision_service_(
-          {policies, &trials_, &screens_, &deciders_, &log_, &registry_, &ticker_, options.run}),
+      decision_service_({policies, &trials_, &screeners_, &deciders_, &log_, &registry_, &ticker_,
+                         options.incarnation}),
       event_service_(&flows_, &log_, &registry_, &ticker_),
       command_service_(&registry_, &ticker_),
-      control_service_(policies, &trials_, &screens_, &deciders_, &registry_, &router_, &compiler_,
-                       &archivist_, &ticker_),
+      control_service_(policies, &trials_, &screeners_, &deciders_, &registry_, &router_,
+                       &compiler_, &archivist_, &ticker_),
       observe_service_(&log_, &flows_, &collector_, &ticker_) {
   log_.Watch(&writer_, everything_, /*last=*/0, /*follow=*/true);
 }
@@ -133,7 +135,7 @@ Server::~Server() {
 void Server::Stop(std::chrono::milliseconds grace) {
   if (grpc_ == nullptr) return;
   ticker_.EndAll(grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                              "this server is going down: try another, or again"));
+                              "this server is going down: try another server, or try again"));
   grpc_->Shutdown(std::chrono::system_clock::now() + grace);
   grpc_->Wait();
   calls_.reset();

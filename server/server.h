@@ -9,68 +9,69 @@
 
 #include "absl/status/statusor.h"
 #include "server/calls/call_queue.h"
-#include "server/control/compiler.h"
 #include "server/control/control_service.h"
-#include "server/control/name_refresher.h"
-#include "server/control/policy_reverter.h"
-#include "server/control/policy_store.h"
-#include "server/control/policy_trials.h"
-#include "server/control/set_watcher.h"
+#include "server/decide/decision_service.h"
 #include "server/deciders/deciders.h"
-#include "server/decisions/decision_log.h"
-#include "server/decisions/decision_service.h"
-#include "server/decisions/decision_writer.h"
 #include "server/flows/event_service.h"
 #include "server/flows/flows.h"
 #include "server/gateways/command_service.h"
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
+#include "server/journal/decision_log.h"
+#include "server/journal/decision_writer.h"
 #include "server/observe/observe_service.h"
-#include "server/screen/screens.h"
+#include "server/policies/compiler.h"
+#include "server/policies/name_refresher.h"
+#include "server/policies/policy_reverter.h"
+#include "server/policies/policy_store.h"
+#include "server/policies/policy_trials.h"
+#include "server/policies/set_watcher.h"
+#include "server/screen/screeners.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
 
 namespace sluice::server {
 
-// What a Server is made with.
+// The options of a Server.
 struct ServerOptions {
-  // As gRPC takes them: "192.0.2.1:7654", "[2001:db8::1]:7654", "unix:/run/sluice.sock".
+  // Addresses in gRPC's form: "192.0.2.1:7654", "[2001:db8::1]:7654", "unix:/run/sluice.sock".
   std::vector<std::string> listen;
-  // What this server is called by the deciders it asks.
+  // The name this server gives to the deciders it asks.
   std::string name = "sluice-server";
-  // Tells this server from another and from itself before a restart, which may count other policies
-  // by the same numbers: what gateways remember does not outlive it. 0: there is no other.
-  uint32_t run = 0;
+  // Tells this server from others and from its own earlier incarnations, whose policies may have
+  // had the same numbers. Gateways forget what they remember of another. 0: there is no other.
+  uint32_t incarnation = 0;
   RegistryLimits gateways;
   FlowLimits flows;
-  // Where the log of decisions is written: paths of files, or "syslog". None: the server's own log.
+  // Where the log of decisions is written: paths of files, or "syslog". Empty: to the server's own
+  // log.
   std::vector<std::string> decision_log;
   bool log_all = false;
-  // Of each gateway, a second. 0 is the usual number.
+  // Logged lines a second for each gateway. 0: the default (LinesPerSecond in server.cc).
   uint32_t log_rate = 0;
   std::chrono::milliseconds command_timeout = Router::kTimeout;
-  // For how long the threads that serve calls look for the next before they sleep.
+  // How long the threads that serve calls poll for the next event before they sleep.
   std::chrono::nanoseconds busy_poll{0};
 };
 
 // All parts of sluice-server put together and listening. Owned by main, or by a test.
 class Server final {
  public:
-  // Listens on every address, or fails with UNAVAILABLE; as errno says, if the log of decisions
-  // cannot be opened. `policies` is not owned.
+  // Listens on every address, or fails with UNAVAILABLE. If the log of decisions cannot be opened,
+  // the error is that of errno. `policies` is not owned.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options,
                                                         PolicyStore* policies);
-  // Stops if need be.
+  // Stops if Stop was not called.
   ~Server();
 
-  // One a listening address, in their order; 1 for unix sockets.
+  // The port of each listening address, in their order; 1 for unix sockets.
   const std::vector<int>& ports() const { return ports_; }
 
   // Has the files of the log of decisions opened again, after they were renamed.
   void ReopenLogs() { writer_.Reopen(); }
 
-  // Ends every stream with UNAVAILABLE, gives unfinished calls until `grace` has passed, and
-  // waits for the last one to end.
+  // Ends every stream with UNAVAILABLE, gives unfinished calls `grace` to end, and waits until the
+  // last one has ended.
   void Stop(std::chrono::milliseconds grace);
 
  private:
@@ -84,13 +85,13 @@ class Server final {
   const DecisionFilter everything_{Filter::Create({}).value()};
   DecisionWriter writer_;
   Router router_;
-  Screens screens_;
+  Screeners screeners_;
   PolicyTrials trials_;
   Deciders deciders_;
   Ticker ticker_;
-  Compiler compiler_;  // A policy may take its time,
-  Worker collector_;   // and observers must not wait for that,
-  Worker archivist_;   // nor who was locked out by a policy.
+  Compiler compiler_;  // Three workers: compiling a policy takes time,
+  Worker collector_;   // observers must not wait for that,
+  Worker archivist_;   // nor an operator locked out by a policy.
   NameRefresher name_refresher_;
   PolicyReverter reverter_;
   SetWatcher set_watcher_;

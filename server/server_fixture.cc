@@ -33,7 +33,7 @@ void ServerFixture::Start(ServerOptions options, const std::string& policy) {
 std::shared_ptr<grpc::Channel> ServerFixture::Connect() const {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // Keeps what a client that does not read may be sent ahead at 64 KiB.
+  // Keeps the flow control window at 64 KiB: a client that does not read is sent no more.
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   arguments.SetMaxReceiveMessageSize(-1);
   return grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(), arguments);
@@ -65,17 +65,19 @@ std::unique_ptr<DecideClient> ServerFixture::Decide(const std::string& gateway) 
   return stream;
 }
 
-std::unique_ptr<ReportClient> ServerFixture::Report(const std::string& gateway, uint64_t epoch) {
+std::unique_ptr<ReportClient> ServerFixture::Report(const std::string& gateway,
+                                                    uint64_t incarnation) {
   auto stream = OpenReport();
-  EXPECT_TRUE(stream->Write(ReportHello(gateway, epoch)));
+  EXPECT_TRUE(stream->Write(ReportHello(gateway, incarnation)));
   v1::ReportResponse response;
   EXPECT_TRUE(stream->Read(&response) && response.has_welcome()) << response.ShortDebugString();
   return stream;
 }
 
-std::unique_ptr<ServeClient> ServerFixture::Serve(const std::string& gateway, uint64_t epoch) {
+std::unique_ptr<ServeClient> ServerFixture::Serve(const std::string& gateway,
+                                                  uint64_t incarnation) {
   auto stream = OpenServe();
-  EXPECT_TRUE(stream->Write(ServeHello(gateway, epoch)));
+  EXPECT_TRUE(stream->Write(ServeHello(gateway, incarnation)));
   v1::ServeResponse response;
   EXPECT_TRUE(stream->Read(&response) && response.has_welcome()) << response.ShortDebugString();
   return stream;
@@ -84,22 +86,22 @@ std::unique_ptr<ServeClient> ServerFixture::Serve(const std::string& gateway, ui
 v1::DecideRequest ServerFixture::DecideHello(const std::string& gateway) {
   v1::DecideRequest request;
   request.mutable_hello()->mutable_agent()->set_gateway(gateway);
-  request.mutable_hello()->mutable_agent()->set_epoch(1);
+  request.mutable_hello()->mutable_agent()->set_incarnation(1);
   request.mutable_hello()->set_queue(3);
   return request;
 }
 
-v1::ReportRequest ServerFixture::ReportHello(const std::string& gateway, uint64_t epoch) {
+v1::ReportRequest ServerFixture::ReportHello(const std::string& gateway, uint64_t incarnation) {
   v1::ReportRequest request;
   request.mutable_hello()->mutable_agent()->set_gateway(gateway);
-  request.mutable_hello()->mutable_agent()->set_epoch(epoch);
+  request.mutable_hello()->mutable_agent()->set_incarnation(incarnation);
   return request;
 }
 
-v1::ServeRequest ServerFixture::ServeHello(const std::string& gateway, uint64_t epoch) {
+v1::ServeRequest ServerFixture::ServeHello(const std::string& gateway, uint64_t incarnation) {
   v1::ServeRequest request;
   request.mutable_hello()->mutable_agent()->set_gateway(gateway);
-  request.mutable_hello()->mutable_agent()->set_epoch(epoch);
+  request.mutable_hello()->mutable_agent()->set_incarnation(incarnation);
   request.mutable_hello()->set_mode(v1::MODE_ON);
   return request;
 }

@@ -18,11 +18,11 @@
 
 namespace sluice::server {
 
-// Fails the test rather than wait for ever.
+// After this time a test fails instead of waiting for ever.
 inline constexpr std::chrono::seconds kPatience{60};
 
-// A client's side of one of the agents' streams. A thread beats in it, so that a slow test is
-// not taken for a dead agent; the echoes of its beats are not shown.
+// The client's side of one of an agent's streams. A thread sends heartbeats on it, so that a slow
+// test is not taken for a dead agent; Read skips their echoes.
 template <typename Request, typename Response>
 class AgentStream final {
  public:
@@ -57,7 +57,7 @@ class AgentStream final {
     }
     return false;
   }
-  // What the stream ends with; skips what comes before.
+  // Returns the status the stream ends with; skips all messages before.
   grpc::Status Finish() {
     Response response;
     while (stream_->Read(&response)) {
@@ -101,33 +101,33 @@ using DecideClient = AgentStream<v1::DecideRequest, v1::DecideResponse>;
 using ReportClient = AgentStream<v1::ReportRequest, v1::ReportResponse>;
 using ServeClient = AgentStream<v1::ServeRequest, v1::ServeResponse>;
 
-// A whole server on a unix socket of the test's own, and real clients to it.
+// A whole server on a unix socket of the test's own, and real clients of it.
 class ServerFixture : public testing::Test {
  protected:
   ServerFixture() = default;
   ~ServerFixture() override;
 
-  // Before anything else; once.
+  // Called once, before anything else.
   void Start(ServerOptions options = {}, const std::string& policy = "default reject;");
 
-  // A connection of its own each time.
+  // Makes a new connection each time.
   std::shared_ptr<grpc::Channel> Connect() const;
 
-  // The streams, opened, nothing said.
+  // Open a stream and send nothing.
   std::unique_ptr<DecideClient> OpenDecide(bool beats = true);
   std::unique_ptr<ReportClient> OpenReport(bool beats = true);
   std::unique_ptr<ServeClient> OpenServe(bool beats = true);
 
-  // The same, greeted and welcomed.
+  // Open a stream, send the hello and read the welcome.
   std::unique_ptr<DecideClient> Decide(const std::string& gateway);
-  std::unique_ptr<ReportClient> Report(const std::string& gateway, uint64_t epoch = 1);
-  std::unique_ptr<ServeClient> Serve(const std::string& gateway, uint64_t epoch = 1);
+  std::unique_ptr<ReportClient> Report(const std::string& gateway, uint64_t incarnation = 1);
+  std::unique_ptr<ServeClient> Serve(const std::string& gateway, uint64_t incarnation = 1);
 
   static v1::DecideRequest DecideHello(const std::string& gateway);
-  static v1::ReportRequest ReportHello(const std::string& gateway, uint64_t epoch = 1);
-  static v1::ServeRequest ServeHello(const std::string& gateway, uint64_t epoch = 1);
+  static v1::ReportRequest ReportHello(const std::string& gateway, uint64_t incarnation = 1);
+  static v1::ServeRequest ServeHello(const std::string& gateway, uint64_t incarnation = 1);
 
-  // The next answers; what the policy's version is now may be said before them.
+  // Reads the next batch of verdicts; skips Retunes before it.
   static bool ReadVerdicts(DecideClient& stream, v1::DecideResponse* response) {
     do {
       if (!stream.Read(response)) return false;

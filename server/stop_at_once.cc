@@ -40,7 +40,7 @@ void StopAtOnce::Run() {
   pollfd entries[] = {{started_, POLLIN, 0}, {signals_, POLLIN, 0}};
   while (poll(entries, 2, -1) < 0) {
   }
-  // Once started, a signal stays where it is.
+  // Once the server has started, a signal stays pending.
   if (entries[0].revents != 0) return;
   signalfd_siginfo info;
   if (read(signals_, &info, sizeof info) != sizeof info) return;

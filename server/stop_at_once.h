@@ -6,14 +6,14 @@
 
 namespace sluice::server {
 
-// Ends the process, with success, on SIGTERM or SIGINT while the server starts: names in its policy
-// may take DNS a long time, and no call that waits for them can be broken off. All that a start
-// leaves behind may be left at any time: files are renamed into place. Both signals, and those that
-// come before or after, must be blocked in all threads. Owned by main.
+// Ends the process with success on SIGTERM or SIGINT while the server starts. DNS may take long for
+// the names in a policy, and a lookup under way cannot be cancelled. A start may be broken off at
+// any time, because files are renamed into place. Both signals must be blocked in all threads,
+// before and after as well. Owned by main.
 class StopAtOnce final {
  public:
   explicit StopAtOnce(DaemonLog* log);  // Not owned.
-  // From then on the signals wait for whoever takes them.
+  // From then on the signals stay pending until somebody takes them.
   ~StopAtOnce();
   StopAtOnce(const StopAtOnce&) = delete;
   StopAtOnce& operator=(const StopAtOnce&) = delete;

@@ -17,8 +17,8 @@
 
 namespace sluice::server {
 
-// A decider as a developer would write one, on a port of its own: answers what `decide` says at
-// once, and keeps the rest for the test to answer.
+// A decider as a developer would write one, on a port of its own. It answers at once what `decide`
+// returns; other packets are left for the test to answer.
 class TestDecider final : public v1::DecisionService::Service {
  public:
   using Stream = grpc::ServerReaderWriter<v1::DecideResponse, v1::DecideRequest>;
@@ -36,7 +36,7 @@ class TestDecider final : public v1::DecisionService::Service {
   }
   ~TestDecider() override { Stop(); }
 
-  // Ends its streams at once, as if it were killed.
+  // Ends its streams at once, as if the decider were killed.
   void Stop() {
     if (server_ == nullptr) return;
     server_->Shutdown(std::chrono::system_clock::now());
@@ -48,7 +48,7 @@ class TestDecider final : public v1::DecisionService::Service {
   static std::optional<v1::Action> Accept(const v1::Packet&) { return v1::ACTION_ACCEPT; }
 
   const std::string& address() const { return address_; }
-  // Waits for so many packets in all; the transaction ids they have here.
+  // Waits for this many packets in all; returns their transaction ids here.
   std::vector<uint64_t> Await(size_t packets) {
     MutexLock lock(mutex_);
     lock.Wait(changed_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return got_.size() >= packets; });
@@ -59,7 +59,7 @@ class TestDecider final : public v1::DecisionService::Service {
     MutexLock lock(mutex_);
     lock.Wait(changed_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return streams_.empty(); });
   }
-  // Says it on every stream.
+  // Sends it on every stream.
   void Say(const v1::DecideResponse& response) {
     MutexLock lock(mutex_);
     for (Stream* stream : streams_) stream->Write(response);
@@ -97,7 +97,7 @@ class TestDecider final : public v1::DecisionService::Service {
         case v1::DecideRequest::kHello:
           hello_ = request.hello();
           streams_.insert(stream);
-          response.mutable_welcome()->set_policy_version("1");
+          response.mutable_welcome()->set_policy_token("1");
           stream->Write(response);
           break;
         case v1::DecideRequest::kHeartbeat:
@@ -138,7 +138,7 @@ class TestDecider final : public v1::DecisionService::Service {
   }
 
   const Decision decide_;
-  const bool mute_;  // Says nothing once it has welcomed.
+  const bool mute_;  // Sends nothing after the welcome.
   std::string address_;
   Mutex mutex_;
   std::condition_variable changed_;

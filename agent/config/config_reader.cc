@@ -20,7 +20,7 @@
 namespace sluice::agent {
 namespace {
 
-// A page of them is enough to work on.
+// A page of problems is enough to work on.
 constexpr size_t kMaxProblemsShown = 30;
 
 std::string HostName() {

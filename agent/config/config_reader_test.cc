@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kServers[] = "servers: [\"192.0.2.1:7654\"]\n";
 
-// Each line of the error `text` gives, kServers put in front (so lines count from 2).
+// The lines of the error that `text` gives after kServers (so lines count from 2).
 std::vector<std::string> Errors(const std::string& text) {
   const auto config = ReadConfig(kServers + text, "f");
   if (config.ok()) return {};
@@ -205,7 +205,7 @@ TEST(ConfigReaderTest, RefusesImpossibleGroups) {
                                "f:2:32: groups[0].interfaces: `e*1` is not allowed, "));
   EXPECT_NE(Error("groups: [{name: two words, interfaces: [eth1]}]"), "");
   EXPECT_NE(Error("groups: [{name: " + std::string(64, 'a') + ", interfaces: [eth1]}]"), "");
-  // One problem is told once.
+  // One problem is reported once.
   EXPECT_EQ(Error("groups: [{name: a, interfaces: eth1}]"),
             "f:2:32: groups[0].interfaces: a list is wanted, as in [\"one\", \"two\"]");
 }
@@ -304,7 +304,7 @@ TEST(ConfigReaderTest, SaysWhyAFileCannotBeRead) {
   EXPECT_FALSE(ReadConfigFile("/").ok());
 }
 
-// A good file, broken at random: it is read or refused, each time with a place, and what is read
+// A good file is broken at random: it is read or refused, each time with a place, and what is read
 // is valid.
 TEST(ConfigReaderTest, TakesAnyBytes) {
   const std::string good =

@@ -12,8 +12,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "agent/config/exemptions.h"
+#include "agent/config/interface_groups.h"
 #include "agent/config/scalars.h"
-#include "agent/interface_groups.h"
 
 namespace sluice::agent {
 namespace {
@@ -22,7 +22,7 @@ constexpr int kMaxServers = 16;
 constexpr size_t kMaxNameLength = 253;
 constexpr size_t kMaxSocketPath = 107;  // sockaddr_un
 constexpr size_t kMaxGroupName = 63;
-// Each packet passes their rules, three an exemption, one by one.
+// Each packet passes the rules of all exemptions, three for each, one by one.
 constexpr int kMaxExemptions = 64;
 
 bool IsName(std::string_view text, size_t most = kMaxNameLength) {
@@ -66,7 +66,7 @@ class Rules final {
   }
 
  private:
-  // Of a key that is not there, where the keys beside it are.
+  // A key that is not in the file has the place of the keys beside it.
   Place PlaceOf(const std::string& key) const {
     const auto place = places_.find(key);
     if (place != places_.end()) return place->second;
@@ -84,8 +84,9 @@ void CheckConnectionMarks(const HookConfig& hook, Rules& rules) {
                 absl::StrCat("0x", absl::Hex(mask),
                              " is not allowed, allowed are eight bits that stand together, as in "
                              "0xff000000, or 0 for none"));
-  // Rules of others that copy the one mark into the other move what stands in one to the same bits
-  // of the other. Where the bits are the same, what moves there cannot be mistaken (mark_bits.h).
+  // If other programs' rules copy one mark into the other, what is in some bits of the one gets
+  // into the same bits of the other. If the agent has the same bits of both, what gets there cannot
+  // be mistaken (mark_bits.h).
   rules.Require((mask & hook.mark_mask()) == 0 || mask == hook.mark_mask(),
                 "hook.connection_mark_mask",
                 absl::StrCat("0x", absl::Hex(mask), " shares some bits with hook.mark_mask, 0x",

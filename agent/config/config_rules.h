@@ -9,8 +9,9 @@
 
 namespace sluice::agent {
 
-// What a key's type and range cannot say: adds a problem for each value of `config` that makes no
-// sense by its form or beside another. Places come from `places`, else the file's beginning.
+// Checks what a key's type and range cannot say: adds a problem for each value of `config` that
+// makes no sense by its form or beside another value. Places come from `places`, else they are the
+// file's beginning.
 void CheckRules(const AgentConfig& config, const KeyPlaces& places, std::vector<Problem>& problems);
 
 // "192.0.2.1:7654", "[2001:db8::1]:7654", "name:7654" or "unix:/path". gRPC would take more, and

@@ -22,7 +22,7 @@ std::string Refused(const std::string& value, std::string_view allowed) {
                       absl::string_view(allowed.data(), allowed.size()));
 }
 
-// A part of ::ffff:0:0/96 is written for IPv4, as which it is on the wire (RFC 4291).
+// A network within ::ffff:0:0/96 stands for IPv4, which it is on the wire (RFC 4291).
 IpNetwork Unmapped(const IpNetwork& network) {
   in6_addr address;
   std::memcpy(&address, network.address.data(), sizeof address);

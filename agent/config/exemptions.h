@@ -10,8 +10,8 @@
 
 namespace sluice::agent {
 
-// What `exemption` says; nothing if it makes no sense, and then `refuse` was called for each thing
-// that does not, with its key ("" for the whole) and what is allowed.
+// What `exemption` says; nothing if it makes no sense. Then `refuse` was called for each thing that
+// makes none, with its key ("" for the whole) and what is allowed.
 std::optional<ExemptFlow> ReadExemption(
     const Exemption& exemption,
     const std::function<void(std::string_view key, std::string text)>& refuse);

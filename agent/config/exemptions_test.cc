@@ -21,7 +21,7 @@ std::optional<ExemptFlow> Read(const std::string& text) {
   });
 }
 
-// The keys that are refused, each followed by a blank.
+// The keys that are refused, each followed by a space.
 std::string RefusedKeys(const std::string& text) {
   std::string keys;
   const auto flow = ReadExemption(

@@ -15,7 +15,6 @@
 #include "absl/time/time.h"
 #include "agent/config/agent_config.pb.h"
 #include "agent/config/scalars.h"
-#include "agent/config/suggest.h"
 
 namespace sluice::agent {
 namespace {
@@ -51,7 +50,7 @@ int EnumNumber(const EnumDescriptor& type, std::string_view word) {
   return 0;
 }
 
-// What stands between the dots of "1..64".
+// Both ends of a range, "1..64".
 std::pair<std::string, std::string> Range(const ConfigKey& key) {
   return absl::StrSplit(key.range(), absl::MaxSplits("..", 1));
 }
@@ -152,7 +151,7 @@ void AllKeys(const Descriptor& type, const std::string& prefix, std::vector<std:
   }
 }
 
-// Reads one file; what is common to all its messages.
+// Reads one file; holds what all its messages share.
 class Walk final {
  public:
   Walk(const Descriptor& root, KeyPlaces& places, std::vector<Problem>& problems)
@@ -252,7 +251,8 @@ class Walk final {
                      Allowed(field)));
   }
 
-  // Says what was probably meant: a key of this message spelled so, or one of that name elsewhere.
+  // Says what was probably meant: a key of this message with a similar name, or a key with this
+  // name elsewhere.
   std::string UnknownKey(const std::string& key, const std::string& prefix,
                          const Descriptor& type) const {
     std::vector<std::string> all;

@@ -35,7 +35,7 @@ std::optional<uint64_t> ParseNumber(std::string_view text) {
   const bool digits = std::all_of(text.begin(), text.end(),
                                   [](unsigned char c) { return absl::ascii_isxdigit(c); });
   uint64_t value = 0;
-  // The library alone would take a second "0x" and signs.
+  // The library alone would also take a second "0x" and signs.
   if (!digits || !absl::SimpleHexAtoi(Absl(text), &value)) return std::nullopt;
   return value;
 }

@@ -22,8 +22,8 @@ Place At(const YAML::Mark& mark) {
   return {std::max(mark.line, 0) + 1, std::max(mark.column, 0) + 1};
 }
 
-// Length of the UTF-8 sequence at the front of `text`, 0 if there is none. Control characters
-// other than tab and line ends are none either.
+// Length of the UTF-8 sequence at the front of `text`, 0 if there is none. Control characters other
+// than tab and line ends count as none.
 size_t CharacterLength(std::string_view text) {
   const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
@@ -67,7 +67,8 @@ bool AllCharactersValid(std::string_view text, std::vector<Problem>& problems) {
   return true;
 }
 
-// Blocks and escapes make values of what the file itself must not have, or has elsewhere.
+// Whether `text` is one line of valid characters. Blocks and escapes make values of characters that
+// the file itself must not have, and of several lines.
 bool IsLine(std::string_view text) {
   while (!text.empty()) {
     const size_t length = CharacterLength(text);

@@ -46,11 +46,11 @@ struct YamlValue::Entry {
 constexpr size_t kMaxYamlBytes = size_t{1} << 20;
 constexpr int kMaxYamlDepth = 64;
 
-// Parses the one YAML document in `text`, adding to `problems`; nullopt where they leave no whole
-// tree. An empty document is a kNull. Refused, beside what is not YAML: what exceeds the bounds,
-// text that is not UTF-8, control characters, values of several lines, anchors, aliases, tags, keys
-// that are no scalars, keys given twice, and a second document. Total: any bytes will do, and
-// nothing is thrown.
+// Parses the one YAML document in `text` and adds to `problems`; nullopt if they leave no whole
+// tree. An empty document is a kNull. Refused are, beside what is not YAML: what exceeds the
+// bounds, text that is not UTF-8, control characters, values of several lines, anchors, aliases,
+// tags, keys that are no scalars, keys given twice, and a second document. Total: any bytes will
+// do, and nothing is thrown.
 std::optional<YamlValue> ParseYaml(std::string_view text, std::vector<Problem>& problems);
 
 }  // namespace sluice::agent

@@ -68,7 +68,7 @@ TEST(YamlTreeTest, RefusesWhatHidesValues) {
             "2:1  a second document begins here: a configuration file has one");
 }
 
-// Each of these would be a value whose text a problem, a log or the system shows wrongly.
+// Each of these values would show wrongly in a problem, a log or the system.
 TEST(YamlTreeTest, RefusesValuesThatAreNoLine) {
   constexpr char kNoLine[] = "must be one line of UTF-8 text, without control characters";
   for (const char* value : {"|\n  two\n  lines\n", "\"a\\nb\"\n", "\"192.0.2.1\\0\"\n",
@@ -104,7 +104,7 @@ TEST(YamlTreeTest, BoundsSizeAndDepth) {
   std::string indented;
   for (int i = 0; i < 65; ++i) absl::StrAppend(&indented, std::string(i, ' '), "a:\n");
   EXPECT_EQ(FirstProblem(indented), absl::StrCat("65:65  ", too_deep));
-  // None of this may take the time of a parser that goes the whole way.
+  // None of this may take as long as parsing the whole text would.
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(20));
 }
 

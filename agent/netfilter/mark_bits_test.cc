@@ -21,7 +21,7 @@ TEST(MarkBitsTest, NoTwoMeaningsShareAMark) {
       EXPECT_TRUE(marks.insert(mark).second) << mark;
     };
     for (uint32_t slot = 0; slot < kAcceptSlots; ++slot) add(AcceptMark(mask, slot));
-    for (uint32_t code = 0; code < kRefuseCodes; ++code) add(RefuseMark(mask, code));
+    for (uint32_t code = 0; code < kDropCodes; ++code) add(DropMark(mask, code));
     for (uint32_t state = 0; state < 8; ++state) {
       for (uint32_t repeats = 0; repeats <= kMostRepeats; ++repeats) {
         const uint32_t mark =
@@ -34,18 +34,18 @@ TEST(MarkBitsTest, NoTwoMeaningsShareAMark) {
   }
 }
 
-// What another table may save in a connection is no generation.
-TEST(MarkBitsTest, OnlyRefusedPacketsLookLikeAGeneration) {
-  for (uint32_t generation = 0; generation < kGenerations; ++generation) {
-    const uint32_t mark = GenerationMark(0xff00, generation);
+// A mark that another table may save in a connection never looks like a generation.
+TEST(MarkBitsTest, OnlyDroppedPacketsLookLikeAConnectionMark) {
+  for (uint32_t generation = 0; generation < kConnectionMarkCount; ++generation) {
+    const uint32_t mark = ConnectionMark(0xff00, generation);
     EXPECT_NE(mark, 0u);
     EXPECT_EQ(mark & DecidedBit(0xff00), 0u);
-    EXPECT_NE(mark & RefusedBit(0xff00), 0u);
+    EXPECT_NE(mark & DroppedBit(0xff00), 0u);
   }
 }
 
 TEST(MarkBitsTest, WithoutBitsEverythingIsZero) {
-  EXPECT_EQ(AcceptMark(0, 3) | RefuseMark(0, 3) | RepeatMark(0, 3), 0u);
+  EXPECT_EQ(AcceptMark(0, 3) | DropMark(0, 3) | RepeatMark(0, 3), 0u);
   EXPECT_EQ(StateNumber(0, 0xffffffff), 0u);
   EXPECT_EQ(Repeats(0, 0xffffffff), 0u);
 }

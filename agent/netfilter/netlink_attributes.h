@@ -11,12 +11,12 @@
 
 namespace sluice::agent {
 
-// The attributes of a nftables message or of a nest in one, by type; those that are missing, or not
-// of the size asked for, read as 0 or "". Total. nftables is parsed by this and not by libnftnl,
-// which ends the process over an attribute it does not expect.
+// The attributes of an nftables message, or of a nest in one, by type. An attribute that is
+// missing, or not of the size asked for, reads as 0 or "". Total. We parse nftables messages with
+// this and not with libnftnl, which ends the process over an attribute it does not expect.
 class NetlinkAttributes final {
  public:
-  static constexpr uint16_t kMax = 24;  // None that is read has a higher type.
+  static constexpr uint16_t kMax = 24;  // Above all types that are read.
 
   // The message must have a whole nfgenmsg.
   explicit NetlinkAttributes(const nlmsghdr* message) {

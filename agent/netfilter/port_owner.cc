@@ -30,7 +30,7 @@ bool Holds(const fs::path& process, const std::string& socket) {
 }  // namespace
 
 std::optional<uint64_t> FindPortInode(std::string_view listing, uint32_t port_id) {
-  // sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode, where Eth is the protocol, Pid the port.
+  // sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode; Eth is the protocol, Pid the port id.
   constexpr size_t kColumns = 10;
   for (const absl::string_view line :
        absl::StrSplit(absl::string_view(listing.data(), listing.size()), '\n')) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "clients/cli/words.h"
+#include "clients/cli/format/words.h"
 
 namespace sluice::cli {
 namespace {
@@ -14,10 +14,10 @@ bool TakesValue(const CLI::Option& option) {
   return option.get_type_size() != 0 && option.get_expected_max() > 0;
 }
 
-// --watch may stand alone, and then the next word is not its value unless it looks like one.
+// --watch may stand alone: then the next word is its value only if it looks like one.
 bool ValueIsOptional(const CLI::Option& option) { return option.get_expected_min() == 0; }
 
-// Options of `app` and, as they may be given anywhere, of those above.
+// Finds an option of `app` or of its parents, whose options may be given anywhere.
 const CLI::Option* FindOption(const CLI::App* app, const std::string& name) {
   for (; app; app = app->get_parent()) {
     if (const CLI::Option* const option = app->get_option_no_throw(name)) return option;
@@ -35,7 +35,7 @@ class Completer final {
             const std::function<std::vector<std::string>(const std::string&)>& gateways)
       : app_(&app), gateways_(gateways) {}
 
-  // A word before the one to complete.
+  // Takes a word before the one to complete.
   void Pass(const std::string& word) {
     if (const CLI::Option* const option = std::exchange(awaits_value_, nullptr)) {
       if (!ValueIsOptional(*option) || word.find_first_not_of("0123456789.") == std::string::npos) {
@@ -97,7 +97,7 @@ class Completer final {
   void Options(const CLI::App& app, const std::string& word) {
     for (const CLI::Option* option : app.get_options()) {
       if (option->get_positional() || option->get_lnames().empty()) continue;
-      // Of the two --help the nearer one will do.
+      // Several levels have --help; the nearest one is offered.
       const std::string name = "--" + option->get_lnames().front();
       const auto same = [&name](const Candidate& candidate) { return candidate.word == name; };
       const auto& there = completion_.candidates;
@@ -107,7 +107,7 @@ class Completer final {
     }
   }
 
-  // What `option` may be, each with `before` in front.
+  // Offers the values of `option`, each with `before` in front.
   void Values(const CLI::Option& option, const std::string& word, const std::string& before) {
     const std::string kind = option.get_positional() && option.get_type_name() == "TEXT"
                                  ? option.get_name(true)

@@ -7,7 +7,7 @@
 
 namespace sluice::cli {
 
-// The hidden verb the completion scripts call.
+// The hidden verb that the completion scripts call.
 inline constexpr char kCompleteVerb[] = "__complete";
 
 struct Candidate {
@@ -16,14 +16,14 @@ struct Candidate {
 };
 
 struct Completion {
-  bool files = false;  // a file name belongs here
+  bool files = false;  // a file name may be completed here
   std::vector<Candidate> candidates;
 };
 
-// What the last of `words` (after the program's name; "" where nothing is typed yet) may become.
-// Everything is read from `app`, the tree the command line itself is parsed with: verbs, options,
-// and from an argument's name or type what it may be: "on|off" those words, FILE a file, GATEWAY
-// what `gateways` returns for the --server typed ("" for none).
+// Completes the last of `words`, which begin after the program's name; "" if nothing is typed yet.
+// All knowledge comes from `app`, the tree that also parses the command line: verbs, options, and
+// the name or type of an argument. "on|off" allows those words, FILE a file, GATEWAY what
+// `gateways` returns for the --server typed ("" for none).
 Completion Complete(
     const CLI::App& app, const std::vector<std::string>& words,
     const std::function<std::vector<std::string>(const std::string& server)>& gateways);

@@ -6,7 +6,7 @@
 namespace sluice::cli {
 namespace {
 
-// A tree like sluicectl's, with one of each kind of thing.
+// A tree like sluicectl's, with one of each kind of argument.
 class CompleterTest : public testing::Test {
  protected:
   CompleterTest() {

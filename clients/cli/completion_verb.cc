@@ -2,13 +2,13 @@
 
 #include <memory>
 
-#include "clients/cli/verb.h"
+#include "clients/cli/verb/verb.h"
 
 namespace sluice::cli {
 namespace {
 
-// Bash breaks words at = and : too; so the line is split here, and of each answer only what
-// follows the last break is handed back.
+// Bash also breaks words at = and : characters. The script therefore splits the line itself, and
+// hands back only the part of each answer that follows the last break.
 constexpr char kBash[] = R"sh(# bash completion for sluicectl: source <(sluicectl completion bash)
 _sluicectl() {
   local line=${COMP_LINE:0:COMP_POINT} cur broken answer
@@ -96,7 +96,7 @@ void AddCompletionVerb(CLI::App& root, std::string* script) {
               {{"source <(sluicectl completion bash)", "in ~/.bashrc"},
                {"source <(sluicectl completion zsh)", "in ~/.zshrc, after compinit"},
                {"sluicectl completion fish | source", "in ~/.config/fish/config.fish"}},
-              "Gateways' names are completed too: the server is asked for them.");
+              "Names of gateways are completed too: the script asks the server for them.");
   verb->callback([shell, script] { *script = CompletionScript(*shell); });
 }
 

@@ -19,12 +19,12 @@
 
 namespace sluice::cli {
 
-// A server's Control and Observe services on a Unix socket, for tests: what it is to answer is
-// set before the call, what it was asked is there after it. Ends every stream when it goes away.
+// A server's Control and Observe services on a Unix socket, for tests. A test sets the answers
+// before the call and finds the requests after it. Ends every stream when it is destroyed.
 class FakeServer final : public v1::ControlService::Service, public v1::ObserveService::Service {
  public:
-  // What the test has set is seen by the call that follows, and what that leaves by the test: gRPC
-  // orders them, in a way that ThreadSanitizer does not see.
+  // Hands the test's settings to the call that follows, and the call's results to the test. gRPC
+  // already orders them, in a way that ThreadSanitizer does not see.
   void HandOver() { MutexLock lock(hand_over_); }
 
   FakeServer() {
@@ -43,19 +43,20 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
 
   std::string address() const { return "unix:" + folder_ + "/server"; }
 
-  // What every unary call and WatchStats answers first, unless it is OK.
+  // If not OK, what every unary call and WatchStats fails with.
   grpc::Status failure;
-  // What a Screen call sends once it has been greeted. It then takes verdicts until the caller
-  // closes, or ends with screen_failure at once if that is set.
+  // What a Screen call sends after the welcome. It then takes verdicts until the caller closes; if
+  // screen_failure is set, it ends with that at once.
   std::vector<v1::ScreenResponse> screen;
   grpc::Status screen_failure;
   bool slow_to_end = false;
-  // It echoes no heartbeats.
+  // Whether Screen echoes no heartbeats.
   bool mute = false;
   // Called with each verdict.
   std::function<void(const v1::Verdict&)> on_verdict = [](const v1::Verdict&) {};
 
-  // What TestPolicy answers to each packet, until it has answered so many and ends with failure.
+  // What TestPolicy answers to each packet. After `answers_before_failure` of them it ends with
+  // `failure`.
   v1::PolicyRuling ruling;
   uint64_t answers_before_failure = UINT64_MAX;
 
@@ -70,14 +71,14 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   v1::SetModeResponse mode;
   v1::GatewayStats stats;
   std::vector<v1::ListRememberedResponse> remembered;
-  uint64_t cleared = 0;
-  // What the first checks answer, in turn; then `check`.
+  uint64_t forgotten = 0;
+  // The answers of the first CheckPolicy calls, in turn; later ones answer `check`.
   std::deque<v1::CheckPolicyResponse> checks;
   v1::CheckPolicyResponse check;
   v1::ApplyPolicyResponse apply;
   v1::GetPolicyResponse policy;
   v1::ExplainPolicyResponse explain;
-  std::map<uint64_t, v1::Policy> versions;  // What GetPolicy answers where it names one.
+  std::map<uint64_t, v1::Policy> versions;  // What GetPolicy answers for a version.
   v1::ListPoliciesResponse policies;
   v1::RollbackPolicyResponse rollback;
   v1::ConfirmPolicyResponse confirm;
@@ -105,7 +106,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
  private:
   using Call = grpc::ServerContext;
 
-  // Of a call: at its beginning and at its end.
+  // Calls HandOver at the beginning and the end of a call.
   class HandedOver final {
    public:
     explicit HandedOver(FakeServer* server) : server_(server) { server_->HandOver(); }
@@ -156,10 +157,10 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
     for (const auto& response : remembered) writer->Write(response);
     return failure;
   }
-  grpc::Status ClearRemembered(Call*, const v1::ClearRememberedRequest*,
-                               v1::ClearRememberedResponse* response) override {
+  grpc::Status ForgetRemembered(Call*, const v1::ForgetRememberedRequest*,
+                                v1::ForgetRememberedResponse* response) override {
     const HandedOver handed_over(this);
-    response->set_cleared(cleared);
+    response->set_forgotten(forgotten);
     return failure;
   }
   grpc::Status WatchStats(Call* call, const v1::WatchStatsRequest* request,
@@ -274,7 +275,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
       *beat.mutable_heartbeat() = request.heartbeat();
       if (request.has_heartbeat() && !mute) stream->Write(beat);
     }
-    // Longer than a heartbeat.
+    // Longer than the time between heartbeats.
     if (slow_to_end) usleep(300'000);
     return grpc::Status::OK;
   }
@@ -297,7 +298,7 @@ class FakeServer final : public v1::ControlService::Service, public v1::ObserveS
   grpc::Status Follow(Call& call, bool follow) {
     if (!follow || hangs_up) return grpc::Status::OK;
     caught_up();
-    // A synchronous handler can only look now and then whether the caller is still there.
+    // A synchronous handler has to poll whether the caller is still there.
     while (!call.IsCancelled()) usleep(1000);
     return grpc::Status::CANCELLED;
   }

@@ -11,10 +11,10 @@
 namespace sluice::cli {
 namespace {
 
-// Where the signal handler writes to: handlers know nothing but globals.
+// Where the signal handler writes to. Signal handlers can use only globals.
 std::atomic<int> signal_pipe = -1;
 
-// What a verb may take to stop before it is looked whether its output is stuck.
+// How long a verb may take to stop before we check whether its output is stuck.
 constexpr int kGraceMs = 200;
 
 void OnSignal(int) {
@@ -51,8 +51,8 @@ std::stop_token Interrupts::Catch() {
 }
 
 void Interrupts::Wait() {
-  // A pipe nobody reads any more has POLLERR, though nothing is written: `… -f | head -1` ends
-  // at once, not with the next packet.
+  // A pipe without a reader has POLLERR even if nothing is written: `… -f | head -1` ends at once,
+  // not with the next packet.
   pollfd polled[2] = {{pipe_[0], POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
   while (poll(polled, 2, -1) < 0 && errno == EINTR) {
   }
@@ -60,7 +60,7 @@ void Interrupts::Wait() {
   if (polled[0].revents != 0) [[maybe_unused]]
     const ssize_t taken = read(pipe_[0], &byte, 1);
   source_.request_stop();
-  // A write to a pipe that is full does not end before somebody reads, which may be never.
+  // A write to a full pipe ends only when somebody reads, which may be never.
   while (!ending_ && poll(polled, 1, kGraceMs) == 0) {
     polled[1].events = POLLOUT;
     if (poll(&polled[1], 1, 0) != 0) continue;

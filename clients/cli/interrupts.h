@@ -6,10 +6,10 @@
 
 namespace sluice::cli {
 
-// Turns ^C, SIGTERM and the end of whoever reads our output into a request to stop, for verbs
-// that go on until then. Until Catch() is called signals kill, as in any program. Where the verb
-// cannot stop because nobody reads what it prints, the program ends with exit code 1. One a
-// process, owned by main.
+// Turns ^C, SIGTERM and the end of our output's reader into a request to stop, for verbs that run
+// until then. Before Catch() is called, signals kill, as in any program. If the verb cannot stop
+// because nobody reads its output, the program ends with exit code 1. One per process, owned by
+// main.
 class Interrupts final {
  public:
   Interrupts() = default;
@@ -24,7 +24,7 @@ class Interrupts final {
   void Wait();
 
   int pipe_[2] = {-1, -1};
-  std::atomic<bool> ending_ = false;  // What comes through the pipe is the destructor's.
+  std::atomic<bool> ending_ = false;  // The byte in the pipe is from the destructor.
   std::stop_source source_;
   std::thread thread_;
 };

@@ -18,7 +18,7 @@ std::string Environment(const char* name, const char* otherwise) {
   return value && *value ? value : otherwise;
 }
 
-// Who is behind sudo(8), where it was used.
+// The user; with sudo(8), the one who called it.
 std::string User() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
@@ -27,7 +27,7 @@ std::string User() {
   return (geteuid() == 0 ? Environment("SUDO_USER", name.c_str()) : name) + "@" + host;
 }
 
-// Whoever read our output closed it, as head(1) does: no failure of ours.
+// The reader of our output closed it, as head(1) does; that is not our failure.
 bool ReaderGone() {
   pollfd out = {STDOUT_FILENO, 0, 0};
   return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
@@ -36,7 +36,7 @@ bool ReaderGone() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Whoever reads our output may stop reading: writing then fails, and the verb ends.
+  // The reader of our output may stop reading: writing then fails, and the verb ends.
   signal(SIGPIPE, SIG_IGN);
   std::ios::sync_with_stdio(false);
   sluice::cli::Interrupts interrupts;

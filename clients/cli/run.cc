@@ -8,9 +8,12 @@
 
 #include "clients/cli/completer.h"
 #include "clients/cli/completion_verb.h"
-#include "clients/cli/connection.h"
-#include "clients/cli/text.h"
-#include "clients/cli/verb.h"
+#include "clients/cli/format/text.h"
+#include "clients/cli/policy/policy_verbs.h"
+#include "clients/cli/screen/screen_verb.h"
+#include "clients/cli/verb/connection.h"
+#include "clients/cli/verb/verb.h"
+#include "clients/cli/verbs/verbs.h"
 #include "proto/text/text.h"
 
 namespace sluice::cli {
@@ -26,7 +29,8 @@ struct Line {
 };
 
 std::unique_ptr<CLI::App> MakeApp(Line* line) {
-  auto app = std::make_unique<CLI::App>("Runs a Sluice server and its gateways.", "sluicectl");
+  auto app = std::make_unique<CLI::App>("Controls and inspects a Sluice server and its gateways.",
+                                        "sluicectl");
   app->fallthrough();  // --server may stand after the verb
   app->require_subcommand(1);
   app->get_formatter()->column_width(34);
@@ -34,7 +38,7 @@ std::unique_ptr<CLI::App> MakeApp(Line* line) {
   app->group("Verbs");  // the verbs inherit it
   app->add_option("-s,--server", line->server,
                   "The server: address:port, name:port or unix:/path\n"
-                  "(if not said $SLUICE_SERVER, else 127.0.0.1:7654)")
+                  "(default: $SLUICE_SERVER, or else 127.0.0.1:7654)")
       ->type_name("ADDR")
       ->check(CLI::Validator(
           [](std::string& text) {
@@ -47,7 +51,7 @@ std::unique_ptr<CLI::App> MakeApp(Line* line) {
   AddModeVerb(*app, &line->action);
   AddStatVerb(*app, &line->action);
   AddQueueVerb(*app, &line->action);
-  AddCacheVerb(*app, &line->action);
+  AddRememberedVerb(*app, &line->action);
   AddPolicyVerb(*app, &line->action);
   AddDecidersVerb(*app, &line->action);
   AddServerVerb(*app, &line->action);
@@ -61,14 +65,14 @@ std::unique_ptr<CLI::App> MakeApp(Line* line) {
   SetExamples(*app,
               {{"sluicectl gateways", "who is connected"},
                {"sluicectl mode gw1 on", "ask before forwarding"},
-               {"sluicectl policy apply my.policy", "what to answer"},
-               {"sluicectl observe decisions -f", "what is answered, and why"},
+               {"sluicectl policy apply my.policy", "what the gateways may forward"},
+               {"sluicectl observe decisions -f", "what is decided, and why"},
                {"sluicectl stat gw1 --watch", "how much, and how fast"}},
-              "Exit codes: 0 done, 1 failed, 2 not understood. `sluicectl VERB --help` says more.");
+              "Exit codes: 0 done, 1 failed, 2 usage error. `sluicectl VERB --help` says more.");
   return app;
 }
 
-// The verb the line got to, and its words: "policy check".
+// The deepest verb that the command line names, and the words up to it: "sluicectl policy check".
 std::pair<const CLI::App*, std::string> Deepest(const CLI::App& app) {
   const CLI::App* at = &app;
   std::string path = app.get_name();
@@ -110,7 +114,7 @@ std::vector<std::string> GatewayNames(const std::string& server) {
   return names;
 }
 
-// What the completion scripts call: `sluicectl __complete -- WORD…`.
+// Answers what the completion scripts call: `sluicectl __complete -- WORD…`.
 int CompleteWords(const CLI::App& app, const std::vector<std::string>& arguments,
                   Context& context) {
   std::vector<std::string> words(arguments.begin() + 1, arguments.end());
@@ -120,7 +124,9 @@ int CompleteWords(const CLI::App& app, const std::vector<std::string>& arguments
   });
   *context.out << (completion.files ? "files\n" : "words\n");
   for (const Candidate& candidate : completion.candidates) {
-    *context.out << OneLine(candidate.word) << '\t' << candidate.description << '\n';
+    // What a candidate is has one line; the rest of a longer text is for --help.
+    const std::string& what = candidate.description;
+    *context.out << OneLine(candidate.word) << '\t' << what.substr(0, what.find('\n')) << '\n';
   }
   return kDone;
 }
@@ -134,7 +140,7 @@ int Run(const std::vector<std::string>& arguments, Context& context) {
     return CompleteWords(*app, arguments, context);
   }
   try {
-    // CLI11 takes them from the back.
+    // CLI11 wants them in reverse order.
     app->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp& help) {
     return app->exit(help, *context.out, *context.err);

@@ -15,7 +15,7 @@
 
 namespace sluice::cli {
 
-// Of the text format.
+// Parses the text format.
 template <typename Message>
 Message Parse(const std::string& text) {
   Message message;
@@ -27,7 +27,7 @@ inline bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-// Output that tells each time it is flushed: that is when a reader sees it.
+// Output that calls `on_flush` each time it is flushed: that is when a reader sees it.
 class Screen final : public std::stringbuf {
  public:
   std::function<void(const std::string& all)> on_flush = [](const std::string&) {};
@@ -64,7 +64,7 @@ class RunTest : public testing::Test {
         "gateway: 'gw1' mode: MODE_ON queues { received: 3 accepted: 2 stale { dropped: 1 } }");
   }
 
-  // ^C as soon as `text` can be read.
+  // Presses ^C as soon as `text` can be read.
   void InterruptAt(const std::string& text) {
     screen_.on_flush = [this, text](const std::string& all) {
       if (Contains(all, text)) interrupt_.request_stop();

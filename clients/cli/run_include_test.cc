@@ -87,7 +87,7 @@ TEST_F(RunIncludeTest, WhatCannotBeReadIsSaidWhereItIsIncluded) {
   EXPECT_FALSE(server_.apply_policy.has_policy());
 }
 
-// A server, or who poses as one, gets no other files of the machine sluicectl runs on.
+// A server, or a program that poses as one, gets no other files of sluicectl's machine.
 TEST_F(RunIncludeTest, OnlyWhatThePolicyIncludesIsSent) {
   Write("secret", "private");
   Write("lists/a", "# include \"../secret\";\n");
@@ -115,7 +115,7 @@ TEST_F(RunIncludeTest, OfStandardInputTheyAreInTheWorkingDirectory) {
   EXPECT_EQ(server_.check_policy.policy().files(0).text(), "default accept;\n");
 }
 
-// A server that never has enough must not keep sluicectl busy for ever.
+// A server that always asks for more must not keep sluicectl busy for ever.
 TEST_F(RunIncludeTest, DoesNotAskForEver) {
   Write("lists/a", "default accept;\n");
   server_.check = Missing("lists/a", 1, "");

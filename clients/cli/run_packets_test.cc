@@ -4,9 +4,9 @@
 #include <fstream>
 #include <string>
 
+#include "clients/cli/capture/test_capture.h"
+#include "clients/cli/format/words.h"
 #include "clients/cli/run_fixture.h"
-#include "clients/cli/test_capture.h"
-#include "clients/cli/words.h"
 
 namespace sluice::cli {
 namespace {
@@ -43,7 +43,7 @@ TEST_F(RunPacketsTest, APacketALineAndASummary) {
                        "      2  drop    rule 3, line 7\n"
                        "1 frame holds no IPv4 or IPv6 packet and was passed over\n"))
       << out();
-  // The policy now: none is sent along.
+  // The current policy: none is sent along.
   ASSERT_EQ(server_.test_policy.size(), 2u);
   EXPECT_FALSE(server_.test_policy[0].has_policy());
   EXPECT_EQ(server_.test_policy[1].packets(0).payload(), IpPacket());
@@ -95,9 +95,9 @@ TEST_F(RunPacketsTest, FragmentsAreOnePacket) {
   std::string first = IpPacket();
   first.replace(20, 4, "aaaaaaaa");
   first[3] = 28;
-  first[6] = 0x20;  // More follow.
+  first[6] = 0x20;  // More fragments follow.
   std::string last = IpPacket();
-  last[7] = 1;  // Behind 8 bytes.
+  last[7] = 1;  // At offset 8.
   const std::string alone = [&last] {
     std::string other = last;
     other[5] = 9;  // Of another datagram.
@@ -231,10 +231,10 @@ TEST_F(RunPacketsTest, ExplainSaysWhatItWasNotTold) {
   EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.2", "tcp", "80"}), 0);
   EXPECT_TRUE(Contains(out(),
                        "drop: rule 2, line 2\n"
-                       "not certain: rules look at what was not told: "
+                       "not certain: rules depend on what was not given: "
                        "input group (--in-group), connection state (--state)\n"))
       << out();
-  EXPECT_TRUE(Contains(out(), "it looks at what was not told: connection state (--state)\n"));
+  EXPECT_TRUE(Contains(out(), "it depends on what was not given: connection state (--state)\n"));
   EXPECT_EQ(server_.explain_policy.not_told_size(), 6);
   EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.2", "tcp", "80", "--in-group", "",
                  "--out-group", "x", "--state", "new", "--src-port", "1", "--flags", "syn"}),
@@ -244,7 +244,7 @@ TEST_F(RunPacketsTest, ExplainSaysWhatItWasNotTold) {
 
 TEST_F(RunPacketsTest, ExplainSaysWhatIsWrong) {
   EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.256"}), 1);
-  EXPECT_TRUE(Contains(err(), "'10.0.0.256' is no address")) << err();
+  EXPECT_TRUE(Contains(err(), "'10.0.0.256' is not an address")) << err();
   EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1"}), 2);
   server_.failure = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "names have changed");
   EXPECT_EQ(Ctl({"policy", "explain", "10.0.0.1", "10.0.0.2"}), 1);

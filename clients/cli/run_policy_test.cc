@@ -105,7 +105,7 @@ TEST_F(RunPolicyTest, ShowsAnEarlierVersion) {
   EXPECT_EQ(Ctl({"policy", "show", "9"}), 1);
 }
 
-// What others wrote must not pass for what the server says, or hide a rule.
+// Text that others wrote must not look like the server's own, or hide a rule.
 TEST_F(RunPolicyTest, ATerminalIsShownWhatDoesNotShow) {
   server_.versions[2].set_text("# \u202egnp\x1b[2K\ndefault\treject;\n");
   EXPECT_EQ(Ctl({"policy", "show", "2"}), 0);

@@ -33,7 +33,7 @@ class RunScreenTest : public RunTest {
                         })pb")};
   }
 
-  // As if typed, or piped in, and the end of it.
+  // Runs `screen` with `lines` as its whole input, as if typed or piped in.
   int Say(const std::string& lines, std::vector<std::string> arguments = {"screen", "gw1"}) {
     int fds[2];
     EXPECT_EQ(pipe(fds), 0);
@@ -45,7 +45,7 @@ class RunScreenTest : public RunTest {
     return code;
   }
 
-  // "12 accept", each verdict.
+  // "12 accept" for each verdict.
   std::vector<std::string> Verdicts() const {
     std::vector<std::string> words;
     for (const v1::Verdict& verdict : server_.verdicts) {

@@ -1,4 +1,4 @@
-// What goes on until it is told to end: stat --watch and observe.
+// Verbs that run until they are stopped: stat --watch and observe.
 
 #include <gtest/gtest.h>
 

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 
@@ -28,7 +29,7 @@ TEST_F(RunTest, Gateways) {
   EXPECT_EQ(err(), "");
 }
 
-TEST_F(RunTest, CacheListsAndClears) {
+TEST_F(RunTest, RememberedListsAndForgets) {
   server_.remembered.push_back(Parse<v1::ListRememberedResponse>(R"pb(
     verdicts {
       action: ACTION_ACCEPT
@@ -63,11 +64,11 @@ TEST_F(RunTest, CacheListsAndClears) {
       output_ifindex: 9
       zone: 7
     })pb"));
-  EXPECT_EQ(Ctl({"cache", "gw1"}), 0);
+  EXPECT_EQ(Ctl({"remembered", "gw1"}), 0);
   EXPECT_EQ(
       out(),
       "ACTION  SCOPE       PROTOCOL  SOURCE           DESTINATION       IN>OUT  ZONE  EXPIRES  "
-      "TELLS\n"
+      "NOTICE\n"
       "accept  connection  tcp       192.0.2.1:40000  198.51.100.7:443  -          0        -  -\n"
       "drop    source      -         192.0.2.9        -                 lan>*      0      42s  "
       "tcp_reset\n"
@@ -75,17 +76,17 @@ TEST_F(RunTest, CacheListsAndClears) {
       "-\n");
   EXPECT_EQ(server_.list_remembered.gateway(), "gw1");
   EXPECT_EQ(server_.list_remembered.limit(), 0u);
-  EXPECT_EQ(Ctl({"cache", "gw1", "list", "-n", "5", "-o", "json"}), 0);
+  EXPECT_EQ(Ctl({"remembered", "gw1", "list", "-n", "5", "-o", "json"}), 0);
   EXPECT_EQ(server_.list_remembered.limit(), 5u);
   EXPECT_TRUE(Contains(out(), R"("source":"192.0.2.9")")) << out();
-  server_.cleared = 7;
-  EXPECT_EQ(Ctl({"cache", "gw1", "clear"}), 0);
-  EXPECT_EQ(out(), "gw1: 7 forgotten; what they were about is asked again\n");
-  EXPECT_EQ(Ctl({"cache", "gw1", "clear", "-o", "json"}), 0);
-  EXPECT_EQ(out(), "{\"cleared\":\"7\"}\n");
-  EXPECT_EQ(Ctl({"cache", "gw1", "flush"}), 2);
+  server_.forgotten = 7;
+  EXPECT_EQ(Ctl({"remembered", "gw1", "forget"}), 0);
+  EXPECT_EQ(out(), "gw1: 7 forgotten; their packets are asked about again\n");
+  EXPECT_EQ(Ctl({"remembered", "gw1", "forget", "-o", "json"}), 0);
+  EXPECT_EQ(out(), "{\"forgotten\":\"7\"}\n");
+  EXPECT_EQ(Ctl({"remembered", "gw1", "flush"}), 2);
   server_.failure = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "hook.manage is false");
-  EXPECT_EQ(Ctl({"cache", "gw1"}), 1);
+  EXPECT_EQ(Ctl({"remembered", "gw1"}), 1);
   EXPECT_TRUE(Contains(err(), "hook.manage is false")) << err();
 }
 
@@ -248,7 +249,7 @@ TEST_F(RunTest, AServerOfAnotherProtocolIsSaid) {
     for (const int fd : connections) close(fd);
   });
   EXPECT_EQ(Ctl({"gateways", "-s", std::string("unix:") + address.sun_path}), 1);
-  EXPECT_TRUE(Contains(err(), "what answers there speaks no gRPC")) << err();
+  EXPECT_TRUE(Contains(err(), "what answers there does not speak gRPC")) << err();
   shutdown(listener, SHUT_RDWR);
   other.join();
   close(listener);
@@ -258,8 +259,8 @@ TEST_F(RunTest, AServerOfAnotherProtocolIsSaid) {
 TEST_F(RunTest, AMissingServiceIsSaid) {
   server_.failure = grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "");
   EXPECT_EQ(Ctl({"stat", "gw1"}), 1);
-  EXPECT_TRUE(Contains(err(), "is no sluice-server that can do this")) << err();
-  // Not to be taken for what a gateway cannot do.
+  EXPECT_TRUE(Contains(err(), "cannot do this: is it a decider")) << err();
+  // Not to be confused with what a gateway cannot do.
   server_.failure = grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "shadow is not there yet");
   EXPECT_EQ(Ctl({"mode", "gw1", "shadow"}), 1);
   EXPECT_EQ(err(), "sluicectl: gw1: shadow is not there yet\n");
@@ -347,36 +348,37 @@ TEST_F(RunTest, WhatIsNotUnderstoodIsSaidAndIsTwo) {
     const char* says;
   } kCases[] = {
       {{},
-       "a verb is missing: gateways, mode, stat, queue, cache, policy, deciders, server, screen, "
+       "a verb is missing: gateways, mode, stat, queue, remembered, policy, deciders, server, "
+       "screen, "
        "observe, completion"},
-      {{"modes"}, "'modes' is none of gateways, mode"},
+      {{"modes"}, "'modes' is not one of gateways, mode"},
       {{"mode"}, "GATEWAY is required"},
-      {{"mode", "gw1", "perhaps"}, "MODE: 'perhaps' is none of off, on, shadow"},
+      {{"mode", "gw1", "perhaps"}, "MODE: 'perhaps' is not one of off, on, shadow"},
       {{"mode", "gw1", "on", "off"}, "not expected: off"},
-      {{"mode", "gw1", "on", "--confirm-within", "0s"}, "'0s' is no time up to a day"},
-      {{"mode", "gw1", "on", "--confirm-within", "25h"}, "'25h' is no time up to a day"},
-      {{"mode", "gw1", "on", "--confirm-within", "60"}, "'60' is no time up to a day"},
+      {{"mode", "gw1", "on", "--confirm-within", "0s"}, "'0s' is not a time of at most a day"},
+      {{"mode", "gw1", "on", "--confirm-within", "25h"}, "'25h' is not a time of at most a day"},
+      {{"mode", "gw1", "on", "--confirm-within", "60"}, "'60' is not a time of at most a day"},
       {{"mode", "gw1", "--confirm-within", "60s"}, "--confirm-within requires MODE"},
       {{"policy"},
        "a verb is missing: check, apply, show, history, diff, test, explain, trial, confirm, "
        "rollback"},
       {{"policy", "check"}, "FILE is required"},
-      {{"policy", "apply", "f", "--confirm-within", "2d"}, "'2d' is no time up to a day"},
+      {{"policy", "apply", "f", "--confirm-within", "2d"}, "'2d' is not a time of at most a day"},
       {{"policy", "apply", "f", "--if-version", "new"}, "--if-version"},
       {{"policy", "show", "new"}, "VERSION"},
-      {{"policy", "trial", "f", "--for", "0s"}, "'0s' is no time"},
-      {{"observe", "packets"}, "'packets' is none of decisions, connections"},
+      {{"policy", "trial", "f", "--for", "0s"}, "'0s' is not a time"},
+      {{"observe", "packets"}, "'packets' is not one of decisions, connections"},
       {{"observe", "decisions", "-4", "--src", "::1"}, "--src: '::1' is of the other address"},
-      {{"observe", "decisions", "-p", "tpc"}, "--proto: 'tpc' is none of"},
-      {{"observe", "decisions", "--count", "0"}, "--count: '0' is no number from 1"},
-      {{"observe", "decisions", "--last", "x"}, "--last: 'x' is no number from 0"},
-      {{"observe", "decisions", "--action", "hold"}, "'hold' is none of accept, drop"},
-      {{"observe", "connections", "--type", "gone"}, "'gone' is none of new, update"},
-      {{"stat", "gw1", "--watch", "0"}, "is no number of seconds from 0.1"},
-      {{"gateways", "-o", "yaml"}, "'yaml' is none of table, json, name"},
+      {{"observe", "decisions", "-p", "tpc"}, "--proto: 'tpc' is not one of"},
+      {{"observe", "decisions", "--count", "0"}, "--count: '0' is not a number from 1"},
+      {{"observe", "decisions", "--last", "x"}, "--last: 'x' is not a number from 0"},
+      {{"observe", "decisions", "--action", "hold"}, "'hold' is not one of accept, drop"},
+      {{"observe", "connections", "--type", "gone"}, "'gone' is not one of new, update"},
+      {{"stat", "gw1", "--watch", "0"}, "is not a number of seconds from 0.1"},
+      {{"gateways", "-o", "yaml"}, "'yaml' is not one of table, json, name"},
       {{"gateways", "--server"}, "--server"},
       {{"gateways", "--server", "http://10.0.0.1"}, "is a URL: only address:port is wanted"},
-      {{"completion", "tcsh"}, "'tcsh' is none of bash, zsh, fish"},
+      {{"completion", "tcsh"}, "'tcsh' is not one of bash, zsh, fish"},
   };
   for (const auto& c : kCases) {
     EXPECT_EQ(Ctl(c.line), 2) << c.says;
@@ -435,9 +437,13 @@ TEST_F(RunTest, CompletesItself) {
   EXPECT_EQ(out(), "files\n");
   EXPECT_EQ(Ctl({"__complete", "--", "-s", "unix:/nonexistent/server", "mode", ""}), 0);
   EXPECT_EQ(out(), "words\n");
+  // An option whose text has several lines is one candidate.
+  EXPECT_EQ(Ctl({"__complete", "--", "--ser"}), 0);
+  const std::string candidates = out();
+  EXPECT_TRUE(candidates.starts_with("words\n--server\tThe server")) << candidates;
+  EXPECT_EQ(std::count(candidates.begin(), candidates.end(), '\n'), 2) << candidates;
   EXPECT_EQ(Ctl({"__complete", "--", "obs"}), 0);
-  EXPECT_EQ(out(),
-            "words\nobserve\tWatch decisions and connections, as they happen or of the past\n");
+  EXPECT_EQ(out(), "words\nobserve\tShow decisions and connections, past ones or as they happen\n");
 }
 
 }  // namespace

@@ -14,21 +14,21 @@
 
 namespace sluice::loadgen {
 
-// What a simulated agent's three streams have in common, as the real agent's do: a connection of
-// its own, hello and welcome, heartbeats and their echo, silence taken for death. Unlike a real
-// one it dials once: what is lost stays lost, and is reported.
+// What the three streams of a simulated agent have in common. Like those of a real agent, each has
+// its own connection, exchanges hello and welcome, sends heartbeats, and ends when the server is
+// silent. Unlike a real agent it dials only once: a lost stream stays lost, and is reported.
 //
 // Traits names Request and Response and has
 //   static auto Prepare(const std::shared_ptr<grpc::Channel>&, grpc::ClientContext*,
 //                       grpc::CompletionQueue*);  the call, not yet started
-//   static constexpr bool kRequired;  whether a server that does not offer it will not do
+//   static constexpr bool kRequired;  whether the server must offer this service
 template <typename Traits>
 class ClientStream : public Stream {
  public:
   using Request = typename Traits::Request;
   using Response = typename Traits::Response;
 
-  // Neither pointer is owned; `queue` is taken from until all streams have ended.
+  // Neither pointer is owned. The caller must read `queue` until all streams have ended.
   ClientStream(std::string server, grpc::CompletionQueue* queue, StreamOwner* owner)
       : server_(std::move(server)), queue_(queue), owner_(owner) {}
 
@@ -58,7 +58,7 @@ class ClientStream : public Stream {
         break;
       case Event::kWritten:
         writing_ = false;
-        // After a failed write the stream is over: the read fails too and tells.
+        // After a failed write the stream is over: the read fails too and ends it.
         if (ok && state_ == State::kWelcomed) WriteNext(now_ns);
         break;
       case Event::kFinished:
@@ -87,13 +87,13 @@ class ClientStream : public Stream {
 
  protected:
   virtual void FillHello(Request& request) = 0;
-  // Neither a welcome nor a heartbeat.
+  // Takes a message that is neither a welcome nor a heartbeat.
   virtual void OnMessage(const Response& response, int64_t now_ns) = 0;
   virtual void OnTick(int64_t now_ns) = 0;
-  // The stream is up and no write is under way: write one message, or none.
+  // Writes one message or none. Called while the stream is up and no write is under way.
   virtual void WriteMore(int64_t now_ns) = 0;
 
-  // What there is to be written goes out, unless a write is under way; its end will do so.
+  // Writes what is due, unless a write is under way; its end then calls this again.
   void WriteNext(int64_t now_ns) {
     if (writing_ || state_ != State::kWelcomed) return;
     if (heartbeat_due_) {
@@ -115,7 +115,7 @@ class ClientStream : public Stream {
  private:
   enum class State { kNew, kGreeting, kWelcomed, kFailed, kEnded };
 
-  // As the agent does (agent/dialer.cc).
+  // Connects as the agent does (agent/streams/dialer.cc).
   std::shared_ptr<grpc::Channel> Connect() const {
     grpc::ChannelArguments arguments;
     // Channels with equal arguments would share a connection.

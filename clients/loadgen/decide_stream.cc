@@ -26,7 +26,7 @@ void DecideStream::GiveUp() {
 void DecideStream::FillHello(v1::DecideRequest& request) {
   v1::DecideHello& hello = *request.mutable_hello();
   *hello.mutable_agent() = agent_;
-  // As an agent whose configuration says nothing else.
+  // What an agent with the default configuration offers.
   v1::Capabilities& capabilities = *hello.mutable_capabilities();
   for (const v1::Action action : {v1::ACTION_ACCEPT, v1::ACTION_DROP}) {
     capabilities.add_actions(action);
@@ -50,7 +50,7 @@ void DecideStream::OnMessage(const v1::DecideResponse& response, int64_t now_ns)
 }
 
 void DecideStream::Take(const v1::Verdict& verdict, int64_t now_ns) {
-  // Asks for more time; answers nothing.
+  // It asks for more time and is not an answer.
   if (verdict.action() == v1::ACTION_HOLD) return;
   const PendingBatches::Answered answer = pending_.Answer(verdict.transaction_id(), now_ns);
   if (!answer.known) {

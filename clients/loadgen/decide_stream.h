@@ -26,7 +26,7 @@ struct DecideTraits {
 // The stream on which a simulated agent asks about packets.
 class DecideStream final : public ClientStream<DecideTraits> {
  public:
-  // What it shares with the others of its worker. Not owned.
+  // What it shares with the other streams of its worker. Not owned.
   struct Shared {
     PreparedBatches* batches;
     Tally* tally;
@@ -41,16 +41,16 @@ class DecideStream final : public ClientStream<DecideTraits> {
         shared_(shared),
         pending_(shared.batch) {}
 
-  // From now on keeps so many batches unanswered; 0: asks about no more.
+  // From now on keeps `in_flight` batches unanswered; 0: asks about no more.
   void Keep(uint32_t in_flight, int64_t now_ns);
-  // Asks about one more batch, as soon as the stream takes it.
+  // Asks about one more batch, as soon as the stream can write it.
   void Ask(int64_t now_ns);
-  // Asks about nothing that is not on its way.
+  // Asks about nothing more; batches that are on their way stay asked about.
   void StopAsking();
-  // Counts what has not been answered as stale: nothing more will come.
+  // Counts all unanswered packets as stale: no more answers will come.
   void GiveUp();
 
-  // Batches asked about, or to be, of which a packet waits.
+  // Batches asked about with an unanswered packet, and batches still to be asked about.
   size_t pending() const { return pending_.size() + owed_; }
   // Packets answered.
   uint64_t answered() const { return answered_; }
@@ -66,7 +66,7 @@ class DecideStream final : public ClientStream<DecideTraits> {
   const Shared shared_;
   PendingBatches pending_;
   uint32_t in_flight_ = 0;
-  size_t owed_ = 0;       // Batches asked for that no write had room for yet.
+  size_t owed_ = 0;       // Batches to ask about that are not written yet.
   uint64_t batches_ = 0;  // Sent.
   uint64_t answered_ = 0;
 };

@@ -21,20 +21,20 @@ double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Half of the processors: a load that takes them all measures itself. A thread holds some thousand
-// agents, and no machine needs more than these to load a server.
+// Half of the processors: a load that takes all of them measures itself. A thread can run about a
+// thousand agents, and eight threads are enough to load any server.
 uint32_t WorkersFor(uint32_t agents) {
   return std::min(std::clamp(std::thread::hardware_concurrency() / 2, 1U, 8U), agents);
 }
 
 Workers StartWorkers(const LoadOptions& options, Progress* progress) {
   Workers workers;
-  const uint64_t epoch = std::random_device()();
+  const uint64_t incarnation = std::random_device()();
   const uint32_t count = WorkersFor(options.agents);
   for (uint32_t i = 0, first = 0; i < count; ++i) {
     const uint32_t next = options.agents * (i + 1) / count;
     Worker::Options part = {.server = options.server,
-                            .epoch = epoch,
+                            .incarnation = incarnation,
                             .first = first + 1,
                             .agents = next - first,
                             .batch = options.batch,
@@ -52,14 +52,14 @@ uint64_t Answered(const Workers& workers) {
   return answered;
 }
 
-// Takes the time of a phase, and what it costs.
+// Measures how long a phase takes and what it costs.
 class PhaseMeter final {
  public:
   // `before`: the server's memory before the first agent.
   PhaseMeter(ServerUsage* server, const std::optional<Usage>& before)
       : server_(server), before_(before), usage_(server->Read()), own_(OwnCpuSeconds()) {}
 
-  // Without what asking takes.
+  // Excludes the time that asking the server takes.
   double seconds() const { return SecondsSince(begin_); }
 
   Phase End() {

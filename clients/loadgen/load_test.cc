@@ -1,4 +1,4 @@
-// A load against a server of our own, which answers well or badly.
+// A load against a test server, which answers well or badly.
 
 #include "clients/loadgen/load.h"
 
@@ -50,7 +50,7 @@ class FakeServer final : public v1::DecisionService::Service,
   bool echoes = true;
   bool welcomes = true;
   bool reports = false;
-  // Decide streams end once they have had so many batches.
+  // Decide streams end once they have had this many batches.
   uint64_t ends_after = UINT64_MAX;
   std::atomic<int> hellos = 0;
   std::atomic<int> stats = 0;
@@ -107,7 +107,7 @@ class FakeServer final : public v1::DecisionService::Service,
   }
   grpc::Status GetServer(grpc::ServerContext*, const v1::GetServerRequest*,
                          v1::GetServerResponse* response) override {
-    // Each time another second of CPU and another megabyte.
+    // Each call adds a second of CPU and a megabyte.
     response->mutable_cpu_time()->set_seconds(++asked_);
     response->set_resident_bytes(static_cast<uint64_t>(asked_) * 1'000'000);
     return grpc::Status::OK;
@@ -136,7 +136,7 @@ TEST(LoadTest, EveryPacketIsAnsweredOnce) {
   EXPECT_EQ(report.connected, 3u);
   EXPECT_EQ(server.hellos, 3);
   EXPECT_GT(server.stats, 0);
-  EXPECT_EQ(report.only_deciding, 3u);  // It has no CommandService.
+  EXPECT_EQ(report.only_deciding, 3u);  // The server has no CommandService.
   EXPECT_GT(report.sent, 24u);
   EXPECT_EQ(report.accepted, report.sent);
   EXPECT_GT(report.fewest, 0u);
@@ -156,7 +156,7 @@ TEST(LoadTest, AtARateSoManyAreAskedAndNoMore) {
   const loadgen::Report report = RunLoad(options);
   EXPECT_TRUE(report.ok()) << ToText(report);
   EXPECT_GT(report.answered, 0u);
-  // Of each worker one batch is due at once.
+  // One batch of each worker is due at once.
   EXPECT_LE(static_cast<double>(report.answered), 4000 * report.busy->seconds + 3 * 4);
   EXPECT_FALSE(report.idle.server.has_value());
   EXPECT_EQ(report.no_usage, "it offers no ControlService.GetServer");
@@ -191,7 +191,7 @@ TEST(LoadTest, WhatIsNotAnsweredIsStale) {
   server.answer = [](const v1::PacketBatch& batch, v1::VerdictBatch* verdicts) {
     AcceptAll(batch, verdicts);
     verdicts->mutable_verdicts()->RemoveLast();
-    // No answer yet.
+    // A hold is not an answer.
     v1::Verdict& hold = *verdicts->add_verdicts();
     hold.set_transaction_id(batch.packets(3).transaction_id());
     hold.set_action(v1::ACTION_HOLD);
@@ -217,7 +217,7 @@ TEST(LoadTest, ASilentServerIsLost) {
   FakeServer server;
   server.echoes = false;
   LoadOptions options = Options(server.Start());
-  options.phase = std::chrono::hours(1);  // It does not take that long.
+  options.phase = std::chrono::hours(1);  // The run must end earlier.
   options.in_flight = 0;
   const loadgen::Report report = RunLoad(options);
   EXPECT_EQ(report.lost, 3u);

@@ -12,7 +12,7 @@ uint64_t PendingBatches::Add(int64_t now_ns) {
 }
 
 PendingBatches::Answered PendingBatches::Answer(uint64_t id, int64_t now_ns) {
-  // An id of 0 becomes one beyond all.
+  // An id of 0 wraps to a number larger than all.
   const uint64_t number = (id - 1) / batch_;
   if (number < front_ || number - front_ >= batches_.size()) return {};
   Batch& batch = batches_[number - front_];

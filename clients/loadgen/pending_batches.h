@@ -8,27 +8,29 @@
 
 namespace sluice::loadgen {
 
-// The packets one simulated agent has asked about, in batches of equal size with ids that count up
-// from 1: checks that each is answered once. Used by one thread.
+// The packets that one simulated agent has asked about, in batches of equal size, with ids that
+// count up from 1. Checks that each is answered once. Used by one thread.
 class PendingBatches final {
  public:
   explicit PendingBatches(uint32_t batch) : batch_(batch) {}
 
-  // One more batch is on its way; the id of its first packet.
+  // Adds a batch that was sent, and returns the id of its first packet.
   uint64_t Add(int64_t now_ns);
 
   struct Answered {
-    // A packet that waited. If not, it was none of ours, is answered already, or came too late.
+    // The packet waited for an answer. If false, it was never sent, was answered before, or the
+    // answer came too late.
     bool known = false;
-    // It was the last of its batch, which had taken so long.
+    // How long the batch took, if this was the last packet of it.
     std::optional<int64_t> round_trip_ns;
   };
   Answered Answer(uint64_t id, int64_t now_ns);
 
-  // Gives up batches that were added before `before_ns`; how many of their packets had no answer.
+  // Gives up batches that were added before `before_ns`, and returns how many of their packets had
+  // no answer.
   uint64_t Expire(int64_t before_ns);
 
-  // Batches of which a packet waits.
+  // Batches with an unanswered packet.
   size_t size() const { return waiting_; }
 
  private:

@@ -16,9 +16,9 @@
 namespace sluice::loadgen {
 namespace {
 
-// Different packets a set of batches has together, at least.
+// How many different packets a set of batches has in total, at least.
 constexpr uint32_t kPackets = 1024;
-constexpr size_t kDatagram = 32;  // Bytes of a query in UDP.
+constexpr size_t kDatagram = 32;  // Payload bytes of a UDP query.
 
 // RFC 1071.
 uint16_t Checksum(const void* data, size_t length) {

@@ -11,31 +11,31 @@
 
 namespace sluice::loadgen {
 
-// How many agents are up, and what became of the others: told by the workers, waited for by
-// whoever runs them. Any thread.
+// How many agents are up, and what happened to the others. Workers report; the thread that runs
+// them waits. Any thread.
 class Progress final {
  public:
   explicit Progress(uint32_t agents) : agents_(agents) {}
 
-  // One more is up.
+  // One more agent is up.
   void Up();
-  // One could not connect, or was lost.
+  // An agent could not connect, or was lost.
   void Refused(const std::string& reason);
   void Lost(const std::string& reason);
-  // A worker's packets have all been answered, or given up.
+  // All packets of a worker have been answered or given up.
   void Drained();
 
-  // Every agent is up or down, for now.
+  // Waits until no agent is connecting any more.
   void WaitUntilSettled();
-  // For so long, or until no agent is up.
+  // Waits for `time`, or until no agent is up.
   void WaitFor(std::chrono::nanoseconds time);
   void WaitUntilDrained(uint32_t workers);
 
   struct Counts {
-    uint32_t connected = 0;  // Were up once.
+    uint32_t connected = 0;  // Agents that were up once.
     uint32_t refused = 0;
     uint32_t lost = 0;
-    std::map<std::string, uint32_t> reasons;  // Of the refused and lost, how many each.
+    std::map<std::string, uint32_t> reasons;  // How many were refused or lost for each reason.
   };
   Counts counts() const;
 

@@ -1,16 +1,15 @@
 #include "clients/loadgen/quiet_streams.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <chrono>
 
 namespace sluice::loadgen {
 namespace {
 
 void SetNow(google::protobuf::Timestamp* time) {
-  const int64_t ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count();
-  time->set_seconds(ns / kSecond);
-  time->set_nanos(static_cast<int32_t>(ns % kSecond));
+  *time = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
+      std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
 }
 
 }  // namespace

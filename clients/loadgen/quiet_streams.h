@@ -64,7 +64,7 @@ class ServeStream final : public ClientStream<ServeTraits> {
   void WriteMore(int64_t now_ns) override;
 
   const v1::AgentIdentity& agent_;
-  std::deque<uint64_t> commands_;  // Not answered yet. A server has at most so many under way.
+  std::deque<uint64_t> commands_;  // Not answered yet. The server limits how many are under way.
 };
 
 }  // namespace sluice::loadgen

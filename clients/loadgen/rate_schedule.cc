@@ -14,7 +14,7 @@ uint64_t RateSchedule::Take(int64_t now_ns) {
 }
 
 int64_t RateSchedule::NextDue() const {
-  // From the start each time: rounding must not add up.
+  // Counts from the start each time, so that rounding errors do not add up.
   return start_ns_ + static_cast<int64_t>(std::ceil(static_cast<double>(taken_) * interval_ns_));
 }
 

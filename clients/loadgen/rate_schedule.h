@@ -4,15 +4,15 @@
 
 namespace sluice::loadgen {
 
-// When things are due that come at a fixed rate, whatever became of those before. Plain data.
+// When events of a fixed rate are due, however long those before them took. Plain data.
 class RateSchedule final {
  public:
-  // The first is due at `start_ns`. `per_second` is more than 0.
+  // The first event is due at `start_ns`. `per_second` is more than 0.
   RateSchedule(double per_second, int64_t start_ns);
 
-  // How many have become due since the last call.
+  // How many events have become due since the last call.
   uint64_t Take(int64_t now_ns);
-  // When the next is.
+  // When the next event is due.
   int64_t NextDue() const;
 
  private:

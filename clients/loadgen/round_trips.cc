@@ -32,7 +32,7 @@ int64_t RoundTrips::Percentile(double share) const {
 }
 
 size_t RoundTrips::Bucket(uint64_t ns) {
-  // Below 64 each has its own.
+  // Each time below 64 ns has its own counter.
   if (ns < kSteps) return ns;
   const int power = std::bit_width(ns) - 1 - kStepBits;
   return static_cast<size_t>(power) * kSteps + (ns >> power);

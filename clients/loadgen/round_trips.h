@@ -6,7 +6,7 @@
 
 namespace sluice::loadgen {
 
-// Times, of which percentiles are wanted: to within 1.6 %, however many there are. Plain data.
+// A histogram of times, which gives percentiles to within 1.6 % however many there are. Plain data.
 class RoundTrips final {
  public:
   void Record(int64_t ns);
@@ -14,11 +14,11 @@ class RoundTrips final {
 
   uint64_t count() const { return count_; }
   int64_t max_ns() const { return max_ns_; }
-  // What `share` of them, 0 to 1, do not exceed; 0 if there are none.
+  // The time that `share` (0 to 1) of them do not exceed; 0 if there are none.
   int64_t Percentile(double share) const;
 
  private:
-  // Those from a power of two to the next share 64 counters.
+  // There are 64 counters from each power of two to the next.
   static constexpr int kStepBits = 6;
   static constexpr int kSteps = 1 << kStepBits;
   // Up to 2^40 ns, 18 minutes.

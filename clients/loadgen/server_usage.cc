@@ -1,5 +1,6 @@
 #include "clients/loadgen/server_usage.h"
 
+#include <google/protobuf/util/time_util.h>
 #include <sys/resource.h>
 
 #include <chrono>
@@ -10,7 +11,7 @@ namespace {
 std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // See agent/dialer.cc.
+  // See agent/streams/dialer.cc.
   arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
@@ -35,9 +36,10 @@ std::optional<Usage> ServerUsage::Read() {
                  ? "it offers no ControlService.GetServer"
                  : status.error_message();
   if (!status.ok()) return std::nullopt;
-  return Usage{
-      static_cast<double>(response.cpu_time().seconds()) + response.cpu_time().nanos() / 1e9,
-      response.resident_bytes()};
+  return Usage{static_cast<double>(
+                   google::protobuf::util::TimeUtil::DurationToNanoseconds(response.cpu_time())) /
+                   1e9,
+               response.resident_bytes()};
 }
 
 double OwnCpuSeconds() {

@@ -11,19 +11,19 @@
 
 namespace sluice::loadgen {
 
-// What a program has cost its machine until now.
+// The resources that a program has used until now.
 struct Usage {
   double cpu_seconds = 0;
   uint64_t resident_bytes = 0;
 };
 
-// Asks a server what it costs (ControlService.GetServer).
+// Asks a server for its usage (ControlService.GetServer).
 class ServerUsage final {
  public:
   // `server` is a gRPC target.
   explicit ServerUsage(const std::string& server);
 
-  // Nothing if it does not say within 5 s; `problem` says why. A decider need not offer it.
+  // None if it does not answer within 5 s; `problem` says why. A decider need not offer the call.
   std::optional<Usage> Read();
   const std::string& problem() const { return problem_; }
 
@@ -32,7 +32,7 @@ class ServerUsage final {
   std::string problem_;
 };
 
-// What this process costs (getrusage(2)); its memory is not looked at.
+// CPU time of this process (getrusage(2)).
 double OwnCpuSeconds();
 
 }  // namespace sluice::loadgen

@@ -5,20 +5,20 @@
 namespace sluice::loadgen {
 namespace {
 
-v1::AgentIdentity Identity(const std::string& gateway, uint64_t epoch) {
+v1::AgentIdentity Identity(const std::string& gateway, uint64_t incarnation) {
   v1::AgentIdentity identity;
   identity.set_gateway(gateway);
-  identity.set_epoch(epoch);
+  identity.set_incarnation(incarnation);
   identity.set_agent_version("loadgen");
   return identity;
 }
 
 }  // namespace
 
-SimulatedAgent::SimulatedAgent(const std::string& gateway, uint64_t epoch,
+SimulatedAgent::SimulatedAgent(const std::string& gateway, uint64_t incarnation,
                                const std::string& server, grpc::CompletionQueue* queue,
                                const DecideStream::Shared& shared, AgentOwner* owner)
-    : identity_(Identity(gateway, epoch)),
+    : identity_(Identity(gateway, incarnation)),
       owner_(owner),
       decide_side_(this, "Decide"),
       report_side_(this, "Report"),

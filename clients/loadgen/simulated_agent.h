@@ -12,23 +12,23 @@ namespace sluice::loadgen {
 
 class SimulatedAgent;
 
-// Who owns agents.
+// The owner of agents.
 class AgentOwner {
  public:
-  // Its streams are up.
+  // The agent's streams are up.
   virtual void OnUp(SimulatedAgent* agent) = 0;
-  // It could not connect (`was_up` false) or was lost. Said once; its streams end.
+  // The agent could not connect (`was_up` false) or was lost. Called once; its streams end.
   virtual void OnDown(SimulatedAgent* agent, bool was_up, const std::string& reason) = 0;
 
  protected:
   ~AgentOwner() = default;
 };
 
-// One agent: a gateway's name and the three streams. Used by its worker's thread.
+// One agent: a gateway's name and its three streams. Used by its worker's thread.
 class SimulatedAgent final {
  public:
   // `queue` is not owned, nor are `shared` and `owner`.
-  SimulatedAgent(const std::string& gateway, uint64_t epoch, const std::string& server,
+  SimulatedAgent(const std::string& gateway, uint64_t incarnation, const std::string& server,
                  grpc::CompletionQueue* queue, const DecideStream::Shared& shared,
                  AgentOwner* owner);
   SimulatedAgent(const SimulatedAgent&) = delete;
@@ -36,20 +36,20 @@ class SimulatedAgent final {
 
   void Start(int64_t now_ns);
   void Tick(int64_t now_ns, int64_t late_ns);
-  // Ends what has not ended.
+  // Ends all streams that have not ended.
   void Cancel();
 
   DecideStream& decide() { return decide_; }
   bool up() const { return state_ == State::kUp; }
   // All its streams have ended, or none was started.
   bool ended() const { return open_ == 0; }
-  // The server offers neither Report nor Serve, or not one of them.
+  // The server lacks Report or Serve, or both.
   bool only_decides() const { return not_offered_ > 0; }
 
  private:
   enum class State { kNew, kConnecting, kUp, kDown };
 
-  // Which of the streams said so.
+  // Owns one of the streams, and so knows which one an event comes from.
   class Side final : public StreamOwner {
    public:
     Side(SimulatedAgent* agent, std::string call) : agent_(agent), call_(std::move(call)) {}
@@ -74,7 +74,7 @@ class SimulatedAgent final {
   ServeStream serve_;
   State state_ = State::kNew;
   int open_ = 0;       // Streams started and not ended.
-  int unsettled_ = 0;  // Neither welcomed nor ended.
+  int unsettled_ = 0;  // Streams neither welcomed nor ended.
   int not_offered_ = 0;
 };
 

@@ -5,20 +5,20 @@
 
 namespace sluice::loadgen {
 
-// What came of the packets that were asked about. Always adds up, once nothing waits any more:
+// What happened to the packets that were asked about. Adds up once none is pending:
 //
 //   sent = answered + stale
 //
 // Counted by a worker, read by any thread.
 struct Tally {
   std::atomic<uint64_t> sent = 0;
-  // In time, each once.
+  // Packets answered in time; each counts once.
   std::atomic<uint64_t> answered = 0;
-  // Of those, with ACTION_ACCEPT.
+  // Those of them answered with ACTION_ACCEPT.
   std::atomic<uint64_t> accepted = 0;
-  // Not within a second, or their agent was lost.
+  // Packets not answered within a second, or whose agent was lost.
   std::atomic<uint64_t> stale = 0;
-  // Answers to no packet that waited: second ones, late ones, invented ones.
+  // Answers to packets that were not pending: second answers, late ones, invented ones.
   std::atomic<uint64_t> unknown = 0;
 };
 

@@ -8,8 +8,8 @@
 namespace sluice::loadgen {
 namespace {
 
-// A fleet comes back with some jitter; and a queue of connections to be accepted (listen(2)) that
-// overflows would say nothing about the server.
+// A real fleet reconnects with some jitter. An overflowing queue of connections to be accepted
+// (listen(2)) would say nothing about the server.
 constexpr size_t kMostConnecting = 64;
 
 int64_t Now() {
@@ -25,7 +25,7 @@ Worker::Worker(const Options& options, Progress* progress)
   const DecideStream::Shared shared = {&batches_, &tally_, &round_trips_, options.batch};
   for (uint32_t i = 0; i < options.agents; ++i) {
     agents_.push_back(std::make_unique<SimulatedAgent>(absl::StrCat("loadgen-", options.first + i),
-                                                       options.epoch, options.server, &queue_,
+                                                       options.incarnation, options.server, &queue_,
                                                        shared, this));
   }
   thread_ = std::thread([this] { Run(); });
@@ -54,8 +54,8 @@ uint32_t Worker::OnlyDeciding() const {
       agents_.begin(), agents_.end(), [](const auto& agent) { return agent->only_decides(); }));
 }
 
-// The thread learns of a phase by nothing but the queue, which so stays open until an alarm that
-// tells it to stop has gone off.
+// The thread learns of a phase only through the queue. The queue therefore stays open until the
+// alarm that tells the thread to stop has gone off.
 void Worker::Tell(PhaseTag* phase) {
   alarms_.push_back(std::make_unique<grpc::Alarm>());
   alarms_.back()->Set(&queue_, std::chrono::system_clock::now(), static_cast<Stream::Tag*>(phase));

@@ -21,44 +21,44 @@
 
 namespace sluice::loadgen {
 
-// One thread and its share of the agents: takes what comes off their streams, beats their hearts,
-// and has them ask. The public functions are of the owner's thread.
+// One thread and its share of the agents: handles the events of their streams, sends their
+// heartbeats, and makes them ask. The public functions are called by the owner's thread.
 class Worker final : public AgentOwner {
  public:
   struct Options {
     std::string server;
-    uint64_t epoch = 0;
-    uint32_t first = 1;       // Number of its first agent; it is called loadgen-1.
+    uint64_t incarnation = 0;
+    uint32_t first = 1;       // Number of its first agent; number 1 is called loadgen-1.
     uint32_t agents = 1;      // At least 1.
     uint32_t batch = 1;       // Packets.
     uint32_t in_flight = 0;   // Batches each agent keeps unanswered while there is load, or
-    double batches_rate = 0;  // so many a second, its agents in turn. One of the two.
+    double batches_rate = 0;  // batches a second, by its agents in turn. One of the two is 0.
   };
 
-  // Begins to connect. `progress` is not owned.
+  // Starts to connect. `progress` is not owned.
   Worker(const Options& options, Progress* progress);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Has the agents ask.
+  // Makes the agents ask.
   void Load();
-  // Has them ask no more; Progress::Drained is called when nothing is unanswered.
+  // Makes them stop asking. Calls Progress::Drained once nothing is unanswered.
   void Drain();
-  // Ends all streams, and the thread.
+  // Ends all streams and the thread.
   void Stop();
 
   const Tally& tally() const { return tally_; }
-  // Only after Stop: how long the batches took that were answered, and each agent's answered
-  // packets.
+  // Only after Stop: how long the answered batches took, and how many packets of each agent were
+  // answered.
   const RoundTrips& round_trips() const { return round_trips_; }
   std::vector<uint64_t> AnsweredByAgent();
-  // Agents whose server does not offer Report and Serve; only after Stop.
+  // Only after Stop: agents whose server lacks Report or Serve.
   uint32_t OnlyDeciding() const;
 
  private:
   enum class Phase { kIdle, kLoad, kDrain, kStop };
-  // What the completion queue gives back when the owner wants another phase: of no stream.
+  // The completion queue returns this when the owner wants another phase. It belongs to no stream.
   struct PhaseTag : Stream::Tag {
     explicit PhaseTag(Phase which) : phase(which) {}
     const Phase phase;
@@ -90,16 +90,16 @@ class Worker final : public AgentOwner {
   PhaseTag load_{Phase::kLoad};
   PhaseTag drain_{Phase::kDrain};
   PhaseTag stop_{Phase::kStop};
-  // Put the tags above into the queue; one for each that was told.
+  // They put the tags above into the queue; one for each phase told so far.
   std::vector<std::unique_ptr<grpc::Alarm>> alarms_;
 
-  // Of the thread.
+  // Used by the thread only.
   std::vector<std::unique_ptr<SimulatedAgent>> agents_;
   Phase phase_ = Phase::kIdle;
   size_t started_ = 0;
   size_t connecting_ = 0;
   bool drained_ = false;
-  std::deque<Tick> ticks_;  // By time: they are all 200 ms apart.
+  std::deque<Tick> ticks_;  // By time, as each agent's ticks are 200 ms apart.
   std::optional<RateSchedule> schedule_;
   size_t turn_ = 0;
 

@@ -34,12 +34,12 @@ class Agent:
         return next(self._heard)
 
     def hang_up(self):
-        """What the decider had still to say."""
+        """The messages that the decider still sends."""
         self._said.put(None)
         return list(self._heard)
 
     def greet(self):
-        identity = decision_pb2.AgentIdentity(gateway="gw1", epoch=1, agent_version="test")
+        identity = decision_pb2.AgentIdentity(gateway="gw1", incarnation=1, agent_version="test")
         self.say(hello=decision_pb2.DecideHello(agent=identity))
         return self.hear()
 
@@ -102,10 +102,10 @@ class DeciderTest(unittest.TestCase):
             [(1, drop), (2, accept), (3, drop), (4, accept), (5, accept)],
         )
         for verdict in answer.verdicts:
-            refused = verdict.action == drop
+            dropped = verdict.action == drop
             self.assertEqual(
                 verdict.notify,
-                decision_pb2.NOTIFY_ADMIN_PROHIBITED if refused else 0,
+                decision_pb2.NOTIFY_ADMIN_PROHIBITED if dropped else 0,
             )
             self.assertTrue(verdict.reason)
         self.assertEqual(self.agent.hang_up(), [])

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Makes the stubs anew and runs the tests with Debian's Python, which has Debian's grpcio.
+# Generates the stubs again and runs the tests with Debian's Python, which has Debian's grpcio.
 set -euo pipefail
-# Bazel runs a link to this file: protoc and Python want the files it leads to.
+# Bazel runs a symbolic link to this file; protoc and Python need the files beside its target.
 cd "$(dirname "$(readlink -f "$0")")"
 stubs=$(mktemp -d)
 trap 'rm -r "$stubs"' EXIT

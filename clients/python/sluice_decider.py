@@ -1,4 +1,4 @@
-"""A kit for deciders: read packets, answer them; the conversation with the agents is done inside.
+"""A kit for deciders: read packets and answer them; the kit talks to the agents.
 
     with Decider("0.0.0.0:7654") as decider:
         for packet in decider:
@@ -7,7 +7,7 @@
             else:
                 packet.accept("ok")
 
-Any thread may read packets and answer them; the kit has two of its own for each agent's queue.
+Any thread may read packets and answer them. The kit uses two threads for each queue of an agent.
 """
 
 import collections
@@ -23,21 +23,23 @@ from sluice.v1 import decision_pb2 as pb, decision_pb2_grpc
 
 _log = logging.getLogger(__name__)
 _MOST_STREAMS = 256
-_MOST_UNREAD = 65536  # packets; of more the oldest fall out, whose time is up first
-_MOST_VERDICTS = 32  # a message: gRPC takes 4 MiB, and each verdict may carry a packet
+_MOST_UNREAD = 65536  # packets; beyond that the oldest are discarded, which expire first
+_MOST_VERDICTS = 32  # per message: gRPC takes 4 MiB, and each verdict may carry a packet
 
 
 class Packet:
-    """Waits for an answer, until `expires` on time.monotonic(). Has the fields of sluice.v1.Packet
-    (headers, payload …), the hello of its stream (hello.agent.epoch, hello.queue …) and the name of
-    its `gateway`, which is not the hello's where a server asks about packets of several.
+    """A packet that waits for an answer until `expires` (on time.monotonic()). It has the fields of
+    sluice.v1.Packet (headers, payload …), the hello of its stream (hello.agent.incarnation,
+    hello.queue …) and the name of its `gateway`. The name differs from the hello's if a server asks
+    about packets of several gateways.
 
-    accept and drop are for this packet, or with scope="connection", "peer" or "source" for what
-    comes after it as well: the gateway's kernel remembers them for lifetime= seconds (1 to 86400,
-    default 60; an accepted connection for as long as it lasts) and asks no more.
+    accept and drop answer for this packet. With scope="connection", "peer" or "source" they also
+    answer for later packets: the gateway's kernel remembers the verdict for lifetime= seconds (1 to
+    86400, default 60; an accepted connection for as long as it lasts) and asks no more.
 
     `fields` of the answers are those of sluice.v1.Verdict: mark= sets the bits of mark_mask=
-    (default: all); payload= replaces the packet, if rewrite was wished, its checksums repaired.
+    (default: all); payload= replaces the packet and repairs its checksums, if the packet options
+    ask for rewrite.
     """
 
     def __init__(self, packet, stream, expires, gateway):
@@ -56,14 +58,15 @@ class Packet:
         self._answer(pb.ACTION_DROP, reason=reason, notify=kind, **_reach(scope, lifetime))
 
     def repeat(self, reason="repeated", **fields):
-        """Runs the hook again; the packet comes back as a new one."""
+        """Runs the hook again; the packet comes back as a new packet."""
         self._answer(pb.ACTION_REPEAT, reason=reason, **fields)
 
     def requeue(self, queue, reason="requeued", **fields):
         self._answer(pb.ACTION_REQUEUE, reason=reason, requeue_to=queue, **fields)
 
     def hold(self, seconds):
-        """More time, to at most hello.hold_limit after its arrival; it still needs an answer."""
+        """Waits longer, at most until hello.hold_limit after the packet's arrival. The packet still
+        needs an answer."""
         self.expires += seconds
         more = Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
         self._answer(pb.ACTION_HOLD, hold_for=more)
@@ -80,20 +83,29 @@ class Packet:
 
 
 def _reach(scope, lifetime):
-    """The fields that say how far a verdict reaches."""
+    """The fields for the scope and lifetime of a verdict."""
     fields = {} if scope == "packet" else {"scope": pb.Scope.Value("SCOPE_" + scope.upper())}
     if lifetime is not None:
         fields["lifetime"] = Duration(seconds=int(lifetime))
     return fields
 
 
-class Decider(decision_pb2_grpc.DecisionServiceServicer):
-    """Serves agents at `address` until it is closed. `wishes` are the fields of sluice.v1.Wishes:
-    families=, copy_mode=, copy_range=, ordering=, rewrite=. Another policy_version (see retune)
-    voids what gateways remember."""
+def _tuning(policy_version, packet_options):
+    """The fields of a welcome, which are those of a Retune."""
+    return {
+        "packet_options": pb.PacketOptions(**packet_options),
+        "policy_token": policy_version.encode(),
+        "policy_label": policy_version,
+    }
 
-    def __init__(self, address="127.0.0.1:7654", policy_version="", **wishes):
-        self._tuning = {"wishes": pb.Wishes(**wishes), "policy_version": policy_version}
+
+class Decider(decision_pb2_grpc.DecisionServiceServicer):
+    """Serves agents at `address` until it is closed. `packet_options` are the fields of
+    sluice.v1.PacketOptions: families=, copy_mode=, copy_range=, ordering=, rewrite=. When
+    policy_version changes (see retune), gateways forget all remembered verdicts."""
+
+    def __init__(self, address="127.0.0.1:7654", policy_version="", **packet_options):
+        self._tuning = _tuning(policy_version, packet_options)
         self._packets = collections.deque(maxlen=_MOST_UNREAD)
         self._changed, self._closed, self._streams = threading.Condition(), False, set()
         self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(_MOST_STREAMS))
@@ -102,8 +114,8 @@ class Decider(decision_pb2_grpc.DecisionServiceServicer):
         self._server.start()
 
     def next(self, timeout=None):
-        """The next packet that is still in time; None after `timeout` seconds (0 only looks, None
-        waits for ever), or once the decider is closed."""
+        """The next packet that is still in time. None after `timeout` seconds (0: does not wait,
+        None: waits for ever), or once the decider is closed."""
         end = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             while not self._closed:
@@ -120,15 +132,15 @@ class Decider(decision_pb2_grpc.DecisionServiceServicer):
     def __iter__(self):
         return iter(self.next, None)
 
-    def retune(self, policy_version="", **wishes):
-        """Other wishes from here on, all of them, or another version of your policy."""
+    def retune(self, policy_version="", **packet_options):
+        """Changes the packet options, all of them, or the version of your policy, from here on."""
         with self._changed:
-            self._tuning = {"wishes": pb.Wishes(**wishes), "policy_version": policy_version}
+            self._tuning = _tuning(policy_version, packet_options)
             for stream in self._streams:
                 stream.put(pb.DecideResponse(retune=pb.Retune(**self._tuning)))
 
     def close(self):
-        """Ends every stream; the agents settle what was not answered."""
+        """Ends every stream. Agents give unanswered packets the fallback or ask the next server."""
         self._server.stop(grace=None).wait()
         with self._changed:
             self._closed = True
@@ -183,7 +195,7 @@ class Decider(decision_pb2_grpc.DecisionServiceServicer):
 
 
 class _Stream:
-    """What is to be said on one Decide stream: verdicts, and whole messages. Any thread may put."""
+    """What waits to be sent on one Decide stream: verdicts and whole messages. Any thread may put."""
 
     def __init__(self):
         self.hello, self.received, self._ended = None, 0, False
@@ -200,7 +212,7 @@ class _Stream:
             self._changed.notify()
 
     def speak(self):
-        """All messages to its end; verdicts that have piled up go together."""
+        """Yields all messages until the stream ends; verdicts that have piled up go together."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._messages or self._verdicts or self._ended)

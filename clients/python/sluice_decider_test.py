@@ -34,7 +34,8 @@ class SluiceDeciderTest(unittest.TestCase):
         return self.agent.greet().welcome
 
     def present(self, number, *ids, **options):
-        """Sends a batch, which is acknowledged at once; its packets as the decider reads them."""
+        """Sends a batch, which must be acknowledged at once; returns its packets as the decider
+        reads them."""
         self.agent.say(packets=batch(number, *ids, **options))
         self.assertEqual(self.agent.hear().verdicts, pb.VerdictBatch(received_batch=number))
         return [self.decider.next(PATIENCE) for _ in ids]
@@ -44,10 +45,13 @@ class SluiceDeciderTest(unittest.TestCase):
         self.assertEqual(len(verdicts.verdicts), 1)
         return verdicts.verdicts[0]
 
-    def test_says_its_wishes(self):
+    def test_says_its_packet_options(self):
         welcome = self.start(policy_version="7", rewrite=True, ordering=pb.ORDERING_STRICT)
-        wishes = pb.Wishes(rewrite=True, ordering=pb.ORDERING_STRICT)
-        self.assertEqual(welcome, pb.DecideWelcome(wishes=wishes, policy_version="7"))
+        packet_options = pb.PacketOptions(rewrite=True, ordering=pb.ORDERING_STRICT)
+        wanted = pb.DecideWelcome(
+            packet_options=packet_options, policy_token=b"7", policy_label="7"
+        )
+        self.assertEqual(welcome, wanted)
 
     def test_shows_whose_packets_a_server_relays(self):
         self.start()
@@ -136,7 +140,11 @@ class SluiceDeciderTest(unittest.TestCase):
         other = Agent(self.channel)
         other.greet()
         self.decider.retune("8", copy_mode=pb.COPY_MODE_META)
-        retune = pb.Retune(wishes=pb.Wishes(copy_mode=pb.COPY_MODE_META), policy_version="8")
+        retune = pb.Retune(
+            packet_options=pb.PacketOptions(copy_mode=pb.COPY_MODE_META),
+            policy_token=b"8",
+            policy_label="8",
+        )
         for agent in (self.agent, other):
             self.assertEqual(agent.hear().retune, retune)
 

@@ -1,5 +1,5 @@
-"""What stands behind the gateway of deploy/quickstart: answers datagrams and connections on the
-ports the demonstration uses, those too that the policy closes. Prints `ready`; ends on SIGTERM."""
+"""The far side of deploy/quickstart, behind the gateway: answers datagrams and connections on the
+ports the demonstration uses, including those the policy closes. Prints `ready`; ends on SIGTERM."""
 
 import selectors
 import socket

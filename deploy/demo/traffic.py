@@ -1,4 +1,4 @@
-"""Sends the packets of deploy/quickstart, looks at both sides for what became of them, and prints
+"""Sends the packets of deploy/quickstart, watches on both sides what becomes of them, and prints
 the table: traffic.py SLUICECTL...  (the command line that asks the server about decisions).
 
 Exit code 0 only if every packet got what the policy says.
@@ -31,20 +31,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclasses.dataclass
 class Probe:
-    """One packet that is sent, and what is known of it."""
+    """One packet that is sent, and what is known about it."""
 
     what: str
     version: int
     target: str
     protocol: int
-    port: int  # of ICMP, the type
-    accept: bool  # what the policy says
-    notify: bool = False  # and whether its sender is to be told
+    port: int  # for ICMP, the type
+    accept: bool  # whether the policy accepts it
+    notify: bool = False  # whether its sender is to get a notice
     sock: socket.socket = None
     sent: float = 0.0
     answered: float = None
-    told: bool = False  # that the host is unreachable
-    page: bool = True  # whether it came, where one was asked for
+    told: bool = False  # whether the sender was told that the host is unreachable
+    page: bool = True  # whether the page came, where one was asked for
     arrived: bool = False
     decision: dict = None
 
@@ -63,7 +63,7 @@ class Probe:
 
     @property
     def waits(self):
-        """For something that must come."""
+        """Whether something that must come has not come yet."""
         return self.answered is None and self.accept or self.notify and not self.told
 
 
@@ -86,7 +86,7 @@ def enter(namespace):
 
 
 def send(probe):
-    """Sends the first packet and does not wait."""
+    """Sends the probe's first packet and does not wait."""
     family = _FAMILY[probe.version]
     if probe.protocol == 6:
         probe.sock = socket.socket(family, socket.SOCK_STREAM)
@@ -99,7 +99,7 @@ def send(probe):
         probe.sock.sendto(b"a question", (probe.target, probe.port))
     else:
         probe.sock = socket.socket(family, socket.SOCK_RAW, probe.protocol)
-        probe.sock.connect((probe.target, 0))  # hears nobody else
+        probe.sock.connect((probe.target, 0))  # so that it receives from nobody else
         message = bytearray(struct.pack("!BBHHH", probe.port, 0, 0, os.getpid() & 0xFFFF, 1))
         if probe.version == 4:
             words = sum(struct.unpack("!4H", message))
@@ -110,7 +110,7 @@ def send(probe):
 
 
 def fetch(connection):
-    """Whether a page comes."""
+    """Returns whether a page comes."""
     try:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         return connection.recv(2048).startswith(b"HTTP/1.0 200")
@@ -119,7 +119,7 @@ def fetch(connection):
 
 
 def hear(probe):
-    """Something came: an answer, or, of a connection, that it is made."""
+    """Called when the socket is ready: an answer came, or the connection was made or failed."""
     if probe.protocol == 6:
         error = probe.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         probe.told = error == errno.EHOSTUNREACH
@@ -136,7 +136,7 @@ def hear(probe):
 
 
 def wait_for_answers(sent, until):
-    """Until all that should be answered is, or the time is over."""
+    """Waits until every probe that should be answered is, or until the time `until`."""
     while any(p.waits for p in sent) and time.monotonic() < until:
         waiting = {p.sock: p for p in sent if p.answered is None and not p.told}
         connecting = [s for s, p in waiting.items() if p.protocol == 6]
@@ -165,7 +165,7 @@ def see(capture, sent):
 
 
 def learn(sluicectl, sent, until):
-    """Asks the server what it decided, until it has decided each."""
+    """Asks the server what it decided, until it has decided about every probe."""
     while any(p.decision is None for p in sent):
         asked = subprocess.run(
             [*sluicectl, "observe", "decisions", "--last", "1000", "-o", "json"],
@@ -198,7 +198,7 @@ def show(sent):
                               "as the policy says")))  # fmt: skip
     for probe in sent:
         decision = probe.decision or {}
-        verdict = {"ACTION_ACCEPT": "accepted", "ACTION_DROP": "refused"}.get(
+        verdict = {"ACTION_ACCEPT": "accepted", "ACTION_DROP": "dropped"}.get(
             decision.get("action"), "none"
         )
         waited = f"{int(decision.get('waitedUs', 0)) / 1000:.2f} ms" if decision else "-"
@@ -208,7 +208,7 @@ def show(sent):
         line = row.format(
             probe.what, probe.target, verdict, decision.get("reason", "?"), waited, hears, "{}"
         )
-        # Padded first, painted then: colours have no width.
+        # The line is padded before it is painted, since colour codes have no width.
         line = line.replace(f" {verdict} ", " " + paint(32 if probe.accept else 33, verdict) + " ")
         print(line.format(paint(32, "yes") if probe.right else paint(31, f"NO: {problem(probe)}")))
 
@@ -222,7 +222,7 @@ def problem(probe):
         return "its answer never came back"
     if probe.notify and not probe.told:
         return "its sender was not told"
-    return "it leaked to the far side" if probe.arrived else "it should have been refused"
+    return "it leaked to the far side" if probe.arrived else "it should have been dropped"
 
 
 def main():
@@ -244,8 +244,8 @@ def main():
     if wrong:
         print(f"  {wrong} of {len(sent)} packets did not get what the policy says.")
     else:
-        print(f"  All {len(sent)} packets got what the policy says; none that was refused reached")
-        print("  the far side.")
+        print(f"  All {len(sent)} packets got what the policy says; no dropped packet reached the")
+        print("  far side.")
     return 1 if wrong else 0
 
 

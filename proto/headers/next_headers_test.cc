@@ -1,5 +1,5 @@
-// What a Linux host takes for IPv6 extension headers is asked of one: packets with each next header
-// are sent to a UDP socket, in a network namespace of the test's own.
+// Asks a Linux host what it takes for IPv6 extension headers: sends packets with each next header
+// to a UDP socket, in the test's own network namespace.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -48,7 +48,7 @@ sockaddr_in6 Loopback(uint16_t port) {
   return address;
 }
 
-// What RFC 8200 lets UDP's checksum cover, both addresses ::1.
+// The UDP checksum by RFC 8200, with both addresses ::1.
 uint16_t Checksum(const Bytes& udp) {
   uint32_t sum = 2 + kUdp + static_cast<uint32_t>(udp.size());
   for (size_t i = 0; i < udp.size(); ++i) sum += i % 2 == 0 ? udp[i] << 8 : udp[i];
@@ -56,8 +56,8 @@ uint16_t Checksum(const Bytes& udp) {
   return static_cast<uint16_t>(~sum);
 }
 
-// A packet from ::1 to ::1 with `first` behind the IPv6 header, then `chain`, then UDP to kPort
-// that carries `number`.
+// A packet from ::1 to ::1 with `first` after the IPv6 header, then `chain`, then UDP to kPort with
+// `number` as payload.
 Bytes Packet(int first, const Bytes& chain, int number) {
   Bytes udp{0x30, 0x39, kPort >> 8, kPort & 255, 0, 9, 0, 0, static_cast<uint8_t>(number)};
   const uint16_t checksum = Checksum(udp);
@@ -83,7 +83,7 @@ class NextHeadersTest : public testing::Test {
     std::strcpy(request.ifr_name, "lo");
     request.ifr_flags = IFF_UP;
     ASSERT_EQ(ioctl(control.fd(), SIOCSIFFLAGS, &request), 0) << std::strerror(errno);
-    // One processor's queue of the loopback device keeps the order of what is sent.
+    // On one processor, the queue of the loopback device keeps the order of packets.
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
@@ -95,7 +95,7 @@ class NextHeadersTest : public testing::Test {
     ASSERT_EQ(bind(receiver_.fd(), reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
   }
 
-  // The numbers of those packets that reached the socket.
+  // The numbers of the packets that reached the socket.
   std::set<int> Arrived(const std::vector<Bytes>& packets) {
     const sockaddr_in6 to = Loopback(0);
     for (const Bytes& packet : packets) {
@@ -115,12 +115,12 @@ class NextHeadersTest : public testing::Test {
     }
   }
 
-  // Those behind whose headers the parser finds the transport.
+  // The numbers of the packets in which the parser finds the transport header.
   static std::set<int> Read(const std::vector<Bytes>& packets) {
     std::set<int> parsed;
     for (const Bytes& packet : packets) {
       PacketHeaders headers;
-      // As a TCP header, for one, the bytes make no sense.
+      // Taken for a TCP header, for example, the bytes make no sense.
       if (ParseHeaders(v1::FAMILY_IPV6, packet, packet.size(), headers) == Parsed::kPacket &&
           headers.protocol == kUdp && headers.destination_port == kPort) {
         parsed.insert(packet.back());
@@ -133,8 +133,8 @@ class NextHeadersTest : public testing::Test {
   const Socket receiver_{SOCK_DGRAM, 0};
 };
 
-// What the parser finds behind AH reaches a socket only where a security association says so,
-// which these hosts have not: nobody gets what they were not asked about.
+// The parser looks past AH. A host does so only with a security association, which this host does
+// not have: no socket gets a packet that nobody was asked about.
 std::set<int> WithoutAuthentication(std::set<int> numbers) {
   EXPECT_EQ(numbers.erase(kAuthentication), 1u);
   return numbers;

@@ -6,7 +6,7 @@
 namespace sluice {
 namespace {
 
-// IANA protocol numbers the parser looks into.
+// IANA numbers of the protocols that the parser looks into.
 enum Protocol : uint8_t {
   kHopByHop = 0,
   kIcmp = 1,
@@ -24,7 +24,7 @@ enum Protocol : uint8_t {
 
 uint16_t Word(const uint8_t* bytes) { return static_cast<uint16_t>(bytes[0] << 8 | bytes[1]); }
 
-// A part of the packet that is needed: there, cut off by the copy range, or never there at all.
+// A needed part of the packet is there, was cut off by the copy range, or never existed.
 enum class Part { kThere, kCut, kMissing };
 
 class Reader {
@@ -48,7 +48,7 @@ class Reader {
   size_t length_;
 };
 
-// Shortest legal transport header: what must be in the packet, whatever the copy range.
+// The shortest legal transport header. The packet must have it, whatever the copy range.
 size_t MinimumSize(uint8_t protocol) {
   switch (protocol) {
     case kTcp:
@@ -73,7 +73,7 @@ Parsed ParseTransport(const Reader& reader, size_t offset, PacketHeaders& header
   if (size == 0) return Parsed::kPacket;
   switch (reader.Look(offset, size)) {
     case Part::kMissing:
-      return Parsed::kMalformed;  // also what a tiny-fragment attack looks like (RFC 1858)
+      return Parsed::kMalformed;  // includes tiny-fragment attacks (RFC 1858)
     case Part::kCut:
       headers.cut_short = true;
       return Parsed::kPacket;
@@ -106,7 +106,7 @@ Parsed ParseTransport(const Reader& reader, size_t offset, PacketHeaders& header
 }
 
 // Where the final destination of an IPv4 packet with this header is: the last stop of a source
-// route (RFC 791) that has some left, else the header's own. 0: the options make no sense.
+// route (RFC 791) that has stops left, else the header's own. 0: the options make no sense.
 size_t FinalDestination(std::span<const uint8_t> header) {
   constexpr size_t kDestination = 16;
   enum Option : uint8_t { kEnd = 0, kNothing = 1, kLooseRoute = 131, kStrictRoute = 137 };
@@ -120,7 +120,7 @@ size_t FinalDestination(std::span<const uint8_t> header) {
     if (size < 2 || size > left) return 0;
     if (header[offset] == kLooseRoute || header[offset] == kStrictRoute) {
       if (size < 3) return 0;
-      // Counted from 1; beyond the end no stops are left. Whole addresses come before the end.
+      // It counts from 1; beyond the end no stops are left. Before it, addresses must be whole.
       const size_t next = header[offset + 2];
       if (next > size) return kDestination;
       if (next < 4 || next % 4 != 0 || size % 4 != 3) return 0;
@@ -169,7 +169,7 @@ Parsed ParseIpV4(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
 // Where the final destination of a packet with this routing header is.
 size_t FinalDestination(const uint8_t* routing, size_t offset, size_t size, size_t destination) {
   enum RoutingType : uint8_t { kMobileIpV6 = 2, kSegmentRouting = 4 };
-  if (routing[3] == 0) return destination;  // no segments left: it has been put in the header
+  if (routing[3] == 0) return destination;  // no segments left: the header has it by now
   // The home address (RFC 6275), and the last segment, which is listed first (RFC 8754).
   const bool known = routing[2] == kMobileIpV6 || routing[2] == kSegmentRouting;
   return known && size >= 24 ? offset + 8 : 0;
@@ -221,7 +221,7 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
   size_t offset = 40;
   layout.original_source = 8;
   layout.final_destination = 24;
-  // Every turn takes at least 8 bytes, so the chain ends with the packet.
+  // Every turn consumes at least 8 bytes, so the chain ends with the packet.
   while (IsWalkedExtension(next, offset == 40) && headers.fragment_offset == 0) {
     switch (reader.Look(offset, 8)) {
       case Part::kMissing:
@@ -236,7 +236,7 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
     size_t size = 8;
     if (next == kFragment) {
       headers.fragment_offset = Word(extension + 2) & 0xfff8;
-      // Another fragment header may follow, so neither is known before the chain ends.
+      // Another fragment header may follow, so both are known only when the chain ends.
       headers.more_fragments = (extension[3] & 1) != 0;
     } else if (next == kAuthentication) {
       size = (extension[1] + size_t{2}) * 4;  // RFC 4302: in 4-byte units, less 2
@@ -255,7 +255,8 @@ Parsed ParseIpV6(Reader reader, PacketHeaders& headers, PacketLayout& layout) {
     offset += size;
   }
   headers.has_fragment = true;
-  // What a later fragment says of an extension header that is in the first one says no more.
+  // In a later fragment, `next` may name an extension header that only the first fragment contains.
+  // The protocol is then unknown.
   headers.has_protocol = !IsWalkedExtension(next, offset == 40);
   if (headers.has_protocol) headers.protocol = next;
   layout.length = reader.length();
@@ -305,7 +306,7 @@ void FillHeaders(const PacketHeaders& headers, v1::Headers& message) {
   message.Clear();
   if (headers.has_ip) {
     const size_t size = headers.family == v1::FAMILY_IPV6 ? 16 : 4;
-    // In place: set_source would make a string of its own first.
+    // In place: set_source would first make a temporary string.
     message.mutable_source()->assign(reinterpret_cast<const char*>(headers.source), size);
     message.mutable_destination()->assign(reinterpret_cast<const char*>(headers.destination), size);
     message.set_hop_limit(headers.hop_limit);

@@ -61,7 +61,7 @@ struct Result {
 };
 
 Result Parse(v1::Family family, const Bytes& bytes, size_t original = 0) {
-  // A copy of exactly this size: AddressSanitizer sees a read beyond it.
+  // A copy of exactly this size, so that AddressSanitizer sees a read beyond it.
   const auto exact = std::make_unique<uint8_t[]>(bytes.size());
   std::copy(bytes.begin(), bytes.end(), exact.get());
   Result result;
@@ -143,7 +143,7 @@ TEST(ParseHeaders, TakesForProtocolsWhatLinuxDoes) {
     EXPECT_EQ(headers.protocol, next);
     EXPECT_FALSE(headers.has_ports);
   }
-  // Hop-by-hop options that do not come first are no extension header.
+  // Hop-by-hop options that do not come first are not an extension header.
   const Bytes late = Bytes{0, 0, 0, 0, 0, 0, 0, 0} + Bytes{17, 0, 0, 0, 0, 0, 0, 0} + Udp();
   EXPECT_EQ(Parse(v1::FAMILY_IPV6, IpV6(60, late.size()) + late).headers.protocol, 0);
   EXPECT_FALSE(Parse(v1::FAMILY_IPV6, IpV6(60, late.size()) + late).headers.has_ports);
@@ -263,7 +263,7 @@ TEST(ParseHeaders, RefusesWhatNoSenderMeansWell) {
 }
 
 TEST(ParseHeaders, IgnoresPaddingBehindTheDatagram) {
-  // The padding would make a whole TCP header of the four bytes.
+  // With the padding, the four bytes would look like a whole TCP header.
   EXPECT_EQ(Parse(v1::FAMILY_IPV4, IpV4(6, 4) + Tcp()).parsed, Parsed::kMalformed);
 }
 

@@ -13,8 +13,8 @@ struct Range {
   uint32_t last;
 };
 
-// Characters that do not show as themselves: Unicode's categories Cc, Zl, Zp, and of Cf and the
-// default ignorables those that no script needs to be read.
+// Characters that do not show as themselves: Unicode's categories Cc, Zl and Zp, and those of Cf
+// and of the default ignorables that no script needs.
 constexpr Range kUnseen[] = {
     {0x00, 0x1f},     {0x7f, 0x9f},       {0xad, 0xad},       {0x034f, 0x034f},   {0x061c, 0x061c},
     {0x115f, 0x1160}, {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
@@ -24,7 +24,7 @@ constexpr Range kUnseen[] = {
 
 uint8_t Byte(std::string_view text, size_t at) { return static_cast<uint8_t>(text[at]); }
 
-// Of a whole character of `size` bytes.
+// The code point of a whole character of `size` bytes.
 uint32_t CodePoint(std::string_view text, size_t size) {
   if (size == 1) return Byte(text, 0);
   uint32_t point = Byte(text, 0) & (0xff >> (size + 1));
@@ -49,7 +49,7 @@ void AppendEscaped(std::string_view bytes, std::string* to) {
   }
 }
 
-// Takes what `text` begins with off it: a character, or a byte that begins none.
+// Takes a character off the front of `text`, or a byte that begins none.
 struct Piece {
   std::string_view bytes;
   bool character;
@@ -61,7 +61,7 @@ Piece TakePiece(std::string_view* text) {
   return piece;
 }
 
-// -1: it is none.
+// -1 if it is not a hex digit.
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;

@@ -20,10 +20,10 @@ struct BidiCall {
   CallQueue::User user;
   grpc::ServerContext context;
   grpc::ServerAsyncReaderWriter<Response, Request> stream{&context};
-  Departure departure{&context};
+  CallEnd departure{&context};
 };
 
-// As grpc::ServerBidiReactor. Made with new for a call that has come.
+// Works like grpc::ServerBidiReactor. Made with new for a call that has arrived.
 template <typename Request, typename Response>
 class BidiReactor : public Reactor {
  public:
@@ -31,17 +31,17 @@ class BidiReactor : public Reactor {
 
   explicit BidiReactor(std::unique_ptr<Call> call) : call_(std::move(call)) {}
 
-  // Not while a read is under way. `request` stays until OnReadDone.
+  // Only while no read is under way. `request` must live until OnReadDone.
   void StartRead(Request* request) {
     Begin();
     call_->stream.Read(request, read_.Tag());
   }
-  // Not while a write is under way. `response` is serialized on return.
+  // Only while no write is under way. `response` has been serialized on return.
   void StartWrite(const Response* response) {
     Begin();
     call_->stream.Write(*response, written_.Tag());
   }
-  // Once, and not while a write is under way.
+  // Called once, and only while no write is under way.
   void Finish(const grpc::Status& status) { call_->stream.Finish(status, finished_.Tag()); }
 
   virtual void OnReadDone(bool ok) = 0;

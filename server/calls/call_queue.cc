@@ -3,21 +3,19 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/calls/next_event.h"
-
 namespace sluice::server {
 namespace {
 
-// With gRPC's epoll engine one thread waits for the network, and wakes another to wait in its place
-// before it goes to work: on two processors, which agents and their network need as well, that
-// costs more than the second thread brings.
+// Half as many threads as processors. With gRPC's epoll engine one thread waits for the network,
+// and before it goes to work it wakes another to wait in its place. On two processors, which an
+// agent and the network need as well, this costs more than a second thread brings.
 size_t Threads() {
   static const size_t threads = std::clamp(std::thread::hardware_concurrency() / 2, 1u, 16u);
   return threads;
 }
 
-// Ten times what the longest of usual reactions takes, and, as it takes up to two of them to see
-// that a thread is held up, a fifth of the time a packet usually has.
+// Ten times as long as the longest of the usual reactions. It takes up to two such periods to see
+// that the threads are held up: a fifth of the time a packet usually has.
 constexpr std::chrono::milliseconds kPatience{5};
 
 }  // namespace
@@ -35,7 +33,7 @@ CallQueue::~CallQueue() {
   over_.notify_all();
   if (spare_.joinable()) spare_.join();
   queue_->Shutdown();
-  // If it never started.
+  // Start was never called: empty the queue here.
   if (threads_.empty()) Run();
   for (std::thread& thread : threads_) thread.join();
 }

@@ -15,20 +15,41 @@
 
 namespace sluice::server {
 
-// Is told when something that gRPC was asked to do is done.
+// Like `queue->Next(tag, ok)`, but polls for an event for `busy_poll` before it sleeps: an event
+// that comes meanwhile need not wake a thread. With 0 it sleeps at once.
+inline bool NextEvent(grpc::CompletionQueue* queue, std::chrono::nanoseconds busy_poll, void** tag,
+                      bool* ok) {
+  using Clock = std::chrono::steady_clock;
+  if (busy_poll.count() > 0) {
+    const Clock::time_point end = Clock::now() + busy_poll;
+    do {
+      switch (queue->AsyncNext(tag, ok, gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
+        case grpc::CompletionQueue::GOT_EVENT:
+          return true;
+        case grpc::CompletionQueue::SHUTDOWN:
+          return false;
+        case grpc::CompletionQueue::TIMEOUT:
+          break;
+      }
+    } while (Clock::now() < end);
+  }
+  return queue->Next(tag, ok);
+}
+
+// Is notified when gRPC has done what it was asked to do.
 class Completion {
  public:
-  // `ok` is false if it failed, which mostly means that the call is over.
+  // `ok` is false if the operation failed, which mostly means that the call is over.
   virtual void Complete(bool ok) = 0;
 
-  // What gRPC is given with the question.
+  // The tag that gRPC is given with an operation.
   void* Tag() {
     asked_.store(true, std::memory_order_release);
     return this;
   }
   static void Told(void* tag, bool ok) {
     auto* completion = static_cast<Completion*>(tag);
-    // Whoever asked did so before: gRPC sees to that, unseen by ThreadSanitizer.
+    // Pairs with the store in Tag(): gRPC orders the two, but in a way ThreadSanitizer cannot see.
     completion->asked_.load(std::memory_order_acquire);
     completion->Complete(ok);
   }
@@ -43,15 +64,15 @@ class Completion {
   std::atomic<bool> asked_{false};
 };
 
-// The completion queue all calls of this server are on, and the threads that wait on it. gRPC's
-// callback interface would have threads of its own, which hand events to each other: a wake-up
-// more for each message (docs/performance.md).
+// The completion queue of all calls of this server, and the threads that wait on it. gRPC's
+// callback interface has threads of its own that hand events to each other, which costs one more
+// wake-up for each message (docs/performance.md).
 //
-// A reaction should not take long, and must not wait for a disk or a name. Should all threads be
-// held up at once nevertheless, a spare one takes their place within some milliseconds.
+// A reaction should not take long, and must not wait for a disk or a DNS lookup. If all threads are
+// held up at once nevertheless, a spare thread takes over within some milliseconds.
 class CallQueue final {
  public:
-  // What keeps the queue from being closed: a call, or what waits for calls.
+  // Keeps the queue open. Held by each call and by each CallAcceptor.
   class User final {
    public:
     explicit User(CallQueue* queue) : queue_(queue) { queue_->Enter(); }
@@ -63,14 +84,14 @@ class CallQueue final {
     CallQueue* const queue_;  // Not owned.
   };
 
-  // For `busy_poll` its threads look for what has come before they sleep.
+  // Before its threads sleep, they poll for events for `busy_poll`.
   CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, std::chrono::nanoseconds busy_poll);
-  // After the last User has left, which they do once the server is shut down. Waits for them.
+  // Waits until the last User has left. They leave once the server is shut down.
   ~CallQueue();
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
 
-  // Once the server has started.
+  // Called once the server has started.
   void Start();
 
   grpc::ServerCompletionQueue* get() { return queue_.get(); }
@@ -78,7 +99,7 @@ class CallQueue final {
  private:
   void Run();
   void RunSpare();
-  // All threads are at work, and have been at the same since `told` was counted.
+  // All threads are at work, and none has finished a completion since `told` was counted.
   bool HeldUp(uint64_t told) const;
   void Enter();
   void Leave();

@@ -18,7 +18,7 @@
 namespace sluice::server {
 namespace {
 
-// What became of the calls.
+// Counts what became of the calls.
 struct Fates {
   std::atomic<int> begun{0};
   std::atomic<int> cancelled{0};
@@ -26,7 +26,7 @@ struct Fates {
   std::atomic<int> done{0};
 };
 
-// Sends heartbeats back until its caller has said everything.
+// Echoes heartbeats until its caller half-closes the stream.
 class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
  public:
   Echo(std::unique_ptr<Call> call, Fates* fates) : BidiReactor(std::move(call)), fates_(fates) {
@@ -233,7 +233,7 @@ TEST_F(CallsTest, TellsWhenNobodyWaitsForAnAnswer) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
     v1::ListGatewaysResponse response;
-    // The answer and the deadline meet: the caller may hear of either.
+    // The answer races with the deadline: the caller may get either.
     stub->ListGateways(&context, {}, &response);
   }
   {
@@ -268,7 +268,7 @@ TEST_F(CallsTest, EndsEveryCallWhenTheServerIsShutDown) {
   for (const auto& stream : streams) EXPECT_FALSE(stream->Finish().ok());
 }
 
-// Calls are cancelled at every stage, from before they have come, while the server goes down.
+// Calls are cancelled at every stage, even before they arrive, while the server goes down.
 TEST_F(CallsTest, SurvivesCallersWhoLeave) {
   std::vector<std::thread> callers;
   for (unsigned caller = 0; caller < 4; ++caller) {

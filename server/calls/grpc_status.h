@@ -8,7 +8,7 @@
 
 namespace sluice::server {
 
-// The codes are the same.
+// absl and gRPC number their codes alike.
 inline grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
 }

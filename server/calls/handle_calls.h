@@ -8,17 +8,18 @@
 #include <utility>
 
 #include "server/calls/bidi_reactor.h"
+#include "server/calls/call_acceptor.h"
 #include "server/calls/call_queue.h"
-#include "server/calls/door.h"
 #include "server/calls/unary_call.h"
 #include "server/calls/write_reactor.h"
 
 namespace sluice::server {
 
-// HandleCalls has the calls of one method handled: `ask` is what protoc generated to ask for them,
-// Service::RequestMethod. `service` is not owned and outlives the server.
+// HandleCalls opens an acceptor for the calls of one method. `ask` is the function that protoc
+// generated to ask for them, such as AsyncService::RequestDecide. `service` is not owned and
+// outlives the server.
 
-// Of a method with a stream in each direction. `handle` makes the call's reactor.
+// For a method with a stream in each direction. `handle` makes the call's reactor.
 template <typename Service, typename Generated, typename Request, typename Response>
 void HandleCalls(
     CallQueue* queue, Service* service,
@@ -27,19 +28,19 @@ void HandleCalls(
     std::type_identity_t<std::function<Reactor*(std::unique_ptr<BidiCall<Request, Response>>)>>
         handle) {
   using Call = BidiCall<Request, Response>;
-  Door<Call>::Open(
+  CallAcceptor<Call>::Open(
       queue,
       [queue, service, ask](Call* call, void* tag) {
         (service->*ask)(&call->context, &call->stream, queue->get(), queue->get(), tag);
       },
       [handle = std::move(handle)](std::unique_ptr<Call> call) {
-        // There until the reactor was told by it.
-        Departure& departure = call->departure;
+        // Lives until the reactor has been notified.
+        CallEnd& departure = call->departure;
         departure.TellTo(handle(std::move(call)));
       });
 }
 
-// Of a method that is answered by a stream. `handle` makes the call's reactor.
+// For a method that is answered by a stream. `handle` makes the call's reactor.
 template <typename Service, typename Generated, typename Request, typename Response>
 void HandleCalls(
     CallQueue* queue, Service* service,
@@ -48,19 +49,19 @@ void HandleCalls(
     std::type_identity_t<std::function<Reactor*(std::unique_ptr<WriteCall<Request, Response>>)>>
         handle) {
   using Call = WriteCall<Request, Response>;
-  Door<Call>::Open(
+  CallAcceptor<Call>::Open(
       queue,
       [queue, service, ask](Call* call, void* tag) {
         (service->*ask)(&call->context, &call->request, &call->stream, queue->get(), queue->get(),
                         tag);
       },
       [handle = std::move(handle)](std::unique_ptr<Call> call) {
-        Departure& departure = call->departure;
+        CallEnd& departure = call->departure;
         departure.TellTo(handle(std::move(call)));
       });
 }
 
-// Of a method that is answered once. `handle` has the call finished.
+// For a method that is answered once. `handle` sees to it that the call's Finish is called.
 template <typename Service, typename Generated, typename Request, typename Response>
 void HandleCalls(CallQueue* queue, Service* service,
                  void (Generated::*ask)(grpc::ServerContext*, Request*,
@@ -69,7 +70,7 @@ void HandleCalls(CallQueue* queue, Service* service,
                                         void*),
                  std::type_identity_t<std::function<void(UnaryCall<Request, Response>*)>> handle) {
   using Call = UnaryCall<Request, Response>;
-  Door<Call>::Open(
+  CallAcceptor<Call>::Open(
       queue,
       [queue, service, ask](Call* call, void* tag) {
         (service->*ask)(&call->context, &call->request, &call->responder, queue->get(),

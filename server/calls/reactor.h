@@ -10,15 +10,15 @@
 
 namespace sluice::server {
 
-// What reacts to what becomes of a call, in the terms of gRPC's callback interface
-// (grpcpp/support/server_callback.h): a read, a write and the end may be under way at once, and
-// each is told of by one reaction; OnDone is the last. The queue's threads call the reactions, of
-// one reactor possibly several at once.
+// Reacts to the events of one call, in the terms of gRPC's callback interface
+// (grpcpp/support/server_callback.h). A read, a write and Finish may be under way at once; one
+// reaction reports the end of each. OnDone is the last reaction. The queue's threads call the
+// reactions, possibly several of one reactor at once.
 class Reactor {
  public:
-  // The call will come to nothing: the caller cancelled, or is gone. Finish is still called for.
+  // The call has failed: the caller cancelled, or is gone. Finish must still be called.
   virtual void OnCancel() {}
-  // Finish was called and everything under way has been told of. The reactor may be deleted.
+  // Finish was called and nothing is under way any more. The reactor may be deleted.
   virtual void OnDone() = 0;
 
  protected:
@@ -32,31 +32,31 @@ class Reactor {
   }
 
  private:
-  friend class Departure;
-  // The caller's departure and Finish will be told of, whatever happens.
+  friend class CallEnd;
+  // Two from the start: gRPC always reports the end of the call and that of Finish.
   std::atomic<int> under_way_{2};
 };
 
-// Tells a reactor when its call is over, whoever ended it. gRPC wants to know of it before there
-// is a call, and may tell before there is a reactor.
-class Departure final : public Completion {
+// Notifies a reactor when its call is over, whoever ended it. gRPC must be given the tag before the
+// call arrives, and may report the end before there is a reactor.
+class CallEnd final : public Completion {
  public:
-  explicit Departure(grpc::ServerContext* context) : context_(context) {
+  explicit CallEnd(grpc::ServerContext* context) : context_(context) {
     context_->AsyncNotifyWhenDone(Tag());
   }
 
-  // The reactor is made, and may be told.
+  // The reactor has been made and may be notified from now on.
   void TellTo(Reactor* reactor) {
     reactor_ = reactor;
-    if (state_.exchange(kReactor) == kDeparted) Tell();
+    if (state_.exchange(kReactor) == kEnded) Tell();
   }
 
   void Complete(bool) override {
-    if (state_.exchange(kDeparted) == kReactor) Tell();
+    if (state_.exchange(kEnded) == kReactor) Tell();
   }
 
  private:
-  enum State : int { kNothing, kReactor, kDeparted };
+  enum State : int { kNothing, kReactor, kEnded };
 
   void Tell() {
     if (context_->IsCancelled()) reactor_->OnCancel();

@@ -12,8 +12,8 @@
 
 namespace sluice::server {
 
-// A call that is answered once. Deletes itself when it has been finished, which anybody does, and
-// exactly once.
+// A call that is answered once. Finish is called exactly once, by any thread; the call deletes
+// itself afterwards.
 template <typename Request, typename Response>
 class UnaryCall final {
  public:
@@ -22,7 +22,8 @@ class UnaryCall final {
   }
 
   // Nobody waits for the answer any more: the deadline has passed, or the caller cancelled or is
-  // gone. What has been said to have failed must not be done. Any thread, before Finish.
+  // gone. The caller takes the call for failed, so the work must not be done. Any thread, before
+  // Finish.
   bool Abandoned() const {
     return context.IsCancelled() || context.deadline() <= std::chrono::system_clock::now();
   }
@@ -35,7 +36,7 @@ class UnaryCall final {
   grpc::ServerAsyncResponseWriter<Response> responder{&context};
 
  private:
-  // The end of the call and that of Finish: the later one is the last of it.
+  // Called for the end of the call and for that of Finish; the later of the two deletes it.
   void Over(bool) {
     if (under_way_.fetch_sub(1) == 1) delete this;
   }

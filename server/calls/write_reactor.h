@@ -21,10 +21,10 @@ struct WriteCall {
   grpc::ServerContext context;
   Request request;
   grpc::ServerAsyncWriter<Response> stream{&context};
-  Departure departure{&context};
+  CallEnd departure{&context};
 };
 
-// As grpc::ServerWriteReactor. Made with new for a call that has come.
+// Works like grpc::ServerWriteReactor. Made with new for a call that has arrived.
 template <typename Request, typename Response>
 class WriteReactor : public Reactor {
  public:
@@ -32,17 +32,17 @@ class WriteReactor : public Reactor {
 
   explicit WriteReactor(std::unique_ptr<Call> call) : call_(std::move(call)) {}
 
-  // Tells the caller that the call is taken. At most once, and before the first write.
+  // Tells the caller that the call was accepted. Called at most once, and before the first write.
   void StartSendInitialMetadata() {
     Begin();
     call_->stream.SendInitialMetadata(greeted_.Tag());
   }
-  // Not while a write is under way. `response` is serialized on return.
+  // Only while no write is under way. `response` has been serialized on return.
   void StartWrite(const Response* response) {
     Begin();
     call_->stream.Write(*response, written_.Tag());
   }
-  // Once, and not while a write is under way.
+  // Called once, and only while no write is under way.
   void Finish(const grpc::Status& status) { call_->stream.Finish(status, finished_.Tag()); }
 
   virtual void OnWriteDone(bool ok) = 0;
@@ -67,7 +67,7 @@ class WriteReactor : public Reactor {
   Operation<WriteReactor, &WriteReactor::Finished> finished_{this};
 };
 
-// Ends a call before it has begun. Deletes itself.
+// Refuses a call with a status. Deletes itself.
 template <typename Request, typename Response>
 class Refusal final : public WriteReactor<Request, Response> {
  public:

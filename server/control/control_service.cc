@@ -13,6 +13,7 @@
 #include "server/control/stats_watch.h"
 #include "server/control/trial_watch.h"
 #include "server/screen/screen_stream.h"
+#include "server/streams/durations.h"
 
 namespace sluice::server {
 namespace {
@@ -22,7 +23,7 @@ using Async = v1::ControlService::AsyncService;
 
 grpc::Status Busy() {
   return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                      "this server has many policies to look at already; try again later");
+                      "this server has too many policies to compile already; try again later");
 }
 
 grpc::Status TooLate() {
@@ -30,8 +31,8 @@ grpc::Status TooLate() {
                       "nobody waited for this call any more; nothing was done");
 }
 
-// Has the worker do `job` and finishes the call with what comes of it. What waited for the worker
-// for longer than its caller did is not done.
+// Has the worker do `job` and finishes the call with its result. A job whose caller stopped waiting
+// before it began is not done.
 template <typename Call, typename Job>
 void OnWorker(Worker* worker, Call* call, Job job) {
   const bool posted = worker->Post(
@@ -39,7 +40,7 @@ void OnWorker(Worker* worker, Call* call, Job job) {
   if (!posted) call->Finish(Busy());
 }
 
-// The same of what compiles: `job` is done again once the names it wants are known.
+// The same for calls that compile: `job` is run again once the names it wants are known.
 template <typename Call, typename Job>
 void OnCompiler(Compiler* compiler, Call* call, Job job) {
   compiler->Post({.run =
@@ -61,23 +62,24 @@ PolicyCaller CallerOf(Call* call) {
           .gone = [call] { return call->Abandoned(); }};
 }
 
-// Least and usual interval of WatchStats; an hour is as good as any longer one.
+// The interval of WatchStats: one second if none is given, at least 100 ms, and at most an hour, as
+// nobody needs a longer one.
 std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
-  const int64_t seconds = std::clamp<int64_t>(interval.seconds(), 0, 3600);
-  const int64_t ms = seconds * 1000 + interval.nanos() / 1'000'000;
-  if (interval.seconds() == 0 && interval.nanos() == 0) return std::chrono::milliseconds(1000);
-  return std::chrono::milliseconds(std::clamp<int64_t>(ms, 100, 3'600'000));
+  if (interval.seconds() == 0 && interval.nanos() == 0) return std::chrono::seconds(1);
+  const auto wanted = std::chrono::duration_cast<std::chrono::milliseconds>(ToDuration(interval));
+  return std::clamp<std::chrono::milliseconds>(wanted, std::chrono::milliseconds(100),
+                                               std::chrono::hours(1));
 }
 
 }  // namespace
 
 ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials,
-                                       Screens* screens, Deciders* deciders, Registry* registry,
+                                       Screeners* screeners, Deciders* deciders, Registry* registry,
                                        Router* router, Compiler* compiler, Worker* archivist,
                                        Ticker* ticker)
     : policies_(policies),
       trials_(trials),
-      screens_(screens),
+      screeners_(screeners),
       deciders_(deciders),
       registry_(registry),
       router_(router),
@@ -102,8 +104,8 @@ void ControlServiceImpl::OpenGateways(CallQueue* queue) {
   });
   HandleCalls(queue, &service_, &Async::RequestSetMode, [this](auto* call) { SetMode(call); });
   HandleCalls(queue, &service_, &Async::RequestGetStats, [this](auto* call) { GetStats(call); });
-  HandleCalls(queue, &service_, &Async::RequestClearRemembered,
-              [this](auto* call) { ClearRemembered(call); });
+  HandleCalls(queue, &service_, &Async::RequestForgetRemembered,
+              [this](auto* call) { ForgetRemembered(call); });
   HandleCalls(queue, &service_, &Async::RequestListDeciders,
               [this](auto* call) { ListDeciders(call); });
 }
@@ -149,7 +151,7 @@ void ControlServiceImpl::OpenPolicies(CallQueue* queue) {
   });
 }
 
-// What these make deletes itself.
+// The reactors made here delete themselves.
 void ControlServiceImpl::OpenStreams(CallQueue* queue) {
   HandleCalls(queue, &service_, &Async::RequestWatchStats, [this](auto call) -> Reactor* {
     const std::chrono::milliseconds interval = Interval(call->request.interval());
@@ -174,7 +176,7 @@ void ControlServiceImpl::OpenStreams(CallQueue* queue) {
     return stream;
   });
   HandleCalls(queue, &service_, &Async::RequestScreen, [this](auto call) {
-    return BeginScreen(std::move(call), screens_, registry_, ticker_);
+    return BeginScreen(std::move(call), screeners_, registry_, ticker_);
   });
 }
 
@@ -183,7 +185,7 @@ void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeRespon
   if (!v1::Mode_IsValid(request.mode())) {
     return call->Finish(grpc::Status(StatusCode::INVALID_ARGUMENT,
                                      absl::StrCat("mode: ", static_cast<int>(request.mode()),
-                                                  " is none; off, on and shadow are")));
+                                                  " is not a mode; use off, on or shadow")));
   }
   v1::Command command;
   command.mutable_set_mode()->set_mode(request.mode());
@@ -216,15 +218,15 @@ void ControlServiceImpl::GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsRes
       call->context.deadline());
 }
 
-void ControlServiceImpl::ClearRemembered(
-    UnaryCall<v1::ClearRememberedRequest, v1::ClearRememberedResponse>* call) {
+void ControlServiceImpl::ForgetRemembered(
+    UnaryCall<v1::ForgetRememberedRequest, v1::ForgetRememberedResponse>* call) {
   v1::Command command;
-  command.mutable_clear_remembered();
+  command.mutable_forget_remembered();
   router_->Send(
       call->request.gateway(), std::move(command),
       [call](const grpc::Status& status, const v1::CommandReply& reply) {
-        call->response.set_cleared(reply.clear_remembered().cleared());
-        call->Finish(status.ok() && !reply.has_clear_remembered() ? WrongReply() : status);
+        call->response.set_forgotten(reply.forget_remembered().forgotten());
+        call->Finish(status.ok() && !reply.has_forget_remembered() ? WrongReply() : status);
       },
       call->context.deadline());
 }

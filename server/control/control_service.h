@@ -2,31 +2,31 @@
 
 #include "server/calls/call_queue.h"
 #include "server/calls/unary_call.h"
-#include "server/control/compiler.h"
-#include "server/control/policy_store.h"
 #include "server/control/policy_test_stream.h"
-#include "server/control/policy_trials.h"
 #include "server/deciders/deciders.h"
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
-#include "server/screen/screens.h"
+#include "server/policies/compiler.h"
+#include "server/policies/policy_store.h"
+#include "server/policies/policy_trials.h"
+#include "server/screen/screeners.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
 #include "sluice/v1/control.grpc.pb.h"
 
 namespace sluice::server {
 
-// ControlService: what people and tools ask, handed to the registry, the router and the policy
-// store. The compiler is for what compiles and may wait for names, the archivist is the worker for
-// what waits for the disk alone.
+// ControlService: handles the calls of people and tools with the registry, the router and the
+// policy store. The compiler runs the calls that compile and may wait for names. The archivist is a
+// worker for the calls that wait only for the disk.
 class ControlServiceImpl final {
  public:
-  ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials, Screens* screens,
+  ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials, Screeners* screeners,
                      Deciders* deciders, Registry* registry, Router* router, Compiler* compiler,
                      Worker* archivist, Ticker* ticker);
 
   grpc::Service* service() { return &service_; }
-  // Once the server that has the service has started.
+  // Called once the server that has the service has started.
   void Open(CallQueue* queue);
 
  private:
@@ -36,12 +36,12 @@ class ControlServiceImpl final {
 
   void SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeResponse>* call);
   void GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsResponse>* call);
-  void ClearRemembered(UnaryCall<v1::ClearRememberedRequest, v1::ClearRememberedResponse>* call);
+  void ForgetRemembered(UnaryCall<v1::ForgetRememberedRequest, v1::ForgetRememberedResponse>* call);
   void ListDeciders(UnaryCall<v1::ListDecidersRequest, v1::ListDecidersResponse>* call);
 
-  PolicyStore* const policies_;  // Not owned, nor are these.
+  PolicyStore* const policies_;  // Not owned, nor are the next eight.
   PolicyTrials* const trials_;
-  Screens* const screens_;
+  Screeners* const screeners_;
   Deciders* const deciders_;
   Registry* const registry_;
   Router* const router_;

@@ -7,7 +7,7 @@
 #include "server/calls/grpc_status.h"
 #include "server/control/policy_calls.h"
 #include "server/control/tested_packet.h"
-#include "server/policy/looked_up.h"
+#include "server/policy/checker/looked_up.h"
 #include "server/policy/packet_names.h"
 #include "server/policy/policy_explainer.h"
 #include "server/policy/rule_set.h"

@@ -18,10 +18,11 @@ namespace {
 
 using grpc::StatusCode;
 
-// As the wire says: at most a day.
+// The limit in control.proto.
 constexpr std::chrono::seconds kLongestApproval = std::chrono::hours(24);
 
-// What Apply and Rollback requests have in common. INVALID_ARGUMENT: a time there is not.
+// Reads what Apply and Rollback requests have in common. INVALID_ARGUMENT: confirm_within is out of
+// range.
 template <typename Request>
 grpc::Status ToChange(const Request& request, const PolicyCaller& caller,
                       PolicyStore::Change* change) {
@@ -34,7 +35,7 @@ grpc::Status ToChange(const Request& request, const PolicyCaller& caller,
   const auto exactly = within + std::chrono::nanoseconds(request.confirm_within().nanos());
   if (exactly <= std::chrono::seconds(0) || exactly > kLongestApproval) {
     return grpc::Status(StatusCode::INVALID_ARGUMENT,
-                        "confirm_within: more than nothing and at most a day is allowed");
+                        "confirm_within: must be more than 0 and at most a day");
   }
   change->confirm_by = std::chrono::steady_clock::now() + exactly;
   return grpc::Status::OK;
@@ -53,7 +54,7 @@ grpc::Status Answer(const PolicyStore::Applied& applied, const std::string& auth
   if (!applied.problems.empty()) {
     const std::string problems = Describe(applied.problems);
     const char* const what = absl::IsUnavailable(applied.status) ? " cannot be applied now:\n"
-                                                                 : " is well-formed no longer:\n";
+                                                                 : " is no longer well-formed:\n";
     return grpc::Status(
         static_cast<StatusCode>(applied.status.code()),
         applied.restored ? absl::StrCat("version ", *applied.restored, what, problems) : problems);
@@ -157,7 +158,7 @@ void ListPolicies(const v1::ListPoliciesRequest& request, const PolicyStore& pol
 }
 
 std::string Describe(const std::vector<v1::PolicyProblem>& problems) {
-  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default.
+  // A status travels in HTTP/2 headers, of which gRPC takes 8 KiB by default.
   constexpr size_t kMaxText = 2048;
   std::string text;
   size_t said = 0;

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "server/control/compiler.h"
-#include "server/control/policy_store.h"
 #include "server/gateways/registry.h"
+#include "server/policies/compiler.h"
+#include "server/policies/policy_store.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice::server {
@@ -16,13 +16,13 @@ namespace sluice::server {
 // Who wants a policy changed.
 struct PolicyCaller {
   std::string address;
-  // Whether he does not wait for it any more.
+  // Whether the caller has stopped waiting.
   std::function<bool()> gone;
 };
 
-// ControlService's calls about the policy and its versions, from request to response; `peer` is
-// the caller's address. Those that compile are jobs of the Compiler; all wait for the disk: a
-// worker runs them. The registry says what gateways cannot enforce.
+// ControlService's calls about the policy and its versions, from request to response; `peer` is the
+// caller's address. Those with `names` compile and are jobs of the Compiler. All of them wait for
+// the disk, so a worker runs them. The registry says which scopes gateways cannot enforce.
 
 grpc::Status CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
                          const PolicyStore& policies, JobNames* names,
@@ -40,11 +40,11 @@ grpc::Status GetPolicy(const v1::GetPolicyRequest& request, const PolicyStore& p
 void ListPolicies(const v1::ListPoliciesRequest& request, const PolicyStore& policies,
                   v1::ListPoliciesResponse* response);
 
-// "line:column: message" lines, with the file in front where it is an included one, cut to what
-// fits into a status.
+// "line:column: message" lines, with the file in front if it is an included one. Cut to what fits
+// into a status.
 std::string Describe(const std::vector<v1::PolicyProblem>& problems);
 
-// Why there are no rules, if there are none.
+// Why `compiled` has no rules. Only if it has none.
 grpc::Status StatusOf(const RuleSet::Compiled& compiled);
 
 }  // namespace sluice::server

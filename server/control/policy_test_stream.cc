@@ -40,11 +40,11 @@ void PolicyTestStream::OnReadDone(bool ok) {
     if (ended_) return;
     busy_ = ok;
   }
-  if (!ok) return End(grpc::Status::OK);  // The caller has said everything.
+  if (!ok) return End(grpc::Status::OK);  // The caller has half-closed the stream.
   if (rules_ == nullptr) {
     TakeFirst();
   } else if (!tester_->Post([this] { TakePackets(); })) {
-    Break("this server tests many packets already; try again later",
+    Break("this server has too many packets to test already; try again later",
           StatusCode::RESOURCE_EXHAUSTED);
   }
 }
@@ -57,13 +57,14 @@ void PolicyTestStream::TakeFirst() {
     rules_ = policies_->Current()->rules;
     return Answer();
   }
-  compiler_->Post({.run = [this](JobNames* names) { Compile(names); },
-                   .busy =
-                       [this] {
-                         Break("this server has many policies to look at already; try again later",
-                               StatusCode::RESOURCE_EXHAUSTED);
-                       },
-                   .gone = [this] { return Ended(); }});
+  compiler_->Post(
+      {.run = [this](JobNames* names) { Compile(names); },
+       .busy =
+           [this] {
+             Break("this server has too many policies to compile already; try again later",
+                   StatusCode::RESOURCE_EXHAUSTED);
+           },
+       .gone = [this] { return Ended(); }});
 }
 
 void PolicyTestStream::Compile(JobNames* names) {
@@ -143,7 +144,7 @@ void PolicyTestStream::OnCancel() {
 
 void PolicyTestStream::OnDone() {
   ticker_->Remove(this);
-  // Whoever called Finish may still be on the way out of the mutex.
+  // The thread that called Finish may still hold the mutex.
   { MutexLock lock(mutex_); }
   if (entered_) room_->Leave();
   delete this;

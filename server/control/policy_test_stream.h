@@ -7,8 +7,8 @@
 #include <string>
 
 #include "server/calls/bidi_reactor.h"
-#include "server/control/compiler.h"
-#include "server/control/policy_store.h"
+#include "server/policies/compiler.h"
+#include "server/policies/policy_store.h"
 #include "server/policy/rule_set.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
@@ -17,12 +17,13 @@
 
 namespace sluice::server {
 
-// Room for TestPolicy calls: each may hold a policy of its own. Any thread.
+// Bounds the number of TestPolicy calls, because each may hold a policy of its own. Any thread may
+// call.
 class PolicyTestRoom final {
  public:
   static constexpr int kMost = 16;
 
-  // False if there is none.
+  // False if there is no room.
   bool Enter() {
     if (tests_.fetch_add(1) < kMost) return true;
     --tests_;
@@ -34,13 +35,14 @@ class PolicyTestRoom final {
   std::atomic<int> tests_{0};
 };
 
-// One TestPolicy call: reads a message, answers it, reads the next, so a caller that does not read
-// is not read from. Its policy is a job of the Compiler, its packets are decided by a worker:
-// neither is work for the threads that gateways wait for. Made with new; deletes itself.
+// One TestPolicy call. It reads a message, answers it and reads the next; a caller that does not
+// read the answers is not read from either. The Compiler compiles the policy and a worker decides
+// the packets, to keep this work off the threads that gateways wait for. Made with new; deletes
+// itself.
 class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::TestPolicyResponse>,
                                public Ticked {
  public:
-  // In one message: bounds what is answered to it.
+  // Packets in one message. Bounds the size of the answer.
   static constexpr int kMostPackets = 8192;
 
   PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies, PolicyTestRoom* room,
@@ -62,24 +64,24 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   bool Ended();
   void TakePackets();
   void Answer();
-  // Ends the call from the reaction at work.
+  // Ends the call; called by the reaction at work.
   void Break(const std::string& what, grpc::StatusCode code = grpc::StatusCode::INVALID_ARGUMENT);
   void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const PolicyStore* const policies_;  // Not owned, nor are these.
+  const PolicyStore* const policies_;  // Not owned, nor are the next four.
   PolicyTestRoom* const room_;
   Compiler* const compiler_;
   Worker* const tester_;
   Ticker* const ticker_;
 
-  // Of the reaction at work, which is one at a time.
+  // Used by the reaction at work; there is one at a time.
   v1::TestPolicyRequest request_;
   v1::TestPolicyResponse response_;
   std::shared_ptr<const RuleSet> rules_;  // Null until the first message.
   bool entered_ = false;
 
   Mutex mutex_;
-  // Something is under way that comes back to this: a compilation or a write.
+  // A compilation, test or write is under way that will come back to this call.
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

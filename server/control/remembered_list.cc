@@ -5,7 +5,7 @@
 namespace sluice::server {
 namespace {
 
-// Of a hundred bytes each; gRPC takes messages of up to 4 MiB.
+// A verdict takes up to a hundred bytes; gRPC takes messages of up to 4 MiB.
 constexpr int kVerdictsAMessage = 4096;
 
 }  // namespace

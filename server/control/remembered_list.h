@@ -10,7 +10,7 @@
 
 namespace sluice::server {
 
-// One ListRemembered call: asks the gateway, and writes what it answered some at a time. Made with
+// One ListRemembered call: asks the gateway and writes its answer in several messages. Made with
 // new; deletes itself.
 class RememberedList final
     : public WritingCall<v1::ListRememberedRequest, v1::ListRememberedResponse> {
@@ -27,7 +27,7 @@ class RememberedList final
   Router* const router_;  // Not owned.
 
   v1::RememberedVerdicts verdicts_ ABSL_GUARDED_BY(mutex_);
-  int next_ ABSL_GUARDED_BY(mutex_) = 0;  // Of verdicts_.
+  int next_ ABSL_GUARDED_BY(mutex_) = 0;  // Index into verdicts_.
   v1::ListRememberedResponse response_ ABSL_GUARDED_BY(mutex_);
 };
 

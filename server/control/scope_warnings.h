@@ -8,7 +8,7 @@
 
 namespace sluice::server {
 
-// One for each scope of the policy that the agent of some connected gateway cannot enforce.
+// One warning for each scope in the policy that the agent of a connected gateway cannot enforce.
 std::vector<v1::PolicyProblem> ScopeWarnings(const RuleSet& rules, const Registry& registry);
 
 }  // namespace sluice::server

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
 
 namespace sluice::server {
 namespace {

@@ -15,7 +15,8 @@
 namespace sluice::server {
 namespace {
 
-// Numbered as in proc(5), from 1; the second, the program's name in parentheses, may hold anything.
+// Field numbers as in proc(5), from 1. The second field, the program's name in parentheses, may
+// contain anything, spaces and parentheses included.
 constexpr size_t kFirstAfterName = 3;
 constexpr size_t kStartTime = 22;
 constexpr size_t kResidentSet = 24;
@@ -51,7 +52,7 @@ std::chrono::nanoseconds RunTime(uint64_t start_ticks, int64_t ticks_per_second,
   const auto rate = static_cast<uint64_t>(ticks_per_second);
   const auto started = std::chrono::seconds(start_ticks / rate) +
                        std::chrono::nanoseconds(start_ticks % rate * 1'000'000'000 / rate);
-  // Ticks are rounded.
+  // Ticks are rounded, so the difference may be negative.
   return std::max(since_boot - started, std::chrono::nanoseconds(0));
 }
 

@@ -21,15 +21,16 @@ struct ProcessStat {
   uint64_t resident_pages = 0;
 };
 
-// None where `line` is not as proc(5) says.
+// Nullopt if `line` is not as proc(5) says.
 std::optional<ProcessStat> ParseProcessStat(const std::string& line);
 
-// What is left of `since_boot`, CLOCK_BOOTTIME as starttime is, once the process had started.
+// How long a process has run that started at `start_ticks`. `since_boot` is the CLOCK_BOOTTIME,
+// which proc(5)'s starttime counts as well.
 std::chrono::nanoseconds RunTime(uint64_t start_ticks, int64_t ticks_per_second,
                                  std::chrono::nanoseconds since_boot);
 
-// ControlService.GetServer: what this process costs, and for how many gateways. Any thread; it
-// reads a file of the kernel's, which does not wait for a disk.
+// ControlService.GetServer: what CPU time and memory this process uses, and for how many gateways.
+// Any thread may call; it reads a file in /proc, which does not wait for a disk.
 grpc::Status GetServer(const Registry& registry, v1::GetServerResponse* response);
 
 }  // namespace sluice::server

@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-// As Linux 6.1 writes it.
+// A line as Linux 6.1 writes it.
 constexpr char kAfterName[] =
     " S 1 4242 4242 0 -1 4194560 8131 0 3 0 1502 377 0 0 20 0 14 0 987654 1265344512 6021 "
     "18446744073709551615 1 1 0 0 0 0 0 4096 16386 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0";
@@ -53,7 +53,7 @@ TEST(ServerUsageTest, RunTimeIsWhatIsLeftOfTheTimeSinceBoot) {
   }
 }
 
-// Some CPU time has been used before, however fast the machine.
+// Returns once some CPU time has been used, however fast the machine.
 void UseCpu() {
   v1::GetServerResponse response;
   const Registry registry;

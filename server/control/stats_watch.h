@@ -13,8 +13,8 @@
 namespace sluice::server {
 
 // One WatchStats call: asks the gateway at each interval, one question at a time, and writes the
-// answer; a caller that reads slowly is asked for less. Ends with the error of the first
-// question that fails. Made with new; deletes itself.
+// answer. For a caller that reads slowly the gateway is asked less often. Ends with the error of
+// the first question that fails. Made with new; deletes itself.
 class StatsWatch final : public WritingCall<v1::WatchStatsRequest, v1::WatchStatsResponse> {
  public:
   StatsWatch(std::unique_ptr<Call> call, std::chrono::milliseconds interval, Router* router,
@@ -26,7 +26,7 @@ class StatsWatch final : public WritingCall<v1::WatchStatsRequest, v1::WatchStat
 
   void Ticking(Time now) override;
   void Written() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Lent until the answer comes.
+  // The call is lent until the answer comes.
   void Ask();
   void Answered(const grpc::Status& status, const v1::CommandReply& reply);
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "proto/headers/packet_headers.h"
-#include "server/control/policy_ruling.h"
+#include "server/policy/policy_ruling.h"
 
 namespace sluice::server {
 namespace {
@@ -41,7 +41,7 @@ v1::TestPolicyResponse::Result TestPacket(const RuleSet& rules, v1::Packet* pack
     malformed =
         ParseHeaders(packet->family(), copied, length, headers, layout) == Parsed::kMalformed;
     FillHeaders(headers, *packet->mutable_headers());
-    // What an Ethernet frame is padded with the kernel has taken off before an agent sees it.
+    // Removes the padding of an Ethernet frame, as the kernel does before an agent sees the packet.
     if (layout.length != 0 && layout.length < length) {
       packet->set_original_length(static_cast<uint32_t>(layout.length));
       if (payload.size() > layout.length) packet->mutable_payload()->resize(layout.length);

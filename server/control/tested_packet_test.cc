@@ -63,7 +63,7 @@ TEST(TestedPacketTest, WhatWasNotCapturedIsNotKnown) {
 
 TEST(TestedPacketTest, WhatAnAgentWouldNotAskAboutIsDropped) {
   const auto rules = Rules("default accept;");
-  for (const size_t copied : {1, 19, 39}) {  // And no more was there.
+  for (const size_t copied : {1, 19, 39}) {  // The packet itself is not longer.
     v1::Packet packet = Syn(copied);
     const auto result = TestPacket(*rules, &packet);
     EXPECT_EQ(result.ruling().action(), v1::ACTION_DROP) << copied;

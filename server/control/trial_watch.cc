@@ -21,20 +21,21 @@ TrialWatch::TrialWatch(std::unique_ptr<Call> call, const PolicyStore* policies,
 
 void TrialWatch::Begin(Compiler* compiler) {
   ticker_->Add(this);
-  compiler->Post({.run = [this](JobNames* names) { Compile(names); },
-                  .busy =
-                      [this] {
-                        MutexLock lock(mutex_);
-                        EndLocked(grpc::Status(
-                            StatusCode::RESOURCE_EXHAUSTED,
-                            "this server has many policies to look at already; try again later"));
-                        Returned();
-                      },
-                  .gone =
-                      [this] {
-                        MutexLock lock(mutex_);
-                        return ended();
-                      }});
+  compiler->Post(
+      {.run = [this](JobNames* names) { Compile(names); },
+       .busy =
+           [this] {
+             MutexLock lock(mutex_);
+             EndLocked(grpc::Status(
+                 StatusCode::RESOURCE_EXHAUSTED,
+                 "this server has too many policies to compile already; try again later"));
+             Returned();
+           },
+       .gone =
+           [this] {
+             MutexLock lock(mutex_);
+             return ended();
+           }});
 }
 
 void TrialWatch::Compile(JobNames* names) {
@@ -49,7 +50,7 @@ void TrialWatch::Compile(JobNames* names) {
                             {request().gateways().begin(), request().gateways().end()});
     if (trial_ == nullptr) {
       EndLocked(grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                             "this server tries as many policies as it does at once already"));
+                             "this server runs as many trials as it can already; try again later"));
     } else {
       Write(&response_);
     }

@@ -4,16 +4,16 @@
 
 #include <memory>
 
-#include "server/control/compiler.h"
-#include "server/control/policy_store.h"
-#include "server/control/policy_trials.h"
+#include "server/policies/compiler.h"
+#include "server/policies/policy_store.h"
+#include "server/policies/policy_trials.h"
 #include "server/streams/writing_call.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice::server {
 
-// One TryPolicy call: has the Compiler compile the policy, begins the trial and then says each
-// second what it has found; a caller that reads slowly is told less often. Made with new; deletes
+// One TryPolicy call: has the Compiler compile the policy, begins the trial and then reports its
+// findings each second; a caller that reads slowly gets fewer reports. Made with new; deletes
 // itself.
 class TrialWatch final : public WritingCall<v1::TryPolicyRequest, v1::TryPolicyResponse> {
  public:
@@ -32,7 +32,7 @@ class TrialWatch final : public WritingCall<v1::TryPolicyRequest, v1::TryPolicyR
   PolicyTrials* const trials_;
 
   std::shared_ptr<PolicyTrial> trial_ ABSL_GUARDED_BY(mutex_);  // Null until it begins.
-  Time next_ ABSL_GUARDED_BY(mutex_);                           // When to tell more.
+  Time next_ ABSL_GUARDED_BY(mutex_);                           // When to report next.
   v1::TryPolicyResponse response_ ABSL_GUARDED_BY(mutex_);
 };
 

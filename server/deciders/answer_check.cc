@@ -9,7 +9,7 @@
 namespace sluice::server {
 namespace {
 
-// As the wire says; NFQUEUE numbers have 16 bits.
+// The limits of decision.proto; NFQUEUE numbers have 16 bits.
 constexpr size_t kLargestPayload = 65'531;
 constexpr uint32_t kHighestQueue = 65'535;
 
@@ -45,9 +45,9 @@ std::string_view Objection(const v1::Verdict& verdict, const v1::Packet& packet,
   }
   if (action == v1::ACTION_DROP) {
     if (verdict.notify() == v1::NOTIFY_UNSPECIFIED) return {};
-    if (!v1::Notify_IsValid(verdict.notify())) return "there is no such notification";
+    if (!v1::Notify_IsValid(verdict.notify())) return "there is no such notice";
     if (hello.has_capabilities() && !Contains(able.notifies(), verdict.notify())) {
-      return "this gateway's agent cannot send that notification";
+      return "this gateway's agent cannot send that notice";
     }
     return {};
   }

@@ -6,12 +6,12 @@
 
 namespace sluice::server {
 
-// Why a decider's answer on a relayed packet cannot be carried out by the gateway that said
-// `hello`; empty if it can.
+// Why the gateway that sent `hello` cannot carry out a decider's answer on a relayed packet; empty
+// if it can.
 std::string_view Objection(const v1::Verdict& verdict, const v1::Packet& packet,
                            const v1::DecideHello& hello);
 
-// Leaves out what means nothing with its action.
+// Clears the fields that have no meaning with the verdict's action.
 void Tidy(v1::Verdict* verdict);
 
 }  // namespace sluice::server

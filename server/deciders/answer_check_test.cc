@@ -19,7 +19,7 @@ struct Case {
   const char* objection;  // Part of it; empty for none.
 };
 
-// What an agent says that does all there is but requeueing and resets.
+// The hello of an agent that can do everything except requeue and send TCP resets.
 v1::DecideHello Hello() {
   v1::DecideHello hello;
   hello.mutable_hold_limit()->set_seconds(5);
@@ -58,8 +58,8 @@ TEST(ObjectionTest, IsAboutWhatTheGatewayCannotDo) {
            Case{"", ""},
            Case{"action: ACTION_DROP", ""},
            Case{"action: ACTION_DROP notify: NOTIFY_HOST_UNREACHABLE", ""},
-           Case{"action: ACTION_DROP notify: NOTIFY_TCP_RESET", "cannot send that notification"},
-           Case{"notify: NOTIFY_TCP_RESET", "cannot send that notification"},
+           Case{"action: ACTION_DROP notify: NOTIFY_TCP_RESET", "cannot send that notice"},
+           Case{"notify: NOTIFY_TCP_RESET", "cannot send that notice"},
            Case{"action: ACTION_REPEAT", ""},
            Case{"action: ACTION_REQUEUE requeue_to: 5", "cannot carry out that action"},
            Case{"action: ACTION_HOLD hold_for { nanos: 1 }", ""},

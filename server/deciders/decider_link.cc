@@ -14,16 +14,16 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kBeat{200};  // As the wire says.
+constexpr milliseconds kBeat{200};  // See decision.proto.
 constexpr int kMaxErrors = 16;
 // Connecting takes up to half a second; then the decider has as long again.
 constexpr milliseconds kWelcomeTimeout{1000};
-// Before dialling again: longer with each attempt in vain, and always with jitter, so that many
-// servers do not come back in step.
+// The delay before dialling again. It grows with each failed attempt and always has jitter, so that
+// many servers do not come back in step.
 constexpr int kMinDelayMs = 100;
 constexpr int kMaxDelayMs = 500;
-// Two batches keep a local link busy, as one is answered while the next travels; each millisecond
-// of round trip lets one more be under way.
+// Two batches keep a local link busy, as one is answered while the next travels. Beyond that, one
+// batch for each millisecond of round trip may be under way.
 constexpr int64_t kBatchesAtLeast = 2;
 constexpr int64_t kBatchesAtMost = 64;
 
@@ -39,7 +39,7 @@ DeciderLink::DeciderLink(std::string who, std::string address, const v1::DecideH
       random_(std::random_device{}()) {}
 
 void DeciderLink::Run(Time now) {
-  // If this thread was stopped, the time it missed says nothing about the decider.
+  // If this thread was stopped, the time it missed does not count as the decider's silence.
   if (last_run_ != Time()) {
     const Duration late = now - std::max(NextTimer(), last_run_);
     if (late > kBeat) heard_ += late;
@@ -121,11 +121,11 @@ void DeciderLink::OnMessage(const v1::DecideResponse& message, Time now) {
       TakeEcho(message.heartbeat().sequence(), now);
       break;
     case v1::DecideResponse::kRetune:
-      // A relay cannot fulfil wishes.
-      listener_->OnPolicy(this, message.retune().policy_version());
+      // A relay cannot fulfil packet options.
+      listener_->OnPolicy(this, message.retune().policy_token());
       break;
     case v1::DecideResponse::MESSAGE_NOT_SET:
-      break;  // Of a newer decider's.
+      break;  // Of a newer decider.
   }
 }
 
@@ -156,7 +156,7 @@ void DeciderLink::Dial(Time now) {
 
 void DeciderLink::Welcome(const v1::DecideWelcome& welcome, Time now) {
   state_ = State::kWelcomed;
-  // Not known yet: that of the welcome would include connecting.
+  // Not known yet: measured with the welcome, it would include connecting.
   round_trip_ = Duration(0);
   echo_due_ = false;
   beat_ = now;
@@ -165,7 +165,7 @@ void DeciderLink::Welcome(const v1::DecideWelcome& welcome, Time now) {
   if (const auto left_out = lines_.Allow(now)) {
     spdlog::info("{}: {} connected{}", who_, address_, *left_out);
   }
-  listener_->OnPolicy(this, welcome.policy_version());
+  listener_->OnPolicy(this, welcome.policy_token());
 }
 
 void DeciderLink::TakeVerdicts(const v1::VerdictBatch& verdicts, Time now) {
@@ -186,7 +186,7 @@ void DeciderLink::TakeEcho(uint64_t sequence, Time now) {
 }
 
 void DeciderLink::Beat(Time now) {
-  // Errors are for people who debug a decider: no need to send them often.
+  // Errors are for people who debug a decider, so they need not be sent often.
   if (errors_.entries_size() > 0) {
     outgoing_.mutable_errors()->Swap(&errors_);
     errors_.Clear();
@@ -206,7 +206,7 @@ void DeciderLink::Write() {
 }
 
 void DeciderLink::Lose(Time now, const std::string& reason) {
-  // Once, until it is reached or says something else.
+  // Each reason is logged once, until the decider welcomes us or another reason comes.
   if (complaint_ != reason) {
     if (const auto left_out = lines_.Allow(now)) {
       spdlog::warn("{}: {} {}; trying again{}", who_, address_, reason, *left_out);

@@ -24,7 +24,7 @@ class DeciderLinkTest : public testing::Test, protected DeciderLink::Listener {
   }
   void OnLost(DeciderLink*, Question::Time) override { ++lost_; }
 
-  // Welcomed, its first heartbeat sent at `ms` and not echoed.
+  // Welcomes the link; its first heartbeat is sent at `ms` and not echoed.
   void Connect(int64_t ms = 0) {
     ASSERT_EQ(deciders_.Read("x", At(ms)).size(), 1u);
     deciders_.Welcome("x", At(ms), "7");
@@ -66,7 +66,7 @@ TEST_F(DeciderLinkTest, SaysHelloAndIsUpOnceWelcomed) {
   EXPECT_TRUE(link_.CanSend());
   EXPECT_EQ(policies_, Strings{"7"});
   v1::DecideResponse retune;
-  retune.mutable_retune()->set_policy_version("8");
+  retune.mutable_retune()->set_policy_token("8");
   deciders_.Say("x", retune, At(2));
   EXPECT_EQ(policies_, (Strings{"7", "8"}));
 }
@@ -85,7 +85,7 @@ TEST_F(DeciderLinkTest, BeatsEvery200MsAndMeasuresTheRoundTrip) {
   EXPECT_EQ(said[0].heartbeat().sequence(), 2u);
   Echo(2, 204);
   EXPECT_EQ(link_.round_trip(), milliseconds(7));
-  // Only the echo of the last one counts, and once.
+  // Only the echo of the last heartbeat counts, and only once.
   Echo(2, 300);
   Echo(1, 300);
   EXPECT_EQ(link_.round_trip(), milliseconds(7));
@@ -150,7 +150,7 @@ TEST_F(DeciderLinkTest, KeepsFewBatchesUnacknowledged) {
   Acknowledge(1, 2);
   EXPECT_TRUE(link_.CanSend());
   EXPECT_EQ(verdicts_, 1);
-  // A longer way lets more be under way.
+  // A longer round trip lets more batches be under way.
   Acknowledge(2, 2);
   Echo(1, 5);
   for (int i = 0; i < 5; ++i) {
@@ -166,7 +166,7 @@ TEST_F(DeciderLinkTest, EndsABrokenConversation) {
   welcome.mutable_welcome();
   v1::DecideResponse beat;
   beat.mutable_heartbeat()->set_sequence(1);
-  // Before the welcome only it may come.
+  // Nothing may come before the welcome.
   deciders_.Read("x", At(0));
   deciders_.Say("x", beat, At(0));
   EXPECT_FALSE(deciders_.connected("x"));
@@ -180,7 +180,7 @@ TEST_F(DeciderLinkTest, EndsABrokenConversation) {
   EXPECT_FALSE(deciders_.connected("x"));
   EXPECT_EQ(verdicts_, 0);
   EXPECT_EQ(lost_, 2);
-  // What is not known is a newer decider's.
+  // Unknown messages, of a newer decider, are ignored.
   link_.Run(At(1700));
   Connect(1700);
   deciders_.Say("x", v1::DecideResponse(), At(1701));

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/deciders/answer_check.h"
-#include "server/decisions/reason.h"
 #include "server/streams/durations.h"
+#include "server/verdicts/verdict.h"
 
 namespace sluice::server {
 
@@ -81,12 +81,12 @@ void DeciderPool::List(std::vector<v1::Decider>* deciders) const {
   }
 }
 
-void DeciderPool::OnPolicy(DeciderLink* link, const std::string& version) {
+void DeciderPool::OnPolicy(DeciderLink* link, const std::string& token) {
   Member& member = Of(link);
-  if (member.policy == version) return;
-  // Nothing it said before can be remembered when it says its first.
+  if (member.policy == token) return;
+  // Before its first answer there is nothing of it to be forgotten.
   const bool first = member.answered == 0;
-  member.policy = version;
+  member.policy = token;
   if (!first) common_->on_policy();
 }
 
@@ -149,7 +149,7 @@ void DeciderPool::MoveFrom(Member& member, Time now) {
   for (const auto& [id, waiting] : waiting_) {
     if (waiting.member == &member) ids.push_back(id);
   }
-  std::sort(ids.begin(), ids.end());  // As they came.
+  std::sort(ids.begin(), ids.end());  // In the order they came.
   for (const uint64_t id : ids) {
     const auto entry = waiting_.find(id);
     ++member.failed;
@@ -177,7 +177,7 @@ void DeciderPool::Flush(Member& member, Time now) {
     const auto entry = waiting_.find(id);
     return entry == waiting_.end() ? nullptr : &entry->second.question;
   };
-  // Of a decider that takes nothing.
+  // A decider that takes nothing must not let the outbox grow without bound.
   if (member.outbox.size() > 2 * kMostWaiting) member.outbox.Compact(find);
   while (member.link.CanSend()) {
     v1::PacketBatch* const batch = member.outbox.Next(now, member.link.round_trip() / 2, find);

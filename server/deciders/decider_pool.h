@@ -21,46 +21,48 @@
 
 namespace sluice::server {
 
-// One decider that rules ask, at one address or several, and the packets that wait for it. A packet
-// goes to the connected address with the fewest waiting; when that one's stream ends, to another.
-// What gets no answer in time gets what its rule says otherwise. One thread.
+// One decider that rules ask, at one or more addresses, and the packets that wait for it. A packet
+// goes to the connected address with the fewest packets waiting, and to another one if that stream
+// ends. A packet without an answer in time gets the verdict that its rule gives behind `else`. One
+// thread.
 //
 // For each address: asked = answered + timed_out + failed + invalid + waiting.
 class DeciderPool final : private DeciderLink::Listener {
  public:
   using Time = Question::Time;
 
-  // Packets that may wait for one decider, and bytes copied of them; more are not asked about.
+  // Packets that may wait for one decider, and the bytes of their payloads. Beyond these, packets
+  // are not asked about.
   static constexpr size_t kMostWaiting = 16'384;
   static constexpr size_t kMostBytes = size_t{64} << 20;
 
-  // What pools have in common. No pointer is owned.
+  // What all pools share. No pointer is owned.
   struct Common {
     v1::DecideHello hello;
     DeciderDialer* dialer = nullptr;
-    uint64_t last_id = 0;  // Transaction ids are unique for this server.
-    // Called when what deciders said before is void: one has another policy.
+    uint64_t last_id = 0;  // Transaction ids are unique within this server.
+    // Called when a decider has changed its policy, so that its earlier answers must be forgotten.
     std::function<void()> on_policy;
   };
 
   // `common` is not owned.
   DeciderPool(std::string name, Common* common) : name_(std::move(name)), common_(common) {}
-  // All that waits gets its answer first: Clear.
+  // Packets that still wait get no answer: call SetAddresses({}) first to have them answered.
   ~DeciderPool() = default;
   DeciderPool(const DeciderPool&) = delete;
   DeciderPool& operator=(const DeciderPool&) = delete;
 
-  // Where it is now. Addresses it had keep their connections and counters; what waits at one that
-  // is not listed any more is asked of another.
+  // Sets the decider's addresses. Those it already had keep their connections and counters. Packets
+  // that wait at a removed address are asked of another.
   void SetAddresses(const std::vector<std::string>& addresses, Time now);
 
   void Ask(Question question, Time now);
-  // So many were not even put to this pool.
+  // Counts packets that were not even put to this pool.
   void CountUnasked(uint64_t packets) { unasked_ += packets; }
 
   // Does what is due.
   void Run(Time now);
-  // When Run is next due though nothing came.
+  // When to call Run next if no event comes before.
   Time NextTimer() const;
 
   void List(std::vector<v1::Decider>* deciders) const;
@@ -74,7 +76,7 @@ class DeciderPool final : private DeciderLink::Listener {
 
     DeciderLink link;
     QuestionOutbox outbox;
-    std::string policy;  // The version it decides by.
+    std::string policy;  // The version of the policy it decides by.
     uint64_t asked = 0;
     uint64_t answered = 0;
     uint64_t timed_out = 0;
@@ -89,7 +91,7 @@ class DeciderPool final : private DeciderLink::Listener {
   };
   using Table = absl::flat_hash_map<uint64_t, Waiting>;
 
-  void OnPolicy(DeciderLink* link, const std::string& version) override;
+  void OnPolicy(DeciderLink* link, const std::string& token) override;
   void OnVerdicts(DeciderLink* link, const v1::VerdictBatch& verdicts, Time now) override;
   void OnLost(DeciderLink* link, Time now) override;
 
@@ -105,7 +107,8 @@ class DeciderPool final : private DeciderLink::Listener {
 
   const std::string name_;
   Common* const common_;  // Not owned.
-  // In the order of the policy. A list: links tell of themselves by their address.
+  // In the order of the policy. A std::list, because the links are identified by pointer and must
+  // not move.
   std::list<Member> members_;
   Table waiting_;
   std::set<std::pair<Time, uint64_t>> by_expiry_;

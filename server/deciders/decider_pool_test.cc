@@ -18,7 +18,7 @@ class DeciderPoolTest : public testing::Test {
     common_.dialer = &deciders_;
     common_.on_policy = [this] { ++policies_; };
   }
-  // All that was asked has come to something.
+  // Every question asked is accounted for.
   ~DeciderPoolTest() override {
     for (const v1::Decider& decider : List()) {
       EXPECT_EQ(decider.asked(), decider.answered() + decider.timed_out() + decider.failed() +
@@ -41,7 +41,7 @@ class DeciderPoolTest : public testing::Test {
     pool_.Ask(gateway_.Ask(id, At(ms), left_ms), At(ms));
     pool_.Run(At(ms));
   }
-  // The relay's ids of the packets a decider got, until nothing more comes.
+  // The transaction ids, which are the relay's, of all packets that the decider has got.
   std::vector<uint64_t> Got(const std::string& address, int64_t ms = 0) {
     std::vector<uint64_t> ids;
     for (auto said = deciders_.Read(address, At(ms)); !said.empty();
@@ -113,7 +113,7 @@ TEST_F(DeciderPoolTest, WhatIsNotAnsweredInTimeGetsWhatTheRuleSays) {
   pool_.Run(At(20));
   EXPECT_EQ(gateway_.answers, Strings{"1 DROP \"d\" did not answer in time: rule 1, line 2"});
   EXPECT_EQ(gateway_.verdict.notify(), v1::NOTIFY_TCP_RESET);
-  // The answer comes in the same moment as the end, and one long after.
+  // One answer comes at the very deadline, one long after its own.
   deciders_.Say("x", Verdict(got[1]), At(25));
   deciders_.Say("x", Verdict(got[0]), At(26));
   deciders_.Say("x", Verdict(4711), At(26));
@@ -168,7 +168,7 @@ TEST_F(DeciderPoolTest, ThePoolSharesTheWork) {
   const Ids x = Got("x");
   EXPECT_EQ(x.size(), 2u);
   EXPECT_EQ(Got("y").size(), 2u);
-  // Whoever answers gets more.
+  // The address that answers gets more.
   for (const uint64_t id : x) deciders_.Say("x", Verdict(id), At(1));
   for (uint64_t id = 5; id <= 6; ++id) Ask(id, 1);
   EXPECT_EQ(List()[0].waiting(), 2u);
@@ -203,7 +203,7 @@ TEST_F(DeciderPoolTest, AnotherIsAskedWhenAStreamEnds) {
   EXPECT_EQ(List()[1].waiting(), 0u);
   deciders_.Say("x", Verdict(had[0]), At(12));
   EXPECT_EQ(gateway_.answers, Strings{"2 ACCEPT asked \"d\": ok"});
-  // Nobody is left.
+  // No other address is left.
   deciders_.End("x", grpc::Status::OK, At(15));
   EXPECT_EQ(gateway_.answers.size(), 4u);
   EXPECT_EQ(gateway_.answers.back(), "4 DROP \"d\" went away: rule 1, line 2");
@@ -254,7 +254,7 @@ TEST_F(DeciderPoolTest, AHoldGivesMoreTimeUpToTheLimit) {
   pool_.Run(At(100));
   EXPECT_EQ(gateway_.answers.back(), "1 DROP \"d\" did not answer in time: rule 1, line 2");
   EXPECT_EQ(List()[0].timed_out(), 1u);
-  // It never makes it less.
+  // A hold never shortens the time.
   Ask(2, 100, 60);
   deciders_.Say("x", Verdict(Got("x", 100)[0], v1::ACTION_HOLD, 1), At(101));
   EXPECT_GE(pool_.NextTimer(), At(160));
@@ -311,19 +311,19 @@ TEST_F(DeciderPoolTest, ADecidersOtherPolicyVoidsWhatItSaid) {
   deciders_.Read("x", At(0));
   deciders_.Welcome("x", At(0), "1");
   v1::DecideResponse retune;
-  retune.mutable_retune()->set_policy_version("2");
+  retune.mutable_retune()->set_policy_token("2");
   deciders_.Say("x", retune, At(0));
-  EXPECT_EQ(policies_, 0);  // It has said nothing yet.
+  EXPECT_EQ(policies_, 0);  // It has answered nothing yet.
   pool_.Run(At(0));
   Got("x");
   Ask(1);
   deciders_.Say("x", Verdict(Got("x").at(0)), At(1));
   deciders_.Say("x", retune, At(2));
   EXPECT_EQ(policies_, 0);
-  retune.mutable_retune()->set_policy_version("3");
+  retune.mutable_retune()->set_policy_token("3");
   deciders_.Say("x", retune, At(3));
   EXPECT_EQ(policies_, 1);
-  // One that comes back with what it had.
+  // It comes back with the policy it had.
   deciders_.End("x", grpc::Status::OK, At(4));
   pool_.Run(At(600));
   deciders_.Read("x", At(600));
@@ -331,7 +331,7 @@ TEST_F(DeciderPoolTest, ADecidersOtherPolicyVoidsWhatItSaid) {
   EXPECT_EQ(policies_, 1);
 }
 
-// Though it beats, it acknowledges nothing: what it is owed must not pile up.
+// The decider sends heartbeats but acknowledges nothing: packets for it must not pile up.
 TEST_F(DeciderPoolTest, ADeciderThatTakesNothingCostsBoundedMemory) {
   Connect({"x"});
   uint64_t id = 0;

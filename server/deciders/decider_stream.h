@@ -10,8 +10,8 @@
 
 namespace sluice::server {
 
-// A Decide call to a decider. One thread has it, and hears of it. Destroying it ends the call;
-// nothing is heard then.
+// A Decide call to a decider. One thread uses it and gets its callbacks. Destroying it ends the
+// call; the listener is not called after that.
 class DeciderStream {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -19,9 +19,9 @@ class DeciderStream {
   class Listener {
    public:
     virtual void OnMessage(const v1::DecideResponse& message, Time now) = 0;
-    // What was written last has gone out: the next may be written.
+    // The last write has gone out: the next message may be written.
     virtual void OnWritten(Time now) = 0;
-    // Last of all. The stream may be destroyed, here and now.
+    // The last callback. The stream may be destroyed within it.
     virtual void OnEnded(const grpc::Status& status, Time now) = 0;
 
    protected:
@@ -29,14 +29,15 @@ class DeciderStream {
   };
 
   virtual ~DeciderStream() = default;
-  // Starts to send `message`; it is serialized before this returns. One at a time.
+  // Starts to send `message`, which is serialized before this returns. One write at a time.
   virtual void Write(const v1::DecideRequest& message) = 0;
 };
 
-// Opens them.
+// Opens DeciderStreams.
 class DeciderDialer {
  public:
-  // Does not block: a call that cannot be made ends, with the reason. `listener` outlives it.
+  // Does not block: a call that cannot be made ends with the reason. `listener` outlives the
+  // stream.
   virtual std::unique_ptr<DeciderStream> Dial(const std::string& address,
                                               DeciderStream::Listener* listener) = 0;
 

@@ -8,17 +8,18 @@
 namespace sluice::server {
 namespace {
 
-// How soon another policy's deciders are dialled, at the latest.
+// How often the thread looks for a new policy. Its deciders are dialled this late at most.
 constexpr std::chrono::milliseconds kPolicyInterval{50};
 
 v1::DecideHello HelloOf(const std::string& name) {
   v1::DecideHello hello;
   hello.mutable_agent()->set_gateway(name);
-  hello.mutable_agent()->set_epoch(std::random_device{}());
+  hello.mutable_agent()->set_incarnation(std::random_device{}());
   hello.mutable_agent()->set_agent_version("sluice-server");
   hello.set_relay(true);
   hello.set_max_pending(DeciderPool::kMostWaiting);
-  // Gateways differ: each holds packets for as long as it is told to, and does what it can do.
+  // Gateways differ in what they can do and how long they hold packets, so the hello offers
+  // everything. Answers are checked against the gateway's own hello.
   hello.mutable_hold_limit()->set_seconds(60);
   v1::Capabilities& able = *hello.mutable_capabilities();
   for (const v1::Action action : {v1::ACTION_ACCEPT, v1::ACTION_DROP, v1::ACTION_REPEAT,
@@ -94,15 +95,15 @@ void Deciders::Post(Put put) {
   }
   if (!wake) return;
   mail_came_.notify_one();
-  // Its event has no call of a stream's.
+  // The null tag tells its event from those of streams.
   alarm_.Set(&events_, gpr_now(GPR_CLOCK_MONOTONIC), nullptr);
 }
 
 void Deciders::Run() {
   bool stop = false;
   while (!stop) {
-    // Whoever waits in gRPC waits for every connection of this process, and is woken for those of
-    // agents in turn.
+    // Without deciders, wait outside gRPC: a thread that waits in gRPC serves every connection of
+    // this process and would be woken for those of agents as well.
     const bool nothing = pools_.empty() && dialer_.calls() == 0 && !WaitForMail();
     Clock::time_point now = Clock::now();
     void* tag = nullptr;
@@ -183,7 +184,7 @@ void Deciders::Drain() {
   pools_.clear();
   void* tag = nullptr;
   bool ok = false;
-  // Their calls were cancelled, and end soon. The alarm is not on its way: nobody posts any more.
+  // The calls were cancelled and end soon. The alarm is not pending: nobody posts any more.
   while (dialer_.calls() > 0 && events_.Next(&tag, &ok)) {
     GrpcDeciderDialer::Happened(tag, ok, Clock::now());
   }

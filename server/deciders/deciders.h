@@ -16,46 +16,47 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "server/control/policy_store.h"
 #include "server/deciders/decider_pool.h"
 #include "server/deciders/grpc_decider_dialer.h"
 #include "server/deciders/question.h"
+#include "server/policies/policy_store.h"
 #include "sluice/v1/control.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::server {
 
-// The deciders that rules ask: keeps connections to those the policy names and puts packets to
-// them. One thread owns the connections and all that waits; others only post. Any thread may call.
+// The deciders that rules ask. Keeps connections to those the policy names and asks them about
+// packets. One thread of its own owns the connections and the waiting packets; other threads only
+// post to it. Any thread may call.
 //
-// What a decider that is slow, mute or gone keeps waiting is kept from nobody else: packets wait
-// here, and each gets what its rule says otherwise when its own time is up.
+// A decider that is slow, mute or gone delays only the packets that are asked of it. They wait
+// here, and each gets the verdict that its rule gives behind `else` when its own time is up.
 class Deciders final {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Packets that may wait for the thread to take them. It does so within microseconds.
+  // Packets that may wait for the thread, which takes them within microseconds.
   static constexpr size_t kMostPosted = 16'384;
 
-  // `name` is what this server says to deciders it is called. `policies` is not owned.
+  // `name` is the name this server gives to deciders. `policies` is not owned.
   Deciders(const std::string& name, const PolicyStore* policies);
-  // Forgets what waits.
+  // Packets that still wait get no answer.
   ~Deciders();
   Deciders(const Deciders&) = delete;
   Deciders& operator=(const Deciders&) = delete;
 
-  // Each is answered through its asker, once or, after answers that ask for more time, again. Not
-  // with a lock of an asker's stream held.
+  // Each question is answered through its asker: with a final answer, possibly after some that hold
+  // the packet longer. Must not be called with a lock of an asker's stream held.
   void Ask(std::vector<Question> questions);
 
-  // So many packets, by decider, were not asked about.
+  // Counts packets, by decider, that were not asked about.
   void CountUnasked(const std::map<std::string, uint64_t>& packets);
 
-  // Calls `done` from the thread with the deciders the policy names.
+  // Calls `done` on the thread of this class with the deciders the policy names.
   using Listed = std::function<void(std::vector<v1::Decider> deciders)>;
   void List(Listed done);
 
-  // Counts up whenever what deciders said before is void: one of them has another policy.
+  // Counts up whenever a decider has changed its policy, so that earlier answers must be forgotten.
   uint64_t revision() const { return revision_; }
 
  private:
@@ -69,9 +70,10 @@ class Deciders final {
   template <typename Put>
   void Post(Put put);
   void Run();
-  // While nobody is asked. False: there is none, but the policy may be another.
+  // Waits while there are no deciders. False if no mail came in kPolicyInterval: the policy may
+  // have changed.
   bool WaitForMail();
-  // False: this was the last.
+  // False if this was the last mail.
   bool TakeMail(Clock::time_point now);
   void FollowPolicy(Clock::time_point now);
   Clock::time_point NextTimer(Clock::time_point now) const;
@@ -82,10 +84,10 @@ class Deciders final {
 
   Mutex mutex_;
   Mail mail_ ABSL_GUARDED_BY(mutex_);
-  bool woken_ ABSL_GUARDED_BY(mutex_) = false;  // The alarm is on its way.
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;  // The alarm is set, not yet taken.
   std::condition_variable mail_came_;
 
-  // The thread's.
+  // Used by the thread alone.
   grpc::CompletionQueue events_;
   grpc::Alarm alarm_;
   GrpcDeciderDialer dialer_{&events_};

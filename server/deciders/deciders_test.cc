@@ -9,10 +9,10 @@
 namespace sluice::server {
 namespace {
 
-// Holds up whoever answers it, until it is let go.
-class SlowGateway final : public LateAnswered {
+// Blocks the thread that answers it until GoOn.
+class SlowGateway final : public DeferredVerdictSink {
  public:
-  void Answer(const LateVerdict&) override {
+  void Answer(const DeferredVerdict&) override {
     reached_.set_value();
     go_on_.get_future().wait();
   }
@@ -41,7 +41,7 @@ TEST(DecidersTest, WhatFindsNoRoomGetsWhatTheRuleSaysAtOnce) {
   {
     Deciders deciders("test", &policies);
     std::vector<Question> first = Ask(gateway, 1);
-    first[0].asker = std::make_shared<Asker>(v1::DecideHello(), &slow);
+    first[0].asker = std::make_shared<AskingStream>(v1::DecideHello(), &slow);
     deciders.Ask(std::move(first));
     slow.AwaitReached();
     deciders.Ask(Ask(gateway, Deciders::kMostPosted + 3));
@@ -51,7 +51,7 @@ TEST(DecidersTest, WhatFindsNoRoomGetsWhatTheRuleSaysAtOnce) {
   ASSERT_EQ(gateway.answers.size(), Deciders::kMostPosted + 3);
   EXPECT_EQ(gateway.answers[2], absl::StrCat(Deciders::kMostPosted + 3,
                                              " DROP \"d\" has too much to do: rule 1, line 2"));
-  // The policy names nobody.
+  // The policy names no decider.
   EXPECT_EQ(gateway.answers[3], "1 DROP \"d\" is gone: rule 1, line 2");
 }
 

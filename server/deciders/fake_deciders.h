@@ -20,7 +20,7 @@ inline Question::Time At(int64_t ms) {
   return Question::Time(std::chrono::hours(1)) + std::chrono::milliseconds(ms);
 }
 
-// Deciders at any address, which say what the test has them say.
+// Deciders at any address. They send what the test has them send.
 class FakeDeciders final : public DeciderDialer {
  public:
   std::unique_ptr<DeciderStream> Dial(const std::string& address,
@@ -32,7 +32,7 @@ class FakeDeciders final : public DeciderDialer {
     return std::make_unique<Stream>(&call);
   }
 
-  // What was written since this was last asked; each write has gone out then.
+  // Returns what was written since the last Read, and reports each write as gone out.
   std::vector<v1::DecideRequest> Read(const std::string& address, Question::Time now) {
     Call& call = calls_[address];
     std::vector<v1::DecideRequest> read;
@@ -50,7 +50,7 @@ class FakeDeciders final : public DeciderDialer {
   }
   void Welcome(const std::string& address, Question::Time now, const std::string& version = "") {
     v1::DecideResponse response;
-    response.mutable_welcome()->set_policy_version(version);
+    response.mutable_welcome()->set_policy_token(version);
     Say(address, response, now);
   }
   void End(const std::string& address, const grpc::Status& status, Question::Time now) {
@@ -81,26 +81,26 @@ class FakeDeciders final : public DeciderDialer {
   std::map<std::string, Call> calls_;
 };
 
-// A gateway's stream, and what its packets are answered.
-class FakeGateway final : public LateAnswered {
+// A gateway's Decide stream; records the answers on its packets.
+class FakeGateway final : public DeferredVerdictSink {
  public:
   explicit FakeGateway(const std::string& name, int64_t hold_limit_ms = 0) {
     v1::DecideHello hello;
     hello.mutable_agent()->set_gateway(name);
     hello.mutable_hold_limit()->set_nanos(static_cast<int32_t>(hold_limit_ms * 1'000'000));
-    asker = std::make_shared<Asker>(hello, this);
+    asker = std::make_shared<AskingStream>(hello, this);
   }
 
-  void Answer(const LateVerdict& late) override {
-    EXPECT_EQ(late.packet.transaction_id(), late.verdict.transaction_id());
-    answers.push_back(absl::StrCat(late.verdict.transaction_id(), " ",
-                                   v1::Action_Name(late.verdict.action()).substr(7), " ",
-                                   late.verdict.reason()));
-    verdict = late.verdict;
+  void Answer(const DeferredVerdict& deferred) override {
+    EXPECT_EQ(deferred.packet.transaction_id(), deferred.verdict.transaction_id());
+    answers.push_back(absl::StrCat(deferred.verdict.transaction_id(), " ",
+                                   v1::Action_Name(deferred.verdict.action()).substr(7), " ",
+                                   deferred.verdict.reason()));
+    verdict = deferred.verdict;
   }
   void DecideByPolicy(const v1::Packet&, std::chrono::steady_clock::duration) override { FAIL(); }
 
-  // Packet `id`, to be asked "d" about; presented now and given up in `left_ms`.
+  // A question to decider "d" about packet `id`, presented now, that expires in `left_ms`.
   Question Ask(uint64_t id, Question::Time now, int64_t left_ms = 20) const {
     static const policy::Ask kAsk{"d", std::chrono::milliseconds(20)};
     Question question;
@@ -124,9 +124,9 @@ class FakeGateway final : public LateAnswered {
     return question;
   }
 
-  std::shared_ptr<Asker> asker;
+  std::shared_ptr<AskingStream> asker;
   Strings answers;
-  v1::Verdict verdict;  // The last.
+  v1::Verdict verdict;  // The last one.
 };
 
 }  // namespace sluice::server

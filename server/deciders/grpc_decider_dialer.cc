@@ -19,16 +19,15 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
   grpc::ChannelArguments arguments;
   // Channels with equal arguments would share a connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // gRPC uses the larger of this and its own back-off as the connect timeout; the delay between
+  // gRPC uses the larger of this and its own back-off as the connect timeout. The delay between
   // attempts is ours, as every attempt is a new channel.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
-  // Of a name with several addresses all are tried at once: see agent/dialer.cc.
+  // All addresses of a name are tried at once; see agent/streams/dialer.cc.
   arguments.SetLoadBalancingPolicyName("round_robin");
-  // Answers that carry rewritten packets: several batches of 1 MiB may be answered at once. The
-  // default is 4 MiB.
+  // One message may answer several batches of 1 MiB with rewritten packets. The default is 4 MiB.
   arguments.SetMaxReceiveMessageSize(16 << 20);
-  // See agent/dialer.cc.
+  // See agent/streams/dialer.cc.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
@@ -41,8 +40,8 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
                                    arguments);
 }
 
-// One call: a read is always under way, a write sometimes, until the read fails. Deletes itself
-// when nothing is under way any more.
+// One call. A read is always under way, and sometimes a write, until the read fails. Deletes itself
+// when nothing is under way any more and nobody has the stream.
 class Call final {
  public:
   Call(const std::string& address, grpc::CompletionQueue* events, DeciderStream::Listener* listener,
@@ -57,7 +56,7 @@ class Call final {
   }
 
   void Write(const v1::DecideRequest& message) {
-    if (finishing_) return;  // OnEnded is about to say so.
+    if (finishing_) return;  // OnEnded is about to report the end.
     writing_ = true;
     call_->Write(message, &written_);
   }
@@ -84,7 +83,8 @@ class Call final {
   void Read(bool ok, DeciderStream::Time now) {
     if (!ok) {
       finishing_ = true;
-      // gRPC tells an end and a message that is none in the same way, but for what it could read.
+      // gRPC reports the end of the stream and an unreadable message in the same way. Only the part
+      // of the message that it could read tells them apart.
       unreadable_ = incoming_.ByteSizeLong() != 0;
       if (unreadable_) context_.TryCancel();
       call_->Finish(&status_, &finished_);
@@ -95,7 +95,7 @@ class Call final {
     call_->Read(&incoming_, &read_);
   }
 
-  // After a failed write the call is over: the read fails too and tells.
+  // After a failed write the call is over; the read fails as well and reports it.
   void Written(bool ok, DeciderStream::Time now) {
     writing_ = false;
     if (listener_ == nullptr) {
@@ -111,7 +111,7 @@ class Call final {
       status_ =
           grpc::Status(grpc::StatusCode::DATA_LOSS,
                        "it sent a message that cannot be read: a string in it is not UTF-8, or "
-                       "it is none of this conversation's");
+                       "it is not a message of this conversation");
     }
     if (listener_ != nullptr) {
       listener_->OnEnded(status_, now);
@@ -147,7 +147,7 @@ class GrpcDeciderStream final : public DeciderStream {
   void Write(const v1::DecideRequest& message) override { call_->Write(message); }
 
  private:
-  Call* const call_;  // Owns itself; there for as long as this.
+  Call* const call_;  // Owns itself; lives at least as long as this.
 };
 
 }  // namespace

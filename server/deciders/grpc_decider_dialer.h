@@ -10,8 +10,8 @@
 
 namespace sluice::server {
 
-// Calls deciders over the network, each on a connection of its own. All that happens to the calls
-// comes out of one completion queue, whose thread makes every call here.
+// Calls deciders over the network, each on a connection of its own. All events of the calls come
+// from one completion queue; the thread that drains it makes all calls of this class.
 class GrpcDeciderDialer final : public DeciderDialer {
  public:
   // Not owned.
@@ -20,9 +20,9 @@ class GrpcDeciderDialer final : public DeciderDialer {
   std::unique_ptr<DeciderStream> Dial(const std::string& address,
                                       DeciderStream::Listener* listener) override;
 
-  // An event of the queue. Every tag in it is one of these calls', but those the owner put there.
+  // Handles an event of the queue. Not for events that the queue's owner put there himself.
   static void Happened(void* tag, bool ok, DeciderStream::Time now);
-  // Calls that have not come to their end; the queue is needed until there are none.
+  // Calls that have not ended yet. The queue must be drained until there are none.
   size_t calls() const { return calls_; }
 
  private:

@@ -4,23 +4,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/deciders/answer_check.h"
-#include "server/decisions/reason.h"
-#include "server/decisions/verdict.h"
 #include "server/streams/durations.h"
+#include "server/verdicts/verdict.h"
 
 namespace sluice::server {
 namespace {
 
 using std::chrono::nanoseconds;
 
-// Of a packet that has waited longest, so the one the batch's time is said of.
+// The wait of the oldest packet, which is the one that the batch's time_left is about.
 nanoseconds LongestWait(const v1::PacketBatch& batch) {
   uint32_t longest = 0;
   for (const v1::Packet& packet : batch.packets()) longest = std::max(longest, packet.waited_us());
   return std::chrono::microseconds(longest);
 }
 
-LateVerdict Begin(const Question& question, Question::Time now) {
+DeferredVerdict Begin(const Question& question, Question::Time now) {
   return {.packet = *question.packet,
           .verdict = {},
           .policy = question.policy,
@@ -44,7 +43,7 @@ QuestionTimes TimesOf(const v1::DecideHello& hello, const v1::PacketBatch& batch
   const nanoseconds oldest_left = ToDuration(batch.time_left());
   const nanoseconds oldest_waited = LongestWait(batch);
   const nanoseconds deadline = ToDuration(hello.deadline());
-  // The agent has taken off the way here; the way back is as long.
+  // The agent has subtracted the travel time to us from time_left; the way back takes as long.
   const nanoseconds way_back =
       std::clamp(deadline - oldest_waited - oldest_left, nanoseconds(0), deadline / 2);
   const nanoseconds left =
@@ -53,21 +52,21 @@ QuestionTimes TimesOf(const v1::DecideHello& hello, const v1::PacketBatch& batch
   return {now + std::min<nanoseconds>(within, usable), now + usable + (hold_limit - deadline)};
 }
 
-LateVerdict Otherwise(const Question& question, const char* why, Question::Time now) {
-  LateVerdict late = Begin(question, now);
+DeferredVerdict Otherwise(const Question& question, const char* why, Question::Time now) {
+  DeferredVerdict late = Begin(question, now);
   FillVerdict(question.transaction_id, question.ruling,
               ScopeSet(question.asker->hello.capabilities()), &late.verdict);
   late.verdict.set_reason(
-      LateReason(absl::StrCat(Name(question), " ", why), late.verdict.reason()));
+      DeferredReason(absl::StrCat(Name(question), " ", why), late.verdict.reason()));
   return late;
 }
 
-LateVerdict Answered(const Question& question, const v1::Verdict& verdict, Question::Time now) {
-  LateVerdict late = Begin(question, now);
+DeferredVerdict Answered(const Question& question, const v1::Verdict& verdict, Question::Time now) {
+  DeferredVerdict late = Begin(question, now);
   late.verdict = verdict;
   Tidy(&late.verdict);
   late.verdict.set_transaction_id(question.transaction_id);
-  late.verdict.set_reason(LateReason(absl::StrCat("asked ", Name(question)), verdict.reason()));
+  late.verdict.set_reason(DeferredReason(absl::StrCat("asked ", Name(question)), verdict.reason()));
   return late;
 }
 

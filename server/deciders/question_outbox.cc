@@ -9,7 +9,7 @@
 namespace sluice::server {
 namespace {
 
-// As the wire says.
+// The limits of decision.proto.
 constexpr int kMaxPackets = 1024;
 constexpr size_t kMaxBytes = 1024 * 1024;
 

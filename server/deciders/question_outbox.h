@@ -13,13 +13,13 @@
 
 namespace sluice::server {
 
-// Which packets are still to be sent to a decider, and the batch that is being sent. A batch has
-// packets of one gateway, whatever had arrived of it, at most 1,024 packets and 1 MiB; gateways
-// take turns. The packets stay their questions' and are only lent to the batch. One thread.
+// The packets that are still to be sent to a decider, and the batch that is being sent. A batch
+// holds whatever packets of one gateway have arrived, at most 1,024 packets and 1 MiB; gateways
+// take turns. The questions own the packets and only lend them to the batch. One thread.
 class QuestionOutbox final {
  public:
   using Time = Question::Time;
-  // The question of that id; null if it needs no answer any more.
+  // Returns the question with that id; null if it needs no answer any more.
   using Find = std::function<const Question*(uint64_t id)>;
 
   QuestionOutbox() = default;
@@ -29,16 +29,16 @@ class QuestionOutbox final {
 
   void Add(const std::string& gateway, uint64_t id);
 
-  // The next batch, complete but for its number; null if there is none. Packets that would be too
-  // late when they arrive are left out for good. `travel` is half the round trip. To be followed
-  // by Sent before a question is touched.
+  // The next batch, complete except for its number; null if there is none. Packets that would
+  // arrive too late are left out for good. `travel` is half the round trip. Sent must be called
+  // before any question is used again.
   v1::PacketBatch* Next(Time now, std::chrono::nanoseconds travel, const Find& find);
-  // The batch of Next has been serialized: its packets are given back.
+  // The batch returned by Next has been serialized: its packets go back to their questions.
   void Sent();
 
-  // Ids held, those that need no answer any more among them.
+  // The number of ids held, including those that need no answer any more.
   size_t size() const { return size_; }
-  // Lets go of those.
+  // Removes the ids that need no answer any more.
   void Compact(const Find& find);
   void Clear();
 
@@ -50,7 +50,7 @@ class QuestionOutbox final {
   std::string last_;  // The gateway whose turn was last.
   v1::PacketBatch batch_;
   std::vector<v1::Packet*> lent_;
-  std::vector<uint32_t> waited_us_;  // Theirs, as they came.
+  std::vector<uint32_t> waited_us_;  // Their `waited_us` as it came.
 };
 
 }  // namespace sluice::server

@@ -18,7 +18,7 @@ class QuestionOutboxTest : public testing::Test {
     questions_.emplace(id, std::move(question));
   }
 
-  // The batches there are, in words.
+  // All batches, as text.
   Strings Drain(int64_t now_ms = 0, std::chrono::nanoseconds travel = {}) {
     Strings batches;
     while (const v1::PacketBatch* batch = outbox_.Next(At(now_ms), travel, find_)) {

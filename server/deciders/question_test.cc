@@ -12,27 +12,28 @@ using std::chrono::milliseconds;
 struct Case {
   int64_t deadline_ms;    // The gateway's.
   int64_t hold_limit_ms;  // The same.
-  int64_t time_left_ms;   // Of the batch; negative for none said.
-  int64_t waited_ms;      // By this packet; the oldest has waited 10.
-  int64_t within_ms;      // As the rule says.
+  int64_t time_left_ms;   // Of the batch; negative: not given.
+  int64_t waited_ms;      // By this packet; the oldest has waited 10 ms.
+  int64_t within_ms;      // The rule's.
   int64_t expires_ms;     // From now.
   int64_t latest_ms;      // The same.
 };
 
 TEST(TimesOfTest, LeavesTheGatewayTimeToCarryOutWhatHoldsOtherwise) {
-  // With a deadline of 50 ms and the oldest 10 ms old, 40 are left to an agent next door.
+  // With a deadline of 50 ms and an oldest packet of 10 ms, an agent without travel time has 40
+  // left.
   const Case cases[] = {
       {50, 5000, 40, 10, 20, 20, 35 + 4950},  // The rule's time is the shorter one.
-      {50, 5000, 40, 10, 60000, 35, 4985},    // The gateway's is.
-      {50, 5000, 40, 4, 60000, 41, 4991},     // A packet that came 6 ms later has them more.
-      {50, 5000, 35, 10, 60000, 25, 4975},    // 5 ms of way here, 5 ms back.
-      {50, 5000, 12, 10, 60000, 0, 4950},     // Two thirds of its time go on the way.
-      {50, 0, 40, 10, 60000, 35, -15},        // Never held.
+      {50, 5000, 40, 10, 60000, 35, 4985},    // The gateway's time is the shorter one.
+      {50, 5000, 40, 4, 60000, 41, 4991},     // A packet that came 6 ms later has 6 ms more.
+      {50, 5000, 35, 10, 60000, 25, 4975},    // 5 ms to travel here, 5 ms back.
+      {50, 5000, 12, 10, 60000, 0, 4950},     // There and back takes more than its time.
+      {50, 0, 40, 10, 60000, 35, -15},        // The gateway never holds packets.
       {50, 5000, 0, 10, 20, 0, 4950},         // Nothing is left.
-      {12, 0, 2, 10, 20, 1, -11},             // A margin of no more than a quarter.
-      {0, 5000, 40, 10, 60000, 35, 5035},     // The deadline is not said.
-      {50, 5000, -1, 10, 60, 60, 4990},       // What is left is not said.
-      {50, 5000, 90, 10, 60000, 85, 5035},    // It was held before.
+      {12, 0, 2, 10, 20, 1, -11},             // The margin is at most a quarter.
+      {0, 5000, 40, 10, 60000, 35, 5035},     // The deadline is not given.
+      {50, 5000, -1, 10, 60, 60, 4990},       // The time left is not given.
+      {50, 5000, 90, 10, 60000, 85, 5035},    // The packet was held before.
   };
   for (const Case& test : cases) {
     v1::DecideHello hello;
@@ -57,7 +58,7 @@ TEST(QuestionTest, OtherwiseHoldsWhatTheRuleSays) {
   Question question = gateway.Ask(7, At(0));
   question.ruling.log = true;
   question.packet->set_transaction_id(99);  // A relay's.
-  const LateVerdict late = Otherwise(question, "did not answer in time", At(30));
+  const DeferredVerdict late = Otherwise(question, "did not answer in time", At(30));
   EXPECT_EQ(late.verdict.ShortDebugString(),
             "transaction_id: 7 action: ACTION_DROP "
             "reason: \"\\\"d\\\" did not answer in time: rule 1, line 2\" "

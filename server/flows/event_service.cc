@@ -16,11 +16,11 @@ namespace {
 
 using grpc::StatusCode;
 
-// As the wire says.
+// The limit in event.proto.
 constexpr int kMaxEvents = 256;
 constexpr size_t kMaxHeartbeats = 16;
 
-// Blocks of an arena for messages, which grow up to this: an event takes some 600 bytes.
+// The arena's blocks grow up to this size; an event takes some 600 bytes.
 google::protobuf::ArenaOptions Blocks() {
   google::protobuf::ArenaOptions options;
   options.max_block_size = 64 * 1024;
@@ -48,7 +48,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
  private:
   ~ReportStream() override = default;
 
-  // Messages live in an arena: parsed into the heap an event would take a dozen allocations.
+  // Messages live in an arena: parsing an event into the heap would take a dozen allocations.
   v1::ReportRequest* Clean() override {
     arena_.Reset();
     return google::protobuf::Arena::CreateMessage<v1::ReportRequest>(&arena_);
@@ -76,7 +76,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
       case v1::ReportRequest::MESSAGE_NOT_SET:
         break;
     }
-    // A kind of message of a newer agent's.
+    // A kind of message that only a newer agent sends.
     return grpc::Status::OK;
   }
 
@@ -104,35 +104,35 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
     }
     taken_ = batch.batch();
     connections_->Take(batch);
-    notices_.clear();
+    packet_events_.clear();
     for (const v1::Event& event : batch.events()) {
-      if (event.has_packet()) notices_.push_back(&event.packet());
+      if (event.has_packet()) packet_events_.push_back(&event.packet());
     }
-    if (!notices_.empty()) EnterNotices();
+    if (!packet_events_.empty()) EnterPacketEvents();
     MutexLock lock(mutex_);
     ack_ = taken_;
     return grpc::Status::OK;
   }
 
-  void EnterNotices() {
-    // The log is in the server's time: gateways' clocks differ, and a log is read in one order.
+  void EnterPacketEvents() {
+    // The log uses the server's clock: gateways' clocks differ, and a log needs one order.
     const int64_t now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                                std::chrono::system_clock::now().time_since_epoch())
                                .count();
-    ring_->Enter(notices_.size(), [&](size_t i, DecisionRecord* record) {
-      const v1::PacketNotice& notice = *notices_[i];
-      record->SetHeaders(notice.family(), notice.headers());
-      record->SetInterfaces(notice.input_interface(), notice.output_interface());
+    ring_->Enter(packet_events_.size(), [&](size_t i, DecisionRecord* record) {
+      const v1::PacketEvent& event = *packet_events_[i];
+      record->SetHeaders(event.family(), event.headers());
+      record->SetInterfaces(event.input_interface(), event.output_interface());
       record->SetReason({});
       record->time_ns = now_ns;
-      record->transaction_id = notice.transaction_id();
+      record->transaction_id = event.transaction_id();
       record->policy_version = 0;
-      record->waited_us = notice.waited_us();
+      record->waited_us = event.waited_us();
       record->length = 0;
-      record->queue = notice.queue();
-      record->action = static_cast<uint8_t>(notice.action());
+      record->queue = event.queue();
+      record->action = static_cast<uint8_t>(event.action());
       record->notify = v1::NOTIFY_UNSPECIFIED;
-      record->cause = static_cast<uint8_t>(notice.cause());
+      record->cause = static_cast<uint8_t>(event.cause());
       record->rule = 0;
       record->scope = v1::SCOPE_PACKET;
       record->logged = false;
@@ -168,14 +168,14 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
   DecisionLog* const log_;
   Registry* const registry_;
 
-  // The reading side's: touched by one reaction at a time.
+  // Of the reading side: used by one reaction at a time.
   bool joined_ = false;
   std::string gateway_;
   GatewayFlows* connections_ = nullptr;  // Not owned; set by the hello.
   DecisionRing* ring_ = nullptr;         // Not owned; set by the hello.
   uint64_t taken_ = 0;
   google::protobuf::Arena arena_;
-  std::vector<const v1::PacketNotice*> notices_;
+  std::vector<const v1::PacketEvent*> packet_events_;
 
   bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t ack_ ABSL_GUARDED_BY(mutex_) = 0;

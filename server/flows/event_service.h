@@ -1,26 +1,26 @@
 #pragma once
 
 #include "server/calls/call_queue.h"
-#include "server/decisions/decision_log.h"
 #include "server/flows/flows.h"
 #include "server/gateways/registry.h"
+#include "server/journal/decision_log.h"
 #include "server/streams/ticker.h"
 #include "sluice/v1/event.grpc.pb.h"
 
 namespace sluice::server {
 
-// EventService: takes what happens on gateways into the flows, the decision log and the
+// EventService: puts the events that gateways report into the flows, the decision log and the
 // registry.
 class EventServiceImpl final {
  public:
   EventServiceImpl(Flows* flows, DecisionLog* log, Registry* registry, Ticker* ticker);
 
   grpc::Service* service() { return &service_; }
-  // Once the server that has the service has started.
+  // Called once the server that has the service has started.
   void Open(CallQueue* queue);
 
  private:
-  Flows* const flows_;  // Not owned, nor are these.
+  Flows* const flows_;  // Not owned, nor are the next three.
   DecisionLog* const log_;
   Registry* const registry_;
   Ticker* const ticker_;

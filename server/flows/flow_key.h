@@ -5,15 +5,15 @@
 #include <optional>
 
 #include "absl/hash/hash.h"
-#include "server/observe/filter.h"
+#include "server/journal/filter.h"
 #include "sluice/v1/conntrack.pb.h"
 
 namespace sluice::server {
 
-// What tells one tracked connection from another at a time: the tuple it was opened with, and
-// its zone. Fixed size; also what filters look at, so that they need not parse the flow.
+// What tells one tracked connection from all others of the same time: its original tuple and its
+// zone. Has a fixed size; filters look at it, so that they need not parse the flow.
 struct FlowKey {
-  // None for a flow without a usable original tuple.
+  // Nullopt for a flow without a usable original tuple.
   static std::optional<FlowKey> Of(const v1::Flow& flow);
 
   bool operator==(const FlowKey&) const = default;
@@ -29,13 +29,13 @@ struct FlowKey {
 
   std::array<char, 16> source{};
   std::array<char, 16> destination{};
-  uint16_t source_port = 0;       // For ICMP its identifier.
-  uint16_t destination_port = 0;  // For ICMP type and code.
+  uint16_t source_port = 0;       // For ICMP the identifier.
+  uint16_t destination_port = 0;  // For ICMP the type and the code.
   uint16_t zone = 0;
   uint16_t direction_zone = 0;
   uint8_t family = 0;  // v1::FAMILY_IPV4 or v1::FAMILY_IPV6.
   uint8_t protocol = 0;
-  uint8_t present = 0;  // 1 source port, 2 destination port, 4 ICMP.
+  uint8_t present = 0;  // Bits: 1 source port, 2 destination port, 4 ICMP.
 };
 
 }  // namespace sluice::server

@@ -1,5 +1,7 @@
 #include "server/flows/flow_table.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <utility>
 
 namespace sluice::server {
@@ -7,12 +9,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
 
-void SetTime(int64_t time_ns, google::protobuf::Timestamp* time) {
-  time->set_seconds(time_ns / kSecond);
-  time->set_nanos(static_cast<int32_t>(time_ns % kSecond));
-}
-
-// A time far off anything real becomes 0 rather than overflow.
+// A time far from any real one becomes 0, so that nothing overflows.
 int64_t ToNanoseconds(const google::protobuf::Timestamp& time) {
   constexpr int64_t kMaxSeconds = int64_t{1} << 33;
   if (time.seconds() < 0 || time.seconds() > kMaxSeconds) return 0;
@@ -24,10 +21,12 @@ std::optional<uint32_t> IdOf(const v1::Flow& flow) {
   return flow.has_id() ? std::optional<uint32_t>(flow.id()) : std::nullopt;
 }
 
-// Beyond this, a flow that was merged by appending is encoded anew. One event has some 120 bytes.
+// A flow that grew beyond this many bytes by appending is encoded anew. One event has some 120
+// bytes.
 constexpr size_t kCompactBeyond = 512;
 
-// Two entries of the kernel's table, one after the other, with the same tuple.
+// Whether the ids show two entries of the kernel's table that had the same tuple, one after the
+// other.
 bool Differ(std::optional<uint32_t> a, std::optional<uint32_t> b) { return a && b && a != b; }
 
 }  // namespace
@@ -66,13 +65,13 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
   auto live = live_.find(*key);
 
   if (type == v1::EVENT_TYPE_DESTROY && event.conntrack().unseen()) {
-    // One that is not known, or was replaced, has ended already.
+    // A connection that is unknown or was replaced has ended already.
     if (live != live_.end() && !Differ(live->second.id, id)) EndUnseen(live, time_ns, tell);
     return;
   }
   if (type == v1::EVENT_TYPE_DESTROY) {
     if (resyncing_ && id && tombstones_.size() < limits_.live) tombstones_.insert({*key, *id});
-    // The end of an entry the table has seen replaced says nothing of the one that lives.
+    // The end of an entry that was replaced does not end the one that replaced it.
     std::string ended;
     if (live != live_.end() && !Differ(live->second.id, id)) {
       ended = std::move(live->second.flow);
@@ -86,14 +85,14 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
 
   if (type == v1::EVENT_TYPE_SNAPSHOT && resyncing_) {
     if (id && tombstones_.contains({*key, *id})) return;
-    // Read before the entry that lives now began.
+    // The snapshot read an entry that has been replaced by the live one since.
     if (live != live_.end() && Differ(live->second.id, id) && live->second.new_this_generation) {
       return;
     }
   }
   const bool replaced =
       live != live_.end() && (Differ(live->second.id, id) ||
-                              // The kernel does not make two entries with one tuple.
+                              // The kernel never has two entries with one tuple at a time.
                               (type == v1::EVENT_TYPE_NEW && !(id && live->second.id == id)));
   if (replaced) {
     EndUnseen(live, time_ns, tell);
@@ -132,7 +131,7 @@ void FlowTable::TakeGap(const v1::Event& event, const Tell& tell) {
 }
 
 void FlowTable::TakeResyncDone(const v1::Event& event, int64_t time_ns, const Tell& tell) {
-  // The first part of this snapshot was sent before the last Gap; the agent begins another.
+  // The first part of this snapshot was sent before the last Gap; the agent will send another one.
   if (!resyncing_ || snapshots_ < event.resync_done().connections()) return;
   Sweep(time_ns, tell);
   resyncing_ = false;
@@ -168,7 +167,7 @@ void FlowTable::Say(const FlowKey& key, int64_t time_ns, v1::EventType type,
                     const std::string& flow, bool end_unseen, const Tell& tell) {
   if (!tell) return;
   said_.Clear();
-  SetTime(time_ns, said_.mutable_time());
+  *said_.mutable_time() = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(time_ns);
   said_.set_gateway(gateway_);
   said_.set_type(type);
   said_.mutable_flow()->ParseFromString(flow);
@@ -181,7 +180,7 @@ void FlowTable::Merge(const v1::Flow& event, std::string* flow) {
   event.AppendToString(flow);
   if (flow->size() <= kCompactBeyond) return;
   compacted_.ParseFromString(*flow);
-  // They would pile up.
+  // Unknown fields would pile up.
   compacted_.DiscardUnknownFields();
   *flow = compacted_.SerializeAsString();
 }

@@ -18,38 +18,39 @@ namespace sluice::server {
 struct FlowLimits {
   size_t live = 100'000;
   size_t ended = 10'000;
-  // Bytes one event's flow may have on the wire; the kernel's are below 1 KiB. Larger ones are
-  // not believed.
+  // Largest size of one event's flow on the wire, in bytes. Those of the kernel are below 1 KiB;
+  // larger ones are ignored.
   size_t flow_bytes = 4096;
 };
 
-// The connections of one gateway, put together from its conntrack events: those alive and the
-// last ones that ended. Not for concurrent use.
+// The connections of one gateway, assembled from its conntrack events: the live ones and the last
+// ones that ended. Not for concurrent use.
 //
-// Flows are kept as they are encoded on the wire, in 100 to 500 bytes; a parsed message takes some
-// 700. An event is merged by appending it, as parsing merges what is one behind the other
-// (protobuf.dev/programming-guides/encoding, "Last One Wins"), and now and then encoded anew.
-// Fields that this server does not know come no further than this. When the table is full,
-// connections that begin are not taken in until others end; their events are still passed on.
+// Flows are kept in their wire encoding, 100 to 500 bytes each; a parsed message takes some 700. An
+// event is merged by appending it, because parsing merges concatenated messages
+// (protobuf.dev/programming-guides/encoding, "Last One Wins"); now and then the whole is encoded
+// anew. Fields that this server does not know are not passed on. When the table is full, new
+// connections are not added until others end; their events are still passed on.
 //
-// Loss: a Gap begins a new generation. What the snapshot or an event names belongs to it; on
-// ResyncDone what does not has ended unseen, as has what the agent says it found gone. A snapshot
-// is taken while connections end, so what ended since the Gap is remembered, and a snapshot that
-// still names it is not believed. A ResyncDone that counts more connections than came since the
-// last Gap ended another, cut short one's snapshot, and sweeps nothing.
+// Loss: a Gap begins a new generation. Connections that the snapshot or an event names belong to
+// it. On ResyncDone, those that do not belong to it have ended unseen, as have those that the agent
+// reports as gone. Connections end while a snapshot is taken: those that ended since the Gap are
+// kept as tombstones, and a snapshot that still names one is ignored. A ResyncDone that counts more
+// connections than came since the last Gap belongs to an earlier snapshot that was cut short, and
+// ends nothing.
 class FlowTable final {
  public:
-  // What observers are told. `key` is null for gaps and the like.
+  // Called with each message for observers. `key` is null for gaps and completed resyncs.
   using Tell = std::function<void(const FlowKey* key, const v1::ObserveConnectionsResponse&)>;
 
-  // `gateway` is put into what is told.
+  // `gateway` is the name in messages for observers.
   FlowTable(std::string gateway, FlowLimits limits = {});
 
-  // Takes one event in; tells what is to be told of it, if `tell` is given. Events that make no
-  // sense change nothing. Packet notices and expectations are not its business.
+  // Applies one event, and passes the messages for observers to `tell`, if given. Events that make
+  // no sense change nothing. Packet events and expectations are ignored.
   void Take(const v1::Event& event, const Tell& tell);
 
-  // A connection remembered.
+  // A connection in the table.
   struct Remembered {
     int64_t time_ns;  // Of the last event, by the gateway's clock.
     v1::EventType type;
@@ -57,7 +58,7 @@ class FlowTable final {
     const FlowKey* key;
     const std::string* flow;  // A v1::Flow, serialized.
   };
-  // Those alive, in no order, then those that ended, in order.
+  // The live connections, in no particular order, then the ended ones in the order they ended.
   void ForEach(const std::function<void(const Remembered&)>& see) const;
 
   size_t live() const { return live_.size(); }
@@ -93,12 +94,12 @@ class FlowTable final {
   void TakeResyncDone(const v1::Event& event, int64_t time_ns, const Tell& tell);
   void Sweep(int64_t time_ns, const Tell& tell);
 
-  // Ends `live`, whose end nobody saw.
+  // Ends `live`, of whose end there was no event.
   void EndUnseen(LiveMap::iterator live, int64_t time_ns, const Tell& tell);
   void AddEnded(const FlowKey& key, std::string flow, int64_t time_ns, bool end_unseen);
   void Say(const FlowKey& key, int64_t time_ns, v1::EventType type, const std::string& flow,
            bool end_unseen, const Tell& tell);
-  // Has `flow`, serialized, say what `event` says beside what it said before.
+  // Merges `event` into the serialized `flow`.
   void Merge(const v1::Flow& event, std::string* flow);
 
   const std::string gateway_;

@@ -61,7 +61,7 @@ class FlowTableTest : public testing::Test {
     return all;
   }
 
-  // What has been told since last asked, the same way.
+  // The messages for observers since the last call, written in the same way.
   std::vector<std::string> Told() {
     std::vector<std::string> all;
     for (const auto& each : told_) {
@@ -129,14 +129,14 @@ TEST_F(FlowTableTest, DoesNotBringBackWhatEndedDuringTheSnapshot) {
   Take(Conntrack(kSnapshot, 1, 10));
   Take(ResyncDone(1));
   EXPECT_EQ(Remembered(), (Strings{"D1"}));
-  // Later the kernel may use tuple and id again.
+  // Later the kernel may use the tuple and the id again.
   Take(Conntrack(kNew, 1, 10));
   EXPECT_EQ(Remembered(), (Strings{"S1", "D1"}));
 }
 
 TEST_F(FlowTableTest, DoesNotBelieveASnapshotOlderThanTheConnection) {
   Take(Gap());
-  // 10 was read into the snapshot; it ended, that event was lost, and 11 began.
+  // 10 was read into the snapshot, then ended (the event was lost), and 11 began.
   Take(Conntrack(kNew, 1, 11));
   Take(Conntrack(kSnapshot, 1, 10));
   Take(ResyncDone(1));
@@ -161,7 +161,7 @@ TEST_F(FlowTableTest, ASecondGapPutsOffTheSweep) {
   Take(Conntrack(kSnapshot, 1, 10));
   Take(Gap());
   Take(Conntrack(kSnapshot, 2, 20));
-  // Of the first snapshot: it named two, one of them before the second gap.
+  // Belongs to the first snapshot, which named two connections, one of them before the second gap.
   Take(ResyncDone(2));
   EXPECT_EQ(Remembered(), (Strings{"S1", "S2"}));
   Take(Conntrack(kSnapshot, 1, 10));
@@ -246,7 +246,7 @@ TEST_F(FlowTableTest, WhatTheAgentFoundGoneHasEndedUnseen) {
   Take(gone(1, 11));
   EXPECT_EQ(Told(), Strings{"D!1"});
   Take(gone(1, 11));
-  Take(gone(2, 99));  // Another has its tuple.
+  Take(gone(2, 99));  // Another entry has its tuple.
   Take(gone(4, 14));
   EXPECT_EQ(Told(), Strings{});
   EXPECT_EQ(Remembered(), (Strings{"S2", "S3", "U1"}));

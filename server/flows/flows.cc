@@ -1,5 +1,7 @@
 #include "server/flows/flows.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -22,8 +24,8 @@ struct Found {
 
 std::string Encode(const Found& found) {
   v1::ObserveConnectionsResponse response;
-  response.mutable_time()->set_seconds(found.time_ns / 1'000'000'000);
-  response.mutable_time()->set_nanos(static_cast<int32_t>(found.time_ns % 1'000'000'000));
+  *response.mutable_time() =
+      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(found.time_ns);
   response.set_gateway(*found.gateway);
   response.set_type(found.ended ? v1::EVENT_TYPE_DESTROY : v1::EVENT_TYPE_SNAPSHOT);
   response.mutable_flow()->ParseFromString(found.flow);
@@ -100,7 +102,8 @@ std::deque<std::string> Flows::Watch(FlowObserver* observer, const Filter& filte
       }
       if (follow) flows->observers_.push_back(observer);
     }
-    // Never much more than what was asked for and one gateway's, however many there are.
+    // Bounds `found` to little more than twice `last` and one gateway's connections, however many
+    // gateways there are.
     if (found.size() / 2 > last) keep_last();
   }
   keep_last();

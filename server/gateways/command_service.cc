@@ -21,14 +21,14 @@ namespace {
 
 using grpc::StatusCode;
 
-// Commands a gateway may owe the answer to; callers are people and their tools.
+// Unanswered commands per gateway. Callers are people and their tools, so there are few.
 constexpr size_t kMaxPending = 256;
-// What an answer may come to. A verdict that is remembered takes a hundred bytes at most.
+// The largest reply, all parts together. A remembered verdict takes a hundred bytes at most.
 constexpr size_t kMaxReplyBytes = 128 << 20;
-// Replies of a list a gateway may send ahead of those we have taken: enough that it does not wait
-// for us over a long way (400 kB each).
+// Replies to a list that a gateway may send before we have taken the earlier ones (400 kB each).
+// Enough that the gateway need not wait for us on a link with a long round trip.
 constexpr uint32_t kListCredit = 4;
-// Heartbeats that may pile up unread: three seconds' worth.
+// Heartbeats that may wait to be echoed: three seconds' worth.
 constexpr size_t kMaxHeartbeats = 16;
 
 grpc::Status Broken(const std::string& what) {
@@ -64,8 +64,8 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   struct Pending {
     std::chrono::steady_clock::time_point deadline;
     Done done;
-    v1::CommandReply reply = {};  // What has come of it.
-    size_t bytes = 0;             // Of the parts of that.
+    v1::CommandReply reply = {};  // The parts that have arrived.
+    size_t bytes = 0;             // The size of those parts.
   };
 
   ~ServeStream() override = default;
@@ -90,13 +90,13 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
       case v1::ServeRequest::MESSAGE_NOT_SET:
         break;
     }
-    // A kind of message of a newer agent's.
+    // A kind of message that only a newer agent sends.
     return grpc::Status::OK;
   }
 
   grpc::Status TakeHello(const v1::ServeHello& hello) {
     {
-      // Before anybody can find this stream.
+      // Set before others can find this stream in the registry.
       MutexLock lock(mutex_);
       welcome_due_ = true;
       gateway_ = hello.agent().gateway();
@@ -108,18 +108,18 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   }
 
   void TakeReply(const v1::CommandReply& reply) {
-    if (reply.has_set_mode()) registry_->SetMode(gateway_, reply.set_mode().current());
-    if (reply.has_stats()) registry_->SetMode(gateway_, reply.stats().mode());
+    if (reply.has_set_mode()) registry_->RecordMode(gateway_, reply.set_mode().current());
+    if (reply.has_stats()) registry_->RecordMode(gateway_, reply.stats().mode());
     Done done;
     v1::CommandReply whole;
     bool too_long = false;
     {
       MutexLock lock(mutex_);
       const auto found = pending_.find(reply.id());
-      // Answered too late, or never asked.
+      // The reply comes too late, or nobody asked for it.
       if (found == pending_.end()) return;
       Pending& pending = found->second;
-      // Parts of one kind are put together; one of another kind takes their place.
+      // MergeFrom appends parts of the same kind; a part of another kind replaces the earlier ones.
       pending.bytes += reply.ByteSizeLong();
       pending.reply.MergeFrom(reply);
       too_long = pending.bytes > kMaxReplyBytes;
@@ -132,10 +132,11 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
       pending_.erase(found);
     }
     if (too_long) {
-      return done(grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                               absl::StrCat(gateway_, " has more to say than this server takes, ",
-                                            kMaxReplyBytes >> 20, " MiB: ask for less")),
-                  v1::CommandReply());
+      return done(
+          grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
+                       absl::StrCat(gateway_, " has a longer answer than this server takes, ",
+                                    kMaxReplyBytes >> 20, " MiB: ask for less")),
+          v1::CommandReply());
     }
     const grpc::Status status = whole.has_error() ? ToStatus(whole.error()) : grpc::Status::OK;
     done(status, std::move(whole));
@@ -155,7 +156,8 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     return &response_;
   }
 
-  // The next list that may go on. Those that nobody waits for any more may not.
+  // Fills in credit for the next list that may go on. Lists that nobody waits for any more get
+  // none.
   bool TakeCredit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     while (!credits_.empty()) {
       const auto [id, replies] = *credits_.begin();
@@ -168,7 +170,7 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     return false;
   }
 
-  // The next command that somebody still waits for.
+  // Fills in the next command that somebody still waits for.
   bool TakeCommand() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (; !commands_.empty(); commands_.pop_front()) {
       const auto pending = pending_.find(commands_.front().id());
@@ -219,13 +221,13 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   }
 
   Registry* const registry_;  // Not owned.
-  bool joined_ = false;       // Set by the hello; read once no message is taken any more.
+  bool joined_ = false;       // Set by the hello; read in Leave, when no message is being taken.
   std::string gateway_;       // Set by the hello, before the stream joins.
 
   bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<v1::Command> commands_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint64_t, uint32_t> credits_ ABSL_GUARDED_BY(mutex_);  // To be given, by id.
+  absl::flat_hash_map<uint64_t, uint32_t> credits_ ABSL_GUARDED_BY(mutex_);  // Credits due, by id.
   std::deque<v1::Heartbeat> heartbeats_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, Pending> pending_ ABSL_GUARDED_BY(mutex_);
   v1::ServeResponse response_ ABSL_GUARDED_BY(mutex_);
@@ -247,11 +249,13 @@ void CommandServiceImpl::Open(CallQueue* queue) {
 }
 
 grpc::Status ToStatus(const v1::CommandError& error) {
-  // google.rpc.Code 1 to 16; a failure must not turn into a success.
+  // google.rpc.Code has 1 to 16. Other values become UNKNOWN: a failure must not turn into a
+  // success.
   const bool known = error.code() >= 1 && error.code() <= 16;
   const auto code = known ? static_cast<StatusCode>(error.code()) : StatusCode::UNKNOWN;
-  // Statuses travel as HTTP/2 headers, of which gRPC takes 8 KiB by default, the message twice: by
-  // the percent, of each byte three, and in the details, of three bytes four.
+  // A status travels in HTTP/2 headers, of which gRPC takes 8 KiB by default. The message is in
+  // them twice: percent-encoded (up to three bytes for one) and in the base64 details (four for
+  // three).
   constexpr size_t kMostText = 1024;
   const std::string message(Beginning(error.message(), kMostText));
   if (!error.has_system() || error.system().ByteSizeLong() > kMostText) {

@@ -13,7 +13,7 @@ class CommandServiceImpl final {
   CommandServiceImpl(Registry* registry, Ticker* ticker);
 
   grpc::Service* service() { return &service_; }
-  // Once the server that has the service has started.
+  // Called once the server that has the service has started.
   void Open(CallQueue* queue);
 
  private:
@@ -22,7 +22,7 @@ class CommandServiceImpl final {
   v1::CommandService::AsyncService service_;
 };
 
-// The status a command fails with: code, message, and the SystemError among the details.
+// The status that reports a gateway's error: code, message, and the SystemError in the details.
 grpc::Status ToStatus(const v1::CommandError& error);
 
 }  // namespace sluice::server

@@ -9,7 +9,7 @@
 
 namespace sluice::server {
 
-// A stream of which a gateway has one at a time, as the registry sees it.
+// A stream of which each gateway has at most one, as the registry sees it.
 class GatewayStream {
  public:
   // Ends the stream; called with the registry's lock held.
@@ -22,14 +22,14 @@ class GatewayStream {
 // A Serve stream, as the registry sees it.
 class CommandStream : public GatewayStream {
  public:
-  // Called exactly once: with the gateway's reply to the command, put together if it came in
-  // parts, or an error. Must not block.
+  // Called exactly once: with the gateway's reply, assembled if it came in parts, or with an error.
+  // Must not block.
   using Done = std::function<void(const grpc::Status&, v1::CommandReply&&)>;
 
-  // Sends `command` (its id is set here) and keeps `done` for its reply; UNAVAILABLE and
-  // RESOURCE_EXHAUSTED, without calling `done`, if it cannot be sent. If no reply has come by
-  // `deadline`, `done` gets DEADLINE_EXCEEDED; if the stream breaks, UNAVAILABLE. Called with the
-  // registry's lock held.
+  // Sends `command` (its id is set here) and keeps `done` for the reply. Returns UNAVAILABLE or
+  // RESOURCE_EXHAUSTED, without calling `done`, if the command cannot be sent. `done` gets
+  // DEADLINE_EXCEEDED if no reply has come by `deadline`, and UNAVAILABLE if the stream breaks.
+  // Called with the registry's lock held.
   virtual grpc::Status Send(v1::Command command, std::chrono::steady_clock::time_point deadline,
                             Done& done) = 0;
 

@@ -1,5 +1,7 @@
 #include "server/gateways/registry.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
@@ -17,7 +19,7 @@ using grpc::StatusCode;
 // Host names have at most 253 bytes (RFC 1035).
 constexpr size_t kMaxName = 253;
 constexpr size_t kMaxVersion = 64;
-// Enough to know an agent again that keeps calling under a name taken from it.
+// Enough to recognize an agent that keeps calling under a name that was taken from it.
 constexpr size_t kMaxSuperseded = 8;
 
 grpc::Status CheckName(const std::string& name) {
@@ -30,10 +32,8 @@ grpc::Status CheckName(const std::string& name) {
 }
 
 void SetTime(Registry::WallTime time, google::protobuf::Timestamp* out) {
-  const int64_t ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-  out->set_seconds(ns / 1'000'000'000);
-  out->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+  *out = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
+      std::chrono::nanoseconds(time.time_since_epoch()).count());
 }
 
 grpc::Status Taken() {
@@ -76,8 +76,8 @@ grpc::Status Registry::JoinDecide(const v1::DecideHello& hello, const std::strin
   ++entry->decide_streams;
   entry->scopes = ScopeSet(hello.capabilities());
   if (entry->serve == nullptr && entry->report == nullptr && entry->decide_streams == 1) {
-    // An agent that offers only packets is known by them.
-    (void)Claim(*entry, agent.epoch());
+    // An agent that opens only Decide streams claims the name with its first one.
+    (void)Claim(*entry, agent.incarnation());
   }
   return grpc::Status::OK;
 }
@@ -116,7 +116,8 @@ grpc::Status Registry::JoinServe(const v1::ServeHello& hello, const std::string&
   MutexLock lock(mutex_);
   Entry* entry = nullptr;
   if (grpc::Status found = Find(hello.agent(), address, now, &entry); !found.ok()) return found;
-  if (grpc::Status claimed = Claim(*entry, hello.agent().epoch()); !claimed.ok()) return claimed;
+  if (grpc::Status claimed = Claim(*entry, hello.agent().incarnation()); !claimed.ok())
+    return claimed;
   if (entry->serve != nullptr) entry->serve->End(Replaced());
   entry->serve = stream;
   entry->mode = hello.mode();
@@ -138,7 +139,7 @@ grpc::Status Registry::JoinReport(const v1::AgentIdentity& agent, const std::str
   MutexLock lock(mutex_);
   Entry* entry = nullptr;
   if (grpc::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
-  if (grpc::Status claimed = Claim(*entry, agent.epoch()); !claimed.ok()) return claimed;
+  if (grpc::Status claimed = Claim(*entry, agent.incarnation()); !claimed.ok()) return claimed;
   if (entry->report != nullptr) entry->report->End(Replaced());
   entry->report = stream;
   ++entry->streams;
@@ -161,7 +162,7 @@ void Registry::Heard(const std::string& gateway, WallTime now) {
   }
 }
 
-void Registry::SetMode(const std::string& gateway, v1::Mode mode) {
+void Registry::RecordMode(const std::string& gateway, v1::Mode mode) {
   if (mode == v1::MODE_UNSPECIFIED) return;
   MutexLock lock(mutex_);
   if (const auto found = entries_.find(gateway); found != entries_.end()) {
@@ -170,12 +171,12 @@ void Registry::SetMode(const std::string& gateway, v1::Mode mode) {
 }
 
 void Registry::SetStats(const std::string& gateway, const v1::GatewayStats& stats) {
-  SetMode(gateway, stats.mode());
-  // Of 64 queues it takes some 15 KB.
+  RecordMode(gateway, stats.mode());
+  // For 64 queues the message takes some 15 KB.
   if (stats.ByteSizeLong() > 65536) return;
   auto said = std::make_shared<v1::GatewayStats>(stats);
   said->set_gateway(gateway);
-  // The one before dies with no lock held.
+  // After the swap, the previous stats are destroyed without the lock.
   std::shared_ptr<const v1::GatewayStats> kept = std::move(said);
   MutexLock lock(mutex_);
   if (const auto found = entries_.find(gateway); found != entries_.end()) {
@@ -242,7 +243,7 @@ std::vector<v1::Gateway> Registry::List() const {
     SetTime(entry.last_seen, gateway.mutable_last_seen());
     gateway.set_address(entry.address);
     gateway.set_reporting(entry.report != nullptr);
-    gateway.set_epoch(entry.epoch);
+    gateway.set_incarnation(entry.incarnation);
   }
   return gateways;
 }
@@ -267,27 +268,27 @@ grpc::Status Registry::Add(const std::string& gateway, WallTime now, Entry** ent
 grpc::Status Registry::Find(const v1::AgentIdentity& agent, const std::string& address,
                             WallTime now, Entry** entry) {
   if (grpc::Status added = Add(agent.gateway(), now, entry); !added.ok()) return added;
-  // Its first agent, or the first after a server that relayed its packets.
-  if ((*entry)->epoch == 0) (*entry)->epoch = agent.epoch();
-  if ((*entry)->epoch == agent.epoch() || !(*entry)->serve) {
+  // The gateway's first agent, or the first after a relay made the entry.
+  if ((*entry)->incarnation == 0) (*entry)->incarnation = agent.incarnation();
+  if ((*entry)->incarnation == agent.incarnation() || !(*entry)->serve) {
     (*entry)->address = address;
     (*entry)->agent_version = Beginning(agent.agent_version(), kMaxVersion);
   }
   return grpc::Status::OK;
 }
 
-grpc::Status Registry::Claim(Entry& entry, uint64_t epoch) {
-  if (entry.epoch == epoch) return grpc::Status::OK;
-  const auto old = std::find(entry.superseded.begin(), entry.superseded.end(), epoch);
+grpc::Status Registry::Claim(Entry& entry, uint64_t incarnation) {
+  if (entry.incarnation == incarnation) return grpc::Status::OK;
+  const auto old = std::find(entry.superseded.begin(), entry.superseded.end(), incarnation);
   if (old != entry.superseded.end()) {
     if (entry.serve != nullptr || entry.report != nullptr) return Taken();
-    // The newer agent has gone: the older has its name back.
+    // The newer agent has gone, so the older one gets the name back.
     entry.superseded.erase(old);
   }
-  entry.superseded.push_back(entry.epoch);
+  entry.superseded.push_back(entry.incarnation);
   if (entry.superseded.size() > kMaxSuperseded) entry.superseded.pop_front();
-  entry.epoch = epoch;
-  // What the older agent still has up does not speak for the gateway any more.
+  entry.incarnation = incarnation;
+  // The older agent's streams do not speak for the gateway any more.
   if (entry.serve != nullptr) std::exchange(entry.serve, nullptr)->End(Taken());
   if (entry.report != nullptr) std::exchange(entry.report, nullptr)->End(Taken());
   return grpc::Status::OK;

@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "server/gateways/gateway_streams.h"
-#include "server/gateways/scope_set.h"
+#include "server/verdicts/scope_set.h"
 #include "sluice/v1/control.pb.h"
 #include "sluice/v1/decision.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -23,40 +23,42 @@ namespace sluice::server {
 struct RegistryLimits {
   // Gateways known at once. Each may cost some 30 MB of history in the worst case.
   size_t gateways = 1024;
-  // Decide streams of one gateway; agents have at most 64 queues, and some streams may not yet
-  // be known to be dead.
+  // Decide streams of one gateway; agents have at most 64 queues, and some streams may be dead
+  // without the server knowing it yet.
   uint32_t decide_streams = 256;
 };
 
-// Which gateways there are and who speaks for them. Streams join when their hello has come and
-// leave when they end; a stream stays valid from join to leave, which is what lets commands be
-// sent under the lock. Any thread may call.
+// Which gateways there are and which streams speak for them. A stream joins when its hello has
+// arrived and leaves when it ends. It stays valid from join to leave, so commands can be sent to it
+// under the lock. Any thread may call.
 //
-// When the limit of gateways is reached, the one heard longest ago of those with no stream up is
-// forgotten; if all are up, a new one gets RESOURCE_EXHAUSTED.
+// When the limit of gateways is reached, the gateway without streams that was heard from longest
+// ago is forgotten. If all have a stream up, a new gateway gets RESOURCE_EXHAUSTED.
 //
-// Lock order: this one's, then a stream's. A stream must not call with its own lock held.
+// Lock order: the registry's lock, then a stream's. A stream must not call with its own lock held.
 class Registry final {
  public:
   using WallTime = std::chrono::system_clock::time_point;
 
-  // `forget` is called for each gateway that is forgotten, with the lock held and none of its
-  // streams up.
+  // `forget` is called for each gateway that is forgotten, with the lock held and after all its
+  // streams have left.
   explicit Registry(RegistryLimits limits = {},
                     std::function<void(const std::string& gateway)> forget = {});
 
-  // INVALID_ARGUMENT: the identity has no name fit for a gateway. RESOURCE_EXHAUSTED: see above.
+  // INVALID_ARGUMENT: the agent's identity has no valid gateway name. RESOURCE_EXHAUSTED: see
+  // above.
   grpc::Status JoinDecide(const v1::DecideHello& hello, const std::string& address, WallTime now);
   void LeaveDecide(const std::string& gateway, WallTime now);
 
-  // A server's stream on which packets of this gateway come, or of others under its own name
-  // (DecideHello.relay). It does not speak for the gateway, but keeps it from being forgotten.
+  // For the stream of a server that relays packets (DecideHello.relay): called with the relay's own
+  // name and with that of each gateway whose packets it brings. The stream does not speak for the
+  // gateway, but keeps it from being forgotten.
   grpc::Status JoinRelay(const std::string& gateway, const std::string& address, WallTime now);
   void LeaveRelay(const std::string& gateway, WallTime now);
 
-  // The streams a gateway has one of. The newer agent has the name: a stream of an agent the
-  // server met later ends the stream of the older one with ABORTED, and an agent whose name was
-  // so taken gets ABORTED when it calls again while the newer one is here. A new stream of the
+  // The streams of which a gateway has one each. The name belongs to the newer agent, that is, to
+  // the one the server met later: its stream ends that of the older agent with ABORTED, and the
+  // older agent gets ABORTED whenever it calls while the newer one is here. A new stream of the
   // same agent replaces its old one.
   grpc::Status JoinServe(const v1::ServeHello& hello, const std::string& address, WallTime now,
                          CommandStream* stream);
@@ -65,21 +67,21 @@ class Registry final {
                           GatewayStream* stream);
   void LeaveReport(const std::string& gateway, GatewayStream* stream, WallTime now);
 
-  // The gateway has said something.
+  // Something has arrived from the gateway.
   void Heard(const std::string& gateway, WallTime now);
-  // It has said what mode it is in.
-  void SetMode(const std::string& gateway, v1::Mode mode);
-  // It has said what it has counted, and its mode with it.
+  // The gateway has reported its mode.
+  void RecordMode(const std::string& gateway, v1::Mode mode);
+  // The gateway has reported its counters, and its mode with them.
   void SetStats(const std::string& gateway, const v1::GatewayStats& stats);
-  // What each has counted, when last heard; by name, those that have said so.
+  // The last counters of each gateway that has reported any, sorted by name.
   std::vector<std::shared_ptr<const v1::GatewayStats>> Stats() const;
 
-  // Sends through the gateway's Serve stream; see CommandStream::Send. NOT_FOUND: never heard of.
+  // Sends through the gateway's Serve stream; see CommandStream::Send. NOT_FOUND: unknown gateway.
   grpc::Status Send(const std::string& gateway, v1::Command command,
                     std::chrono::steady_clock::time_point deadline, CommandStream::Done& done);
 
-  // Whether the gateway asks this server about packets now. NOT_FOUND: never heard of;
-  // UNAVAILABLE: no Decide stream is up.
+  // OK if the gateway asks this server about packets now. NOT_FOUND: unknown gateway; UNAVAILABLE:
+  // it has no Decide stream up.
   grpc::Status CheckAsking(const std::string& gateway) const;
 
   // Gateways that ask this server now and whose agents cannot enforce `scope`, sorted by name.
@@ -90,12 +92,12 @@ class Registry final {
 
  private:
   struct Entry {
-    uint64_t epoch = 0;               // Of the agent that has the name.
-    std::deque<uint64_t> superseded;  // Epochs that had it before, the last few.
+    uint64_t incarnation = 0;         // Of the agent that has the gateway's name.
+    std::deque<uint64_t> superseded;  // The last few incarnations that had it before.
     std::string agent_version;
     std::string address;
     v1::Mode mode = v1::MODE_UNSPECIFIED;
-    std::shared_ptr<const v1::GatewayStats> stats;  // Null: not said yet.
+    std::shared_ptr<const v1::GatewayStats> stats;  // Null: not reported yet.
     WallTime first_seen;
     WallTime last_seen;
     uint32_t decide_streams = 0;
@@ -111,7 +113,7 @@ class Registry final {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   grpc::Status Find(const v1::AgentIdentity& agent, const std::string& address, WallTime now,
                     Entry** entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  grpc::Status Claim(Entry& entry, uint64_t epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  grpc::Status Claim(Entry& entry, uint64_t incarnation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const RegistryLimits limits_;
@@ -120,7 +122,7 @@ class Registry final {
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The caller's address for people: without gRPC's scheme, and decoded.
+// The caller's address for people to read: without gRPC's scheme, and percent-decoded.
 std::string PeerAddress(const std::string& peer);
 
 }  // namespace sluice::server

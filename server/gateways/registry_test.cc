@@ -13,25 +13,25 @@ using Time = Registry::WallTime;
 
 Time At(int second) { return Time(std::chrono::seconds(second)); }
 
-v1::AgentIdentity Agent(const std::string& gateway, uint64_t epoch) {
+v1::AgentIdentity Agent(const std::string& gateway, uint64_t incarnation) {
   v1::AgentIdentity agent;
   agent.set_gateway(gateway);
-  agent.set_epoch(epoch);
+  agent.set_incarnation(incarnation);
   agent.set_agent_version("1.2");
   return agent;
 }
 
-v1::ServeHello Hello(const std::string& gateway, uint64_t epoch) {
+v1::ServeHello Hello(const std::string& gateway, uint64_t incarnation) {
   v1::ServeHello hello;
-  *hello.mutable_agent() = Agent(gateway, epoch);
+  *hello.mutable_agent() = Agent(gateway, incarnation);
   hello.set_mode(v1::MODE_ON);
   return hello;
 }
 
-v1::DecideHello DecideHello(const std::string& gateway, uint64_t epoch,
+v1::DecideHello DecideHello(const std::string& gateway, uint64_t incarnation,
                             std::initializer_list<v1::Scope> scopes = {}) {
   v1::DecideHello hello;
-  *hello.mutable_agent() = Agent(gateway, epoch);
+  *hello.mutable_agent() = Agent(gateway, incarnation);
   for (const v1::Scope scope : scopes) hello.mutable_capabilities()->add_scopes(scope);
   return hello;
 }
@@ -65,14 +65,14 @@ TEST(RegistryTest, ListsWhoIsConnected) {
   EXPECT_EQ(list[1].name(), "gw2");
   EXPECT_TRUE(list[1].connected());
   EXPECT_TRUE(list[1].reporting());
-  EXPECT_EQ(list[1].epoch(), 7u);
+  EXPECT_EQ(list[1].incarnation(), 7u);
   EXPECT_EQ(list[1].mode(), v1::MODE_ON);
   EXPECT_EQ(list[1].agent_version(), "1.2");
   EXPECT_EQ(list[1].first_seen().seconds(), 10);
   EXPECT_EQ(list[1].last_seen().seconds(), 12);
 
-  registry.SetMode("gw2", v1::MODE_OFF);
-  registry.SetMode("gw2", v1::MODE_UNSPECIFIED);
+  registry.RecordMode("gw2", v1::MODE_OFF);
+  registry.RecordMode("gw2", v1::MODE_UNSPECIFIED);
   registry.Heard("gw2", At(14));
   registry.LeaveServe("gw2", &serve, At(15));
   registry.LeaveReport("gw2", &report, At(16));
@@ -85,7 +85,7 @@ TEST(RegistryTest, ListsWhoIsConnected) {
   EXPECT_EQ(list[1].last_seen().seconds(), 17);
 }
 
-// Half a character would keep the list from everybody who asks for it.
+// With half a character in it, the list could not be sent to anybody.
 TEST(RegistryTest, AVersionIsCutBetweenCharacters) {
   Registry registry;
   FakeStream serve;
@@ -106,22 +106,22 @@ TEST(RegistryTest, ANewerAgentTakesTheName) {
   ASSERT_TRUE(old_serve.ended.has_value());
   EXPECT_EQ(old_serve.ended->error_code(), StatusCode::ABORTED);
   ASSERT_TRUE(old_report.ended.has_value());
-  EXPECT_EQ(registry.List()[0].epoch(), 2u);
+  EXPECT_EQ(registry.List()[0].incarnation(), 2u);
 
-  // The older one calls again and again; the newer keeps the name.
+  // The older agent calls again; the newer one keeps the name.
   FakeStream again;
   EXPECT_EQ(registry.JoinServe(Hello("gw", 1), "", At(3), &again).error_code(),
             StatusCode::ABORTED);
   EXPECT_FALSE(new_serve.ended.has_value());
-  // The old stream's leaving does not take the new one out.
+  // When the old stream leaves, the new one stays.
   registry.LeaveServe("gw", &old_serve, At(4));
   registry.LeaveReport("gw", &old_report, At(4));
   EXPECT_TRUE(registry.List()[0].connected());
 
-  // Once the newer has gone, the older may have its name back.
+  // Once the newer agent has gone, the older one may have the name back.
   registry.LeaveServe("gw", &new_serve, At(5));
   EXPECT_TRUE(registry.JoinServe(Hello("gw", 1), "", At(6), &again).ok());
-  EXPECT_EQ(registry.List()[0].epoch(), 1u);
+  EXPECT_EQ(registry.List()[0].incarnation(), 1u);
 }
 
 TEST(RegistryTest, ALaterStreamOfTheSameAgentReplacesItsOld) {
@@ -203,7 +203,7 @@ TEST(RegistryTest, KnowsWhatItsGatewaysCannotEnforce) {
   EXPECT_EQ(registry.Lacking(v1::SCOPE_PACKET), Names{});
   EXPECT_EQ(registry.Lacking(v1::SCOPE_CONNECTION), Names{"b"});
   EXPECT_EQ(registry.Lacking(v1::SCOPE_SOURCE), (Names{"a", "b"}));
-  // Nobody is warned of one that is gone, and its next agent may know more.
+  // A gateway that is gone is not listed, and its next agent may enforce more scopes.
   registry.LeaveDecide("b", At(2));
   EXPECT_EQ(registry.Lacking(v1::SCOPE_CONNECTION), Names{});
   ASSERT_TRUE(registry.JoinDecide(DecideHello("b", 2, {v1::SCOPE_SOURCE}), "", At(3)).ok());
@@ -221,9 +221,9 @@ TEST(RegistryTest, ARelayKeepsAGatewayWithoutSpeakingForIt) {
   EXPECT_EQ(registry.List()[0].decide_streams(), 0u);
   EXPECT_EQ(registry.CheckAsking("gw").error_code(), StatusCode::UNAVAILABLE);
   EXPECT_EQ(registry.JoinRelay("other", "", At(2)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
-  // Its agent may call as well.
+  // The gateway's own agent may call as well.
   ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 7), "192.0.2.1:1", At(3)).ok());
-  EXPECT_EQ(registry.List()[0].epoch(), 7u);
+  EXPECT_EQ(registry.List()[0].incarnation(), 7u);
   EXPECT_EQ(registry.List()[0].address(), "192.0.2.1:1");
   registry.LeaveDecide("gw", At(4));
   EXPECT_EQ(registry.JoinRelay("other", "", At(5)).error_code(), StatusCode::RESOURCE_EXHAUSTED);

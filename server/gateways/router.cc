@@ -11,7 +11,8 @@ Router::Router(Registry* registry, std::chrono::milliseconds timeout)
 void Router::Send(const std::string& gateway, v1::Command command, CommandStream::Done done,
                   std::chrono::system_clock::time_point until) {
   auto patience = std::chrono::steady_clock::duration(timeout_);
-  // A deadline that is none is too far away for arithmetic.
+  // Compared before subtracting: with time_point::max(), no deadline, the difference would
+  // overflow.
   const auto now = std::chrono::system_clock::now();
   if (until < now + timeout_) patience = std::max(until - now, patience.zero());
   const auto deadline = std::chrono::steady_clock::now() + patience;

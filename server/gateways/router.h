@@ -15,11 +15,12 @@ class Router final {
 
   explicit Router(Registry* registry, std::chrono::milliseconds timeout = kTimeout);
 
-  // Calls `done` exactly once: at once if the command cannot be sent (NOT_FOUND, UNAVAILABLE,
-  // RESOURCE_EXHAUSTED), else on a thread of gRPC's or the ticker's, with the reply or
-  // DEADLINE_EXCEEDED or UNAVAILABLE. A CommandError of the gateway is an error status whose
-  // details are its SystemError, if it sent one. The gateway does nothing that it has not begun
-  // when its time is over or nobody waits any more: `until` is when the caller stops waiting.
+  // Calls `done` exactly once. If the command cannot be sent, `done` is called at once (NOT_FOUND,
+  // UNAVAILABLE, RESOURCE_EXHAUSTED); otherwise on one of the CallQueue's threads or the ticker's,
+  // with the reply, DEADLINE_EXCEEDED or UNAVAILABLE. A CommandError of the gateway becomes an
+  // error status whose details hold the SystemError, if it sent one. `until` is when the caller
+  // stops waiting. A gateway that has not begun to carry out the command by then, or by the
+  // timeout, does not begin it.
   void Send(
       const std::string& gateway, v1::Command command, CommandStream::Done done,
       std::chrono::system_clock::time_point until = std::chrono::system_clock::time_point::max());

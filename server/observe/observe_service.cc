@@ -7,8 +7,8 @@
 
 #include "server/calls/grpc_status.h"
 #include "server/calls/handle_calls.h"
-#include "server/observe/filter.h"
-#include "server/streams/outlet.h"
+#include "server/journal/filter.h"
+#include "server/streams/observer_outbox.h"
 
 namespace sluice::server {
 namespace {
@@ -31,16 +31,19 @@ class Seat final {
 
 grpc::Status TooMany() {
   return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                      "this server has as many observers as it serves; try again later");
+                      "this server has as many observers as it can serve; try again later");
 }
 
-class DecisionOutlet final
-    : public Outlet<DecisionLog::Entry, v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>,
-      public DecisionObserver {
+class DecisionOutbox final : public ObserverOutbox<DecisionLog::Entry, v1::ObserveDecisionsRequest,
+                                                   v1::ObserveDecisionsResponse>,
+                             public DecisionObserver {
  public:
-  DecisionOutlet(std::unique_ptr<Call> call, DecisionFilter filter, DecisionLog* log,
+  DecisionOutbox(std::unique_ptr<Call> call, DecisionFilter filter, DecisionLog* log,
                  std::atomic<int>* observers, Ticker* ticker)
-      : Outlet(std::move(call), ticker), filter_(std::move(filter)), log_(log), seat_(observers) {}
+      : ObserverOutbox(std::move(call), ticker),
+        filter_(std::move(filter)),
+        log_(log),
+        seat_(observers) {}
 
   void Begin(uint32_t last, bool follow, Worker* worker) {
     if (!seat_.free() || !worker->Post([this, last, follow] {
@@ -55,7 +58,7 @@ class DecisionOutlet final
   }
 
  private:
-  ~DecisionOutlet() override = default;
+  ~DecisionOutbox() override = default;
 
   void Show(const DecisionLog::Entry& entry,
             v1::ObserveDecisionsResponse* response) const override {
@@ -69,13 +72,13 @@ class DecisionOutlet final
   const Seat seat_;
 };
 
-class ConnectionOutlet final
-    : public Outlet<std::string, v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>,
-      public FlowObserver {
+class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveConnectionsRequest,
+                                                     v1::ObserveConnectionsResponse>,
+                               public FlowObserver {
  public:
-  ConnectionOutlet(std::unique_ptr<Call> call, Filter filter, std::vector<v1::EventType> types,
+  ConnectionOutbox(std::unique_ptr<Call> call, Filter filter, std::vector<v1::EventType> types,
                    Flows* flows, std::atomic<int>* observers, Ticker* ticker)
-      : Outlet(std::move(call), ticker),
+      : ObserverOutbox(std::move(call), ticker),
         filter_(std::move(filter)),
         types_(std::move(types)),
         flows_(flows),
@@ -98,7 +101,7 @@ class ConnectionOutlet final
   }
 
  private:
-  ~ConnectionOutlet() override = default;
+  ~ConnectionOutbox() override = default;
 
   void Show(const std::string& encoded, v1::ObserveConnectionsResponse* response) const override {
     response->ParseFromString(encoded);
@@ -128,11 +131,11 @@ Reactor* ObserveServiceImpl::ObserveDecisions(std::unique_ptr<DecisionsCall> cal
   std::vector<v1::Cause> causes;
   for (const int cause : request.causes()) causes.push_back(static_cast<v1::Cause>(cause));
   // Deletes itself.
-  auto* outlet = new DecisionOutlet(
+  auto* outbox = new DecisionOutbox(
       std::move(call), {*std::move(filter), request.action(), std::move(causes), request.logged()},
       log_, &observers_, ticker_);
-  outlet->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
-  return outlet;
+  outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
+  return outbox;
 }
 
 Reactor* ObserveServiceImpl::ObserveConnections(std::unique_ptr<ConnectionsCall> call) {
@@ -145,10 +148,10 @@ Reactor* ObserveServiceImpl::ObserveConnections(std::unique_ptr<ConnectionsCall>
   std::vector<v1::EventType> types;
   for (const int type : request.types()) types.push_back(static_cast<v1::EventType>(type));
   // Deletes itself.
-  auto* outlet = new ConnectionOutlet(std::move(call), *std::move(filter), std::move(types), flows_,
+  auto* outbox = new ConnectionOutbox(std::move(call), *std::move(filter), std::move(types), flows_,
                                       &observers_, ticker_);
-  outlet->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
-  return outlet;
+  outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
+  return outbox;
 }
 
 void ObserveServiceImpl::Open(CallQueue* queue) {

@@ -4,27 +4,27 @@
 #include <memory>
 
 #include "server/calls/write_reactor.h"
-#include "server/decisions/decision_log.h"
 #include "server/flows/flows.h"
+#include "server/journal/decision_log.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
 #include "sluice/v1/observe.grpc.pb.h"
 
 namespace sluice::server {
 
-// ObserveService: shows the decision log and the flows to whoever asks, at most kObservers at a
-// time (RESOURCE_EXHAUSTED). What an observer wants of the past is collected by the worker.
+// ObserveService: shows the decision log and the flows to observers, at most kObservers at a time
+// (RESOURCE_EXHAUSTED). The worker collects the history that an observer asks for.
 class ObserveServiceImpl final {
  public:
-  // Each may hold some tens of megabytes of the past it has not read yet.
+  // Each may hold some tens of megabytes of history that it has not read yet.
   static constexpr int kObservers = 64;
-  // Entries of the past one call may ask for; a larger `last` means this many.
+  // Entries of history that one call may ask for; a larger `last` means this many.
   static constexpr uint32_t kMaxLast = 110'000;
 
   ObserveServiceImpl(DecisionLog* log, Flows* flows, Worker* worker, Ticker* ticker);
 
   grpc::Service* service() { return &service_; }
-  // Once the server that has the service has started.
+  // Called once the server that has the service has started.
   void Open(CallQueue* queue);
 
  private:
@@ -34,7 +34,7 @@ class ObserveServiceImpl final {
   Reactor* ObserveDecisions(std::unique_ptr<DecisionsCall> call);
   Reactor* ObserveConnections(std::unique_ptr<ConnectionsCall> call);
 
-  DecisionLog* const log_;  // Not owned, nor are these.
+  DecisionLog* const log_;  // Not owned, nor are the next three.
   Flows* const flows_;
   Worker* const worker_;
   Ticker* const ticker_;

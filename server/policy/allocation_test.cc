@@ -1,13 +1,13 @@
-// Decisions allocate nothing: shown by counting, in a binary of its own since it replaces the
-// allocator of all of it.
+// Shows by counting that decisions allocate nothing. It is a binary of its own since it replaces
+// the allocator of the whole binary.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <new>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 #include "server/policy/rule_set.h"
-#include "server/policy/test_packet.h"
 
 namespace {
 

@@ -1,13 +1,13 @@
-// What the language has that screend's had not.
+// What the language has beyond screend's.
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 #include "server/policy/rule_set.h"
-#include "server/policy/test_packet.h"
 
 namespace sluice::server {
 namespace {
@@ -34,7 +34,7 @@ bool Accepts(const std::string& pair, const v1::Packet& packet) {
   return rules != nullptr && rules->Decide(packet).action == v1::ACTION_ACCEPT;
 }
 
-// None of the new words is a keyword: a legal screend file may have hosts called so.
+// None of the new words is a keyword: a legal screend file may have hosts with these names.
 TEST(BeyondScreendTest, TakesNoWordFromScreend) {
   policy::FakeNames names;
   for (const char* name : {"set", "rule", "group", "group-not", "flags", "flags-not", "tcp-reset",

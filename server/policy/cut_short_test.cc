@@ -1,5 +1,5 @@
-// What the copy range cuts off must not open the gateway: whatever is accepted of a packet's first
-// bytes is accepted of all of them, under any policy. The seeds are fixed.
+// What the copy range cuts off must not open the gateway: if a packet is accepted by its first
+// bytes, it is accepted by all of them, under any policy. The seeds are fixed.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "proto/headers/packet_headers.h"
-#include "server/policy/classifier.h"
-#include "server/policy/fake_names.h"
-#include "server/policy/packet_view.h"
-#include "server/policy/policy_generator.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/policy_generator.h"
+#include "server/policy/engine/classifier.h"
+#include "server/policy/engine/packet_view.h"
 #include "server/policy/rule_set.h"
 
 namespace sluice::server::policy {
@@ -24,8 +24,8 @@ void Append(Bytes& bytes, const std::string& more) {
   bytes.insert(bytes.end(), more.begin(), more.end());
 }
 
-// TCP, UDP or ICMP with the addresses, ports, type and flags of `like`; in IPv6 behind `extensions`
-// of eight bytes.
+// TCP, UDP or ICMP with the addresses, ports, type and flags of `like`; in IPv6 after `extensions`
+// extension headers of eight bytes.
 Bytes BytesOf(const v1::Headers& like, size_t extensions) {
   const bool ipv4 = like.source().size() == 4;
   constexpr uint8_t kOptions = 60;
@@ -63,7 +63,7 @@ Bytes BytesOf(const v1::Headers& like, size_t extensions) {
   return packet;
 }
 
-// As an agent shows the packet of which so many bytes are copied.
+// The packet as an agent shows it with so many bytes copied.
 v1::Packet Shown(const Bytes& bytes, size_t copied, const v1::Packet& like) {
   v1::Packet packet;
   packet.set_family(like.family());

@@ -1,5 +1,5 @@
-// Policies of golden/, each with packets and what they get; golden/README.md says how it is
-// written.
+// Runs the policies of golden/, each with packets and what they get. golden/README.md describes the
+// format.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 #include "server/policy/rule_set.h"
-#include "server/policy/test_packet.h"
 
 namespace sluice::server {
 namespace {
@@ -92,7 +92,7 @@ std::string Show(const Ruling& ruling) {
   if (ruling.ask != nullptr) {
     absl::StrAppend(&shown, " asks ", ruling.ask->decider, " ", ruling.ask->within.count());
   }
-  // The reason without its line, which moves.
+  // The reason without its line number, which changes.
   const std::string reason(ruling.reason.substr(0, ruling.reason.find(", line")));
   return shown + ", " + reason;
 }

@@ -1,4 +1,4 @@
-#include "server/policy/includes.h"
+#include "server/policy/language/includes.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 #include "server/policy/rule_set.h"
-#include "server/policy/test_packet.h"
 
 namespace sluice::server {
 namespace {
@@ -112,7 +112,7 @@ TEST(IncludesTest, AFileCannotIncludeItself) {
                                           {"d/a", "\ninclude \"b\";"},
                                           {"d/b", "include \"../d/a\";"}}),
             "d/b:1:9+8: a file cannot include itself: `d/a` includes `d/b` includes `d/a`\n");
-  // Twice one behind the other is no circle.
+  // Including a file twice, one after the other, is not a circle.
   EXPECT_EQ(ProblemsOf("include \"a\"; include \"a\";", {{"a", "from any to any accept;"}}), "");
 }
 
@@ -127,7 +127,8 @@ TEST(IncludesTest, TheDepthIsBounded) {
             "16:1:9+4: files include one another at most 16 deep\n");
 }
 
-// A file that is included ten times by one that is, and so on, soon is a large policy.
+// A file included ten times by a file that is itself included ten times, and so on, soon makes a
+// large policy.
 TEST(IncludesTest, TheSizeIsBounded) {
   std::string ten;
   for (int i = 0; i < 10; ++i) ten += "include \"NEXT\";\n";

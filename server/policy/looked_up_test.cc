@@ -1,10 +1,10 @@
-#include "server/policy/looked_up.h"
+#include "server/policy/checker/looked_up.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
 #include "server/policy/rule_set.h"
 
 namespace sluice::server::policy {

@@ -1,12 +1,12 @@
-// `match` from a policy's text to what a packet gets.
+// `match`, from a policy's text to what a packet gets.
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 #include "server/policy/rule_set.h"
-#include "server/policy/test_packet.h"
 
 namespace sluice::server {
 namespace {
@@ -16,8 +16,8 @@ RuleSet::Compiled Compile(const std::string& text) {
   return RuleSet::Compile(text, names);
 }
 
-// UDP from 10.0.0.1 port 4660 to 10.0.0.2 port 53, with a time to live of 64, of which `copied`
-// bytes are there.
+// UDP from 10.0.0.1 port 4660 to 10.0.0.2 port 53, with a time to live of 64 and `copied` bytes
+// copied.
 v1::Packet Datagram(size_t copied) {
   static constexpr uint8_t kBytes[] = {0x45, 0,  0, 32, 0, 1,  0x40, 0,   64,  17,   0,
                                        0,    10, 0, 0,  1, 10, 0,    0,   2,   0x12, 0x34,
@@ -49,7 +49,7 @@ TEST(MatchTest, TheExpressionDecidesTogetherWithTheRestOfTheRule) {
     EXPECT_EQ(rule("any to any udp port 54 match \"ip[8] = 64\""), 0u);
     EXPECT_EQ(rule("any to any state new match \"ip[8] = 65\""), 0u);
   }
-  // Both rules of a `between`; and the first of several that match.
+  // Both rules of a `between` have it; and the first of several that match decides.
   EXPECT_EQ(RuleOf("between 10.0.0.2 and any match \"udp\" accept;", Datagram(kWhole)), 2u);
   EXPECT_EQ(RuleOf("from any to any match \"tcp\" accept; from any to any match \"udp\" reject;"
                    "from any to any match \"ip\" accept;",
@@ -57,7 +57,7 @@ TEST(MatchTest, TheExpressionDecidesTogetherWithTheRestOfTheRule) {
             2u);
 }
 
-// A mask with holes is confirmed beside the expression.
+// A mask with holes is confirmed together with the expression.
 TEST(MatchTest, BesideAMaskWithHoles) {
   const std::string text =
       "for 10.0.0.0 netmask is 255.0.0.255; from subnet 10.0.0.1 to any match \"udp\" accept;";
@@ -65,7 +65,8 @@ TEST(MatchTest, BesideAMaskWithHoles) {
   v1::Packet other = Datagram(kWhole);
   *other.mutable_headers() = policy::Udp("10.0.0.3", 1, "10.0.0.2", 53).headers();
   EXPECT_EQ(RuleOf(text, other), 0u);
-  // No headers, no addresses: what is not known counts in favour of an expression no more.
+  // Without headers the addresses are not known, which does not make up for an expression that does
+  // not match.
   other.clear_headers();
   EXPECT_EQ(RuleOf(text, other), 0u);
 }
@@ -82,11 +83,11 @@ TEST(MatchTest, WhatWasNotCopiedCountsAgainstThePacket) {
     EXPECT_EQ(RuleOf(accepts, Datagram(copied)), 0u) << copied;
     EXPECT_EQ(RuleOf(rejects, Datagram(copied)), 1u) << copied;
   }
-  // Bytes that no packet of this length has.
+  // Bytes beyond this packet's real length.
   EXPECT_EQ(RuleOf("from any to any match \"ip[40] != 1\" reject;", Datagram(28)), 0u);
   // What is known is enough.
   EXPECT_EQ(RuleOf("from any to any match \"ip[8] = 64 or udp[8] = 0\" accept;", Datagram(20)), 1u);
-  // Metadata only: not even the length.
+  // Metadata only: not even the length is known.
   EXPECT_EQ(RuleOf("from any to any match \"len > 1\" accept;", v1::Packet()), 0u);
   EXPECT_EQ(RuleOf("from any to any match \"len > 1\" reject;", v1::Packet()), 1u);
 }

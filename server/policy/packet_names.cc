@@ -7,9 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "server/policy/address.h"
-#include "server/policy/icmp_types.h"
-#include "server/policy/problems.h"
+#include "server/policy/terms/address.h"
+#include "server/policy/terms/icmp_types.h"
+#include "server/policy/terms/problems.h"
 
 namespace sluice::server::policy {
 namespace {
@@ -24,7 +24,8 @@ absl::Status Wrong(const absl::Status& status) {
   return absl::InvalidArgumentError(status.message());
 }
 
-// What an end may be: what `word` stands for or, where there is none, the address in `known`.
+// Addresses that one end of the packet may have: what `word` stands for or, if it is empty, the
+// address in `known`.
 absl::StatusOr<std::vector<std::string>> Addresses(const std::string& word,
                                                    const std::string& known, Names& names) {
   if (word.empty()) return std::vector<std::string>{known};
@@ -104,7 +105,7 @@ absl::Status FillInIcmpType(const std::string& word, v1::Packet* packet) {
 }  // namespace
 
 absl::Status FillIn(const v1::PacketNames& words, Names& names, v1::Packet* packet) {
-  // A packet that is given as it is has no headers set: its bytes say what they are.
+  // A packet given as bytes has no headers set: its bytes say what they are.
   if (words.ByteSizeLong() == 0) return absl::OkStatus();
   if (!words.source().empty() || !words.destination().empty()) {
     if (absl::Status status = FillInEnds(words, names, packet); !status.ok()) return status;

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "server/policy/fake_names.h"
-#include "server/policy/test_packet.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 
 namespace sluice::server::policy {
 namespace {

@@ -8,21 +8,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
-#include "server/policy/checker.h"
-#include "server/policy/explainer.h"
-#include "server/policy/packet_view.h"
-#include "server/policy/parser.h"
+#include "server/policy/advice/explainer.h"
+#include "server/policy/checker/checker.h"
+#include "server/policy/engine/packet_view.h"
+#include "server/policy/language/parser.h"
+#include "server/policy/language/statement_text.h"
 #include "server/policy/policy_proto.h"
-#include "server/policy/problems.h"
-#include "server/policy/statement_text.h"
+#include "server/policy/terms/problems.h"
 
 namespace sluice::server::policy {
 namespace {
 
-// Of what is told of rules, so that the answer stays below gRPC's usual 4 MiB.
+// Limit for what the answer says about rules, which keeps it below gRPC's usual 4 MiB.
 constexpr size_t kMostBytes = size_t{3} << 20;
 
-// The texts of a policy and of the files it includes, those that were needed.
+// The texts of a policy and of the files it includes; split into statements when first needed.
 class Texts {
  public:
   Texts(const PolicyTexts& texts, const std::vector<std::string>& files)

@@ -1,16 +1,16 @@
-#include "server/policy/problems.h"
+#include "server/policy/terms/problems.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
 #include "server/policy/rule_set.h"
 
 namespace sluice::server {
 namespace {
 
-// LINE:COLUMN: MESSAGE of everything wrong with a policy, a line each.
+// LINE:COLUMN: MESSAGE for everything wrong with a policy, a line each.
 std::string ProblemsOf(std::string_view text) {
   policy::FakeNames names;
   names.PushHost("v6only", {"2001:db8::1"});
@@ -161,8 +161,8 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       {"from any to any tcp flags sym/syn,ack accept;",
        "1:27: no TCP flag `sym`: did you mean `syn`?\n"},
       {"from any to any tcp flags syn/ack accept;",
-       "1:27: TCP flags are those that are set, `/`, those that are looked at, the first among "
-       "them: `syn/syn,ack`\n"},
+       "1:27: TCP flags are written SET/CHECKED, as in `syn/syn,ack`; a flag before the `/` must "
+       "also stand after it\n"},
       {"from any to any tcp flags syn/syn,ack/rst accept;", "1:35: a second `/` in TCP flags\n"},
       {"from group any to any accept;", "1:12: `any` is no group: leave `group` out\n"},
       {"set blocked = {10.0.0.0/8}; from @blokced to any accept;",
@@ -186,7 +186,7 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
       {"for 10.0.0.0 netmsak is 255.255.0.0;",
        "1:14: expected `netmask`, found `netmsak`: did you mean `netmask`?\n"},
       {"for 10.0.0.0 netmask 255.255.0.0;", "1:22: expected `is`, found `255.255.0.0`\n"},
-      // Where the mask may be what was not understood, the subnet is not blamed.
+      // If the statement that was not understood may be the mask, the subnet gets no problem.
       {"for 128.1.0.0 netmask si 255.255.255.0;\nfrom subnet 128.1.7.0 to any accept;",
        "1:23: expected `is`, found `si`: did you mean `is`?\n"},
       // Ports, protocols, types.
@@ -260,10 +260,11 @@ TEST(ProblemsTest, SayWhereAndWhatAndWhatInstead) {
        "1:54: expected `accept` or `reject`, found `ask`\n"},
       {"default ask av within 1s else reject;",
        "1:13: expected the name of a decider in quotes, found `av`\n"},
-      // Where the decider may be what was not understood, who asks it is not blamed.
+      // If the statement that was not understood may be the decider, whoever asks it gets no
+      // problem.
       {"decider \"a\" in \"h:1\"; default ask \"a\" within 1s else reject;",
        "1:13: expected `at`, found `in`\n"},
-      // Several, in order, whoever found them.
+      // Several problems, in order of place, whoever found them.
       {"from host nowhere to any accept;\nform;\nfrom net 36 to net 37 accept;\n/* open",
        "1:11: no host `nowhere`\n"
        "2:1: expected a statement: `from`, `between`, `rule`, `set`, `decider`, `include`, "

@@ -1,4 +1,4 @@
-// Policies nobody would write. The seeds are fixed, so that what fails once fails again.
+// Policies that nobody would write. The seeds are fixed, so that what fails once fails again.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 #include "server/policy/rule_set.h"
-#include "server/policy/test_packet.h"
 
 namespace sluice::server {
 namespace {
@@ -121,7 +121,7 @@ v1::Packet RandomPacket(Random& random) {
   return packet;
 }
 
-// What must hold of any bytes at all.
+// What must hold for any bytes at all.
 void Feed(const std::string& text) {
   policy::FakeNames names = SomeNames();
   const RuleSet::Compiled compiled = RuleSet::Compile(text, names);
@@ -135,7 +135,7 @@ void Feed(const std::string& text) {
     ASSERT_LE(problem.line(), lines);
     ASSERT_GE(problem.column(), 1u);
     ASSERT_FALSE(problem.message().empty());
-    // Protobuf writes it without a complaint only if it is UTF-8.
+    // Protobuf writes it without complaint only if it is UTF-8.
     v1::PolicyProblem again;
     ASSERT_TRUE(again.ParseFromString(problem.SerializeAsString()));
     ASSERT_LT(problem.message().size(), 1000u);
@@ -203,8 +203,8 @@ std::string Show(const Ruling& ruling) {
          (ruling.ask != nullptr ? " asks " + ruling.ask->decider : "");
 }
 
-// The same policy, each rule a policy of its own: the first of them that does not say "default"
-// must be what the whole says.
+// Compiles each rule of the policy as a policy of its own. The first of them that does not say
+// "default" must be what the whole policy says.
 TEST(RandomPolicyTest, TheWholeSaysWhatItsFirstMatchingRuleSays) {
   Random random(4);
   policy::FakeNames names = SomeNames();

@@ -1,11 +1,11 @@
-// What the language reference shows must be what the language is.
+// What the language reference shows must be true of the language.
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <sstream>
 #include <string>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
 #include "server/policy/rule_set.h"
 
 namespace sluice::server {
@@ -40,7 +40,7 @@ class ReadmeTest : public testing::Test {
     }
   }
 
-  // Calls `visit` with each text between backquotes that begins with `start`.
+  // Calls `visit` with each text in backquotes that begins with `start`.
   template <typename Visit>
   int ForEachExample(const std::string& start, Visit visit) {
     int examples = 0;
@@ -99,7 +99,7 @@ TEST_F(ReadmeTest, ConditionsLoad) {
 TEST_F(ReadmeTest, ObjectsLoad) {
   const std::string mask = "for 128.1.0.0 netmask is 255.255.255.0; set office = {192.0.2.0/24}; ";
   const auto load = [&](const std::string& object) {
-    // An error the page tells of, and words that stand for a name.
+    // An error that the page describes, and words that stand for a name.
     if (object == "net 10.1.0.0" || object.ends_with(" H") || object.ends_with(" P")) return;
     if (object.ends_with("-not s") || object.ends_with(" TO")) return;
     ExpectLoads(mask + "from " + object + " to " + object + " accept;");

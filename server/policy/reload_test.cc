@@ -1,4 +1,4 @@
-// A policy compiled again because the files of its sets have changed.
+// Policies that are compiled again because the files of their sets have changed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-#include "server/policy/fake_names.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 #include "server/policy/rule_set.h"
-#include "server/policy/test_packet.h"
 
 namespace sluice::server {
 namespace {
@@ -30,7 +30,7 @@ class ReloadTest : public testing::Test {
     rules_ = RuleSet::Compile(policy_, names_).rules;
   }
 
-  // With what `now` says; the rules are then the new ones, if there are any.
+  // Reads again with what `now` says; goes on with the new rules, if there are any.
   RuleSet::Reloaded Reload(policy::FakeNames& now) {
     RuleSet::Reloaded reloaded = RuleSet::Reload(policy_, *rules_, now);
     if (reloaded.rules != nullptr) rules_ = reloaded.rules;
@@ -47,7 +47,7 @@ class ReloadTest : public testing::Test {
 
 TEST_F(ReloadTest, ReadsFilesAgainAndAsksForNoNames) {
   EXPECT_THAT(rules_->SetFiles(), UnorderedElementsAre("/s", "/t"));
-  policy::FakeNames now;  // Which knows no mail.
+  policy::FakeNames now;  // It does not know `mail`.
   now.PushFile("/s", "10.0.0.2\n");
   now.PushFile("/t", "10.0.1.0/24\n");
   const auto before = rules_;
@@ -69,7 +69,7 @@ TEST_F(ReloadTest, WhereNothingHasChangedThereIsNothingNew) {
 }
 
 TEST_F(ReloadTest, WhatIsNoGoodStaysAndKeepsNothingElseBack) {
-  policy::FakeNames now;  // Without /s.
+  policy::FakeNames now;  // It has no file /s.
   now.PushFile("/t", "10.0.2.0/24\n");
   EXPECT_THAT(Reload(now).stale, ElementsAre("no file `/s`"));
   EXPECT_TRUE(Accepts("10.0.0.1"));
@@ -85,7 +85,7 @@ TEST_F(ReloadTest, WhatIsNoGoodStaysAndKeepsNothingElseBack) {
   EXPECT_TRUE(Accepts("10.0.0.3"));
 }
 
-// Lists with sets in them are worked out rule by rule.
+// Lists that contain sets are worked out for each rule.
 TEST_F(ReloadTest, MoreThanRulesMayHaveIsAProblem) {
   policy_.clear_text();
   for (int i = 0; i < 2000; ++i) policy_.mutable_text()->append("from {@s, ::2} to any accept;\n");

@@ -6,15 +6,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/policy/checker.h"
-#include "server/policy/names.h"
-#include "server/policy/outdated.h"
-#include "server/policy/parser.h"
+#include "server/policy/advice/warnings.h"
+#include "server/policy/checker/checker.h"
+#include "server/policy/checker/names.h"
+#include "server/policy/language/parser.h"
+#include "server/policy/language/syntax.h"
 #include "server/policy/policy_proto.h"
-#include "server/policy/problems.h"
-#include "server/policy/rule_name.h"
-#include "server/policy/syntax.h"
-#include "server/policy/unreachable.h"
+#include "server/policy/terms/problems.h"
 
 namespace sluice::server {
 namespace {
@@ -59,8 +57,8 @@ void AddScope(const policy::CheckedRule& rule, const std::vector<std::string>& f
   }
 }
 
-// RESOURCE_EXHAUSTED: what compiling takes is more than is free. Reading has then ended somewhere,
-// so the message goes by all statements.
+// RESOURCE_EXHAUSTED: compiling takes more memory than is free. Reading may have stopped early, so
+// the message estimates the need from the number of statements.
 absl::Status Fits(uint64_t needed, uint64_t free_memory, const v1::PolicyText& policy) {
   if (needed <= free_memory) return absl::OkStatus();
   auto statements = std::count(policy.text().begin(), policy.text().end(), ';');
@@ -140,7 +138,7 @@ RuleSet::Compiled RuleSet::Renamed(const v1::PolicyText& policy, const RuleSet& 
 
 RuleSet::Compiled RuleSet::Compile(const v1::PolicyText& policy, policy::Names& names,
                                    uint64_t free_memory, policy::KnownNames known) {
-  // What is free is an estimate, too, and others may take it meanwhile.
+  // Both the need and the free memory are estimates, and others may take memory meanwhile.
   try {
     return CompileIfItFits(policy, names, free_memory, std::move(known));
   } catch (const std::bad_alloc&) {
@@ -162,13 +160,14 @@ RuleSet::Compiled RuleSet::CompileIfItFits(const v1::PolicyText& policy, policy:
     problems.Add({}, absl::StrCat("the policy has ", policy.text().size(), " bytes; at most ",
                                   kLargestText, " are taken"));
   } else {
-    // The tree is gone before the rules are indexed: of a million it takes hundreds of megabytes.
+    // The syntax tree is freed before the rules are indexed: for a million rules it takes hundreds
+    // of megabytes.
     const policy::Syntax syntax = policy::Parse(policy::TextsOf(policy), problems, free_memory);
     compiled.status = Fits(syntax.memory, free_memory, policy);
     if (!compiled.status.ok()) return compiled;
     checked.files = syntax.files;
     compiled.missing_files = syntax.missing;
-    // Names are not looked up for a policy that is not there as a whole.
+    // Names are looked up only if all included files are there.
     if (syntax.missing.empty()) checked = policy::Check(syntax, remembering, problems);
     compiled.wanted = names.wanted();
     if (!compiled.wanted.empty()) {

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/policy/checked_policy.h"
-#include "server/policy/classifier.h"
-#include "server/policy/includes.h"
-#include "server/policy/known_names.h"
+#include "server/policy/checker/checked_policy.h"
+#include "server/policy/checker/known_names.h"
+#include "server/policy/engine/classifier.h"
+#include "server/policy/language/includes.h"
 #include "sluice/v1/control.pb.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/packet.pb.h"
@@ -23,71 +23,75 @@ namespace sluice::server {
 // What a policy says about one packet.
 struct Ruling {
   v1::Action action;        // ACTION_ACCEPT or ACTION_DROP.
-  v1::Notify notify;        // Of plain `reject notify` NOTIFY_HOST_UNREACHABLE, as screend had it.
-  uint32_t rule;            // From 1, a `between` being two; 0 is the default.
+  v1::Notify notify;        // Plain `reject notify`: NOTIFY_HOST_UNREACHABLE, as in screend.
+  uint32_t rule;            // From 1; a `between` counts as two. 0: the default.
   bool log;                 // The rule says `log`.
   std::string_view reason;  // `rule 3 "mail", line 7`, or "default"; lives as long as the RuleSet.
   v1::Scope scope = v1::SCOPE_PACKET;
   std::chrono::seconds lifetime{0};  // Of a scope beyond the packet; 0 leaves it to the agent.
-  // Whom to ask first; the rest holds if they do not answer in time. Null for nobody; lives as long
-  // as the RuleSet.
+  // The decider to ask first; the rest holds if it does not answer in time. Null: no decider. Lives
+  // as long as the RuleSet.
   const policy::Ask* ask = nullptr;
 };
 
-// A scope some rule gives its decisions, and the first such rule's place.
+// A scope beyond the packet that some rule gives its decisions, and the place of the first such
+// rule.
 struct ScopeUse {
   v1::Scope scope;
   policy::Place place;
   std::string file;  // As in v1::PolicyProblem.
 };
 
-// A policy made ready to decide. server/policy/README.md describes the language and what it says
-// of packets that are not known whole. Immutable: whoever serves decisions holds it by shared_ptr
-// and swaps that for the next version; any number of threads may ask. There is no overload: a
-// decision is a bounded computation that neither blocks nor allocates.
+// A policy that is ready to decide. server/policy/README.md describes the language and what it says
+// about packets that are not known whole. Immutable: whoever serves decisions holds it by
+// shared_ptr and swaps that for the next version. Any number of threads may ask it. It cannot be
+// overloaded: a decision is a bounded computation that neither blocks nor allocates.
 class RuleSet final {
  public:
   // A larger text is refused.
   static constexpr size_t kLargestText = policy::kLargestPolicy;
 
   struct Compiled {
-    // INVALID_ARGUMENT: there are problems. UNAVAILABLE: there are none but names that cannot be
-    // looked up now. RESOURCE_EXHAUSTED: it takes too much memory. FAILED_PRECONDITION: names are
-    // wanted first.
+    // INVALID_ARGUMENT: there are problems. UNAVAILABLE: the only problems are names that cannot be
+    // looked up now. RESOURCE_EXHAUSTED: compiling takes too much memory. FAILED_PRECONDITION: the
+    // names in `wanted` must be looked up first.
     absl::Status status = absl::OkStatus();
     std::shared_ptr<const RuleSet> rules;         // Null unless ok.
     std::vector<v1::PolicyProblem> problems;      // In order of place, at most 50.
     std::vector<v1::PolicyProblem> warnings;      // The same.
     std::vector<std::string> missing_files;       // As in v1::CheckPolicyResponse.
-    policy::NameSet wanted;                       // As of policy::Names.
+    policy::NameSet wanted;                       // As in policy::Names.
     std::map<std::string, std::string> outdated;  // The same.
   };
 
-  // Reads a policy, asking `names`. Blocks as long as they do, and does not fail otherwise,
-  // whatever the bytes. `free_memory` is how many bytes it may take.
+  // Reads a policy and asks `names` what its names mean. Blocks as long as they do; takes any
+  // bytes. `free_memory` is how many bytes compiling may take.
   static Compiled Compile(const v1::PolicyText& policy, policy::Names& names,
                           uint64_t free_memory = UINT64_MAX);
-  // A policy that includes nothing.
+  // The same for a policy that includes nothing.
   static Compiled Compile(std::string_view text, policy::Names& names);
-  // The same, asking the system, for tools and tests: may block for as long as DNS does.
+  // The same, but asks the system for names; for tools and tests. May block for as long as DNS
+  // does.
   static Compiled Compile(std::string_view text);
 
-  // The policy `before` was made from, with what is in its set files now; the names in it mean what
-  // they did. Of a file that cannot be read or says no set, the addresses stay.
+  // Compiles `policy`, which `before` was made from, with what its set files contain now; names
+  // keep the meaning they have in `before`. If a file cannot be read or is not a set, its addresses
+  // stay as they were.
   struct Reloaded {
     std::shared_ptr<const RuleSet> rules;  // Null if nothing has changed, or there are problems.
     std::vector<v1::PolicyProblem> problems;
-    std::vector<std::string> stale;  // Why files, or all of them, were not read again.
+    std::vector<std::string> stale;  // Why some files, or all, were not read again.
   };
   static Reloaded Reload(const v1::PolicyText& policy, const RuleSet& before, policy::Names& names,
                          uint64_t free_memory = UINT64_MAX);
 
-  // The policy `before` was made from, with hosts and networks that mean `now` what they did not.
+  // Compiles `policy`, which `before` was made from, with the meanings `now` for its hosts and
+  // networks.
   static Compiled Renamed(const v1::PolicyText& policy, const RuleSet& before,
                           policy::NameMeanings now, policy::Names& names,
                           uint64_t free_memory = UINT64_MAX);
 
-  // Names of files the policy includes and lacks. Looks nothing up.
+  // Names of the files that the policy includes but that are not among its texts. Looks nothing up.
   static std::vector<std::string> MissingFiles(const v1::PolicyText& policy);
 
   // The first rule that matches, else the default.
@@ -95,15 +99,15 @@ class RuleSet final {
 
   // What the names in it mean.
   const policy::NameMeanings& names() const { return names_; }
-  // Those the rules ask.
+  // The deciders that it declares.
   const std::vector<policy::Decider>& deciders() const { return deciders_; }
-  // Those beyond the packet that rules use, each once.
+  // The scopes beyond the packet that rules use, each once.
   const std::vector<ScopeUse>& scopes() const { return scopes_; }
   // Paths of the files its sets are read from.
   std::vector<std::string> SetFiles() const;
-  // Rules, a `between` counted twice.
+  // Number of rules; a `between` counts as two.
   size_t size() const { return verdicts_.size(); }
-  // Bytes it takes, about.
+  // About how many bytes it takes.
   size_t memory() const;
 
  private:
@@ -114,7 +118,7 @@ class RuleSet final {
 
   RuleSet(const policy::CheckedPolicy& policy, policy::KnownNames names);
 
-  // Names that `known` has are not asked for.
+  // Does not ask for names that `known` has.
   static Compiled Compile(const v1::PolicyText& policy, policy::Names& names, uint64_t free_memory,
                           policy::KnownNames known);
   static Compiled CompileIfItFits(const v1::PolicyText& policy, policy::Names& names,
@@ -124,7 +128,7 @@ class RuleSet final {
   const policy::KnownNames names_;
   const policy::Decision fallback_;
   const std::vector<policy::Decider> deciders_;
-  std::vector<Verdict> verdicts_;  // By rule. Constant after construction, as is this.
+  std::vector<Verdict> verdicts_;  // By rule. Constant after construction, like scopes_.
   std::vector<ScopeUse> scopes_;
 };
 

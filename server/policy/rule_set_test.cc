@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "server/policy/fake_names.h"
-#include "server/policy/test_packet.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/test_packet.h"
 
 namespace sluice::server {
 namespace {
@@ -64,7 +64,7 @@ TEST(RuleSetTest, TheFirstRuleThatMatchesDecides) {
        "rule 4, line 5"},
       {Tcp("192.0.2.25", 80, "10.0.0.2", 1), v1::ACTION_ACCEPT, v1::NOTIFY_UNSPECIFIED, 0, true,
        "default"},
-      // What it does not show counts against it.
+      // What the packet does not show counts against it.
       {v1::Packet(), v1::ACTION_DROP, v1::NOTIFY_HOST_UNREACHABLE, 1, true, "rule 1, line 3"},
   };
   for (const auto& expected : cases) {
@@ -341,7 +341,7 @@ TEST(RuleSetTest, AsksTheSystemForNames) {
   EXPECT_EQ(compiled.rules->Decide(Tcp("127.0.0.1", 25, "127.1.2.3", 9)).rule, 1u);
 }
 
-// Memory ends while a name is looked up.
+// Memory runs out while a name is looked up.
 class NoMemory final : public policy::Names {
  public:
   absl::StatusOr<std::vector<policy::Address>> Host(const std::string&) override {
@@ -374,7 +374,7 @@ TEST(RuleSetTest, WhatTakesMoreMemoryThanIsFreeIsNotCompiled) {
   EXPECT_EQ(compiled.status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(compiled.status.message(),
             "compiling this policy takes some 2 MiB of memory, and 1 MiB are free here");
-  // Addresses in lists, and those of sets.
+  // Counts addresses in lists, and those of sets.
   std::string many;
   for (int i = 0; i < 10'000; ++i) many += "10.0.0.1,";
   policy.set_text("from {" + many + "} to any accept;");
@@ -387,7 +387,7 @@ TEST(RuleSetTest, WhatTakesMoreMemoryThanIsFreeIsNotCompiled) {
   EXPECT_FALSE(RuleSet::Compile(policy, names, uint64_t{2} << 20).status.ok());
   const auto fits = RuleSet::Compile(policy, names, uint64_t{3} << 20);
   ASSERT_TRUE(fits.status.ok());
-  // When it is read again, the old addresses stay.
+  // When the set is read again, the old addresses stay.
   names.PushFile("/s", lines + lines);
   const auto reloaded = RuleSet::Reload(policy, *fits.rules, names, uint64_t{3} << 20);
   EXPECT_EQ(reloaded.rules, nullptr);

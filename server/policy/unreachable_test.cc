@@ -1,5 +1,3 @@
-#include "server/policy/unreachable.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
@@ -7,15 +5,16 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/policy/fake_names.h"
-#include "server/policy/matcher.h"
-#include "server/policy/policy_generator.h"
+#include "server/policy/advice/warnings.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/checker/policy_generator.h"
+#include "server/policy/engine/matcher.h"
 #include "server/policy/rule_set.h"
 
 namespace sluice::server::policy {
 namespace {
 
-// LINE: the first word of each warning.
+// LINE: FIRST WORD for each warning.
 std::string WarningsOf(const std::string& text) {
   FakeNames names;
   names.PushFile("/blocked", "10.0.0.0/8\n");
@@ -30,7 +29,7 @@ std::string WarningsOf(const std::string& text) {
   return shown;
 }
 
-// Of two rules, what is said of the second.
+// What is said about the second of two rules.
 std::string Second(const std::string& first, const std::string& second) {
   const std::string warnings = WarningsOf(first + "\n" + second);
   return warnings.starts_with("2: ") ? warnings.substr(3, warnings.size() - 4) : warnings;
@@ -152,10 +151,10 @@ TEST(UnreachableTest, SaysNothingOfWhatMayDecide) {
            "between any and any accept;",
            "between host 10.0.0.1 and any tcp port 1 accept;",
            "from tcp port 1 to any accept; between any and tcp port 1 accept;",
-           // Only together do they cover.
+           // Only the two together cover it.
            "from 0.0.0.0/1 to any accept; from 128.0.0.0/1 to any accept; from 0.0.0.0/0 to any "
            "accept;",
-           // A watched file may say something else tomorrow.
+           // A watched file may change tomorrow.
            "set b from \"/blocked\"; from @b to any accept; from 10.0.0.1 to any accept;",
            "set b from \"/blocked\"; from 10.0.0.0/8 to any accept; from @b to any accept;",
            "set b from \"/blocked\"; from not @b to any accept; from 192.0.2.1 to any accept;",
@@ -170,7 +169,7 @@ TEST(UnreachableTest, SaysNothingOfWhatMayDecide) {
             "2: shadowed\n");
 }
 
-// It shows everything that rules ask for.
+// The packet shows everything that rules ask for.
 bool ShowsAll(const v1::Packet& packet) {
   const PacketView view = ViewPacket(packet);
   if (view.address_size == 0 || view.state == 0 || packet.payload().empty() ||
@@ -194,7 +193,7 @@ bool ShowsAll(const v1::Packet& packet) {
   }
 }
 
-// A rule warned of decides no packet, or none that shows all.
+// A rule with a warning decides no packet, or none that shows everything.
 TEST(UnreachableTest, RulesWarnedOfDecideNothing) {
   size_t never = 0;
   size_t hardly = 0;

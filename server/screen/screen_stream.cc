@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "server/streams/conversation.h"
+#include "server/streams/durations.h"
 
 namespace sluice::server {
 namespace {
@@ -20,10 +21,10 @@ using grpc::StatusCode;
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMaxHeartbeats = 16;
-// As the wire says.
+// The limit of VerdictErrors in decision.proto.
 constexpr int kMaxErrors = 16;
-// Packets written or waiting to be; a caller that leaves more unread is given no further ones.
-constexpr size_t kMaxUnread = Screens::kMostWaiting;
+// Packets that may wait to be written. A caller that leaves this many unread gets no more.
+constexpr size_t kMaxUnread = Screeners::kMostWaiting;
 
 grpc::Status Broken(const std::string& what) {
   return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
@@ -32,13 +33,13 @@ grpc::Status Broken(const std::string& what) {
 class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResponse>,
                            public Screener {
  public:
-  ScreenStream(std::unique_ptr<Call> call, Screens* screens, const Registry* registry,
+  ScreenStream(std::unique_ptr<Call> call, Screeners* screeners, const Registry* registry,
                Ticker* ticker)
-      : Conversation(std::move(call), ticker), screens_(screens), registry_(registry) {}
+      : Conversation(std::move(call), ticker), screeners_(screeners), registry_(registry) {}
 
   bool Give(const v1::PacketBatch& batch) override {
     MutexLock lock(mutex_);
-    if (ended()) return true;  // Leave is next, and hands them to the policy.
+    if (ended()) return true;  // Leave comes next and hands them to the policy.
     if (unread_ + static_cast<size_t>(batch.packets_size()) > kMaxUnread) return false;
     unread_ += static_cast<size_t>(batch.packets_size());
     packets_.push_back({Clock::now(), batch});
@@ -85,7 +86,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
       case v1::ScreenRequest::kHello:
         return TakeHello(request.hello());
       case v1::ScreenRequest::kVerdicts:
-        screens_->Answer(gateway_, request.verdicts(), Clock::now());
+        screeners_->Answer(gateway_, request.verdicts(), Clock::now());
         return grpc::Status::OK;
       case v1::ScreenRequest::kHeartbeat: {
         MutexLock lock(mutex_);
@@ -95,7 +96,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
       case v1::ScreenRequest::MESSAGE_NOT_SET:
         break;
     }
-    // A kind of message of a newer caller's.
+    // A kind of message that only a newer caller sends.
     return grpc::Status::OK;
   }
 
@@ -103,11 +104,11 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
     if (grpc::Status asks = registry_->CheckAsking(hello.gateway()); !asks.ok()) return asks;
     const std::string address = PeerAddress(context().peer());
     {
-      // Packets may come as soon as it has entered, and the welcome goes before them.
+      // Packets may come as soon as Enter is called, and the welcome must go before them.
       MutexLock lock(mutex_);
       welcome_due_ = true;
     }
-    grpc::Status entered = screens_->Enter(hello.gateway(), address, this);
+    grpc::Status entered = screeners_->Enter(hello.gateway(), address, this);
     if (!entered.ok()) return entered;
     gateway_ = hello.gateway();
     spdlog::info("{}: its packets are screened by {}, no longer by the policy", gateway_, address);
@@ -130,7 +131,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
       *response_.mutable_packets() = std::move(first.batch);
       packets_.pop_front();
     } else if (gone_.transaction_ids_size() > 0) {
-      // Behind the packets it speaks of, and of none that was given again since.
+      // Goes after the packets it names; it names none that was given again since (KeepFromGone).
       *response_.mutable_gone() = std::exchange(gone_, {});
     } else if (errors_.entries_size() > 0 || errors_.suppressed() > 0) {
       *response_.mutable_errors() = std::exchange(errors_, {});
@@ -140,7 +141,8 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
     return &response_;
   }
 
-  // Packets that are given again, on a newer stream, are not gone after all.
+  // Packets that are given again, because a newer Decide stream presented them, are not gone after
+  // all.
   void KeepFromGone(const v1::PacketBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (gone_.transaction_ids_size() == 0) return;
     absl::flat_hash_set<uint64_t> given;
@@ -152,11 +154,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
   }
 
   static void TakeOff(Clock::duration taken, google::protobuf::Duration* left) {
-    const auto now_left =
-        std::chrono::seconds(left->seconds()) + std::chrono::nanoseconds(left->nanos()) - taken;
-    const int64_t ns = std::max<int64_t>(0, std::chrono::nanoseconds(now_left).count());
-    left->set_seconds(ns / 1'000'000'000);
-    left->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+    SetDuration(ToDuration(*left) - taken, left);
   }
 
   bool Full() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -168,19 +166,19 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
       MutexLock lock(mutex_);
       if (!entered_) return;
     }
-    screens_->Expire(gateway_, now);
+    screeners_->Expire(gateway_, now);
   }
 
   void Leave() override {
     if (gateway_.empty()) return;
-    screens_->Leave(gateway_, this, Clock::now());
+    screeners_->Leave(gateway_, this, Clock::now());
     spdlog::info("{}: its packets go to the policy again", gateway_);
   }
 
-  Screens* const screens_;  // Not owned, nor is this.
+  Screeners* const screeners_;  // Not owned, nor is the next.
   const Registry* const registry_;
 
-  std::string gateway_;  // The reading side's until entered_; constant from then on.
+  std::string gateway_;  // Used by the reading side alone until entered_; constant from then on.
 
   bool entered_ ABSL_GUARDED_BY(mutex_) = false;
   bool welcome_due_ ABSL_GUARDED_BY(mutex_) = false;
@@ -196,8 +194,8 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
 }  // namespace
 
 Reactor* BeginScreen(std::unique_ptr<BidiCall<v1::ScreenRequest, v1::ScreenResponse>> call,
-                     Screens* screens, const Registry* registry, Ticker* ticker) {
-  auto* stream = new ScreenStream(std::move(call), screens, registry, ticker);
+                     Screeners* screeners, const Registry* registry, Ticker* ticker) {
+  auto* stream = new ScreenStream(std::move(call), screeners, registry, ticker);
   stream->Begin();
   return stream;
 }

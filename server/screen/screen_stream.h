@@ -4,14 +4,15 @@
 
 #include "server/calls/bidi_reactor.h"
 #include "server/gateways/registry.h"
-#include "server/screen/screens.h"
+#include "server/screen/screeners.h"
 #include "server/streams/ticker.h"
 #include "sluice/v1/control.grpc.pb.h"
 
 namespace sluice::server {
 
-// A Screen call: enters its caller as the screener of a gateway until it ends. Deletes itself.
+// Makes the reactor of a Screen call, which deletes itself. Its caller is the screener of a gateway
+// until the call ends.
 Reactor* BeginScreen(std::unique_ptr<BidiCall<v1::ScreenRequest, v1::ScreenResponse>> call,
-                     Screens* screens, const Registry* registry, Ticker* ticker);
+                     Screeners* screeners, const Registry* registry, Ticker* ticker);
 
 }  // namespace sluice::server

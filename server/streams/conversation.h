@@ -13,15 +13,16 @@
 
 namespace sluice::server {
 
-// The mechanics of a stream from an agent, without its policy: one read and one write in
-// flight; what piles up during a write goes out in the next one; a peer silent for 600 ms is
-// dead; the call is finished exactly once, never while a write is under way, and one that does
-// not finish is cancelled.
+// The mechanics of a stream from an agent, without its policy: one read and one write are in
+// flight. What piles up during a write goes out in the next one. A peer that is silent for 600 ms
+// is taken for dead. The call is finished exactly once, never while a write is under way; a call
+// that does not finish is cancelled.
 //
-// A derived class says what a message means (Take) and what to write next (Next). It is made
-// with new, started with Begin, and deletes itself in OnDone. The calls' threads call its
-// reactions, the ticker Tick and End. If the peer does not read, Full stops reading from it:
-// HTTP/2's flow control then stops the peer, and its silence ends the stream.
+// A derived class says what a message means (Take) and what to write next (Next). It is made with
+// new, started with Begin, and deletes itself in OnDone. The CallQueue's threads call its
+// reactions; the ticker calls Tick and End. While Full is true, because the peer does not read,
+// nothing is read from the peer: HTTP/2's flow control then stops the peer, and its silence ends
+// the stream.
 template <typename Request, typename Response>
 class Conversation : public BidiReactor<Request, Response>, public Ticked {
  public:
@@ -46,7 +47,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       MutexLock lock(mutex_);
       ++silent_;
       if (ended_) {
-        // Something holds up the last write, or the status: the peer does not read, or is gone.
+        // The last write or the status is held up: the peer does not read, or is gone.
         if (++ended_ticks_ == kSilentTicks) this->context().TryCancel();
       } else if (silent_ >= kSilentTicks) {
         EndLocked(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
@@ -76,14 +77,15 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     } else {
       MutexLock lock(mutex_);
       if (request_->ByteSizeLong() == 0) {
-        // The peer has said everything: it gets what it is still owed.
+        // The peer has half-closed the stream: it still gets what is due to it.
         drain_ = true;
         WriteLocked();
       } else {
-        // gRPC tells an end and a message that is none in the same way, but for what it could read.
+        // gRPC reports the end of the stream and an unreadable message in the same way. Only the
+        // part of the message that it could read tells them apart.
         EndLocked(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
                                "a message could not be read: a string in it is not UTF-8, or it is "
-                               "none of this conversation's"));
+                               "not a message of this conversation"));
       }
     }
     LeaveIfEnded();
@@ -117,7 +119,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
 
   void OnDone() final {
     ticker_->Remove(this);
-    // Whoever called Finish may still be on the way out of the mutex.
+    // The thread that called Finish may still hold the mutex.
     { MutexLock lock(mutex_); }
     delete this;
   }
@@ -127,16 +129,17 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       : BidiReactor<Request, Response>(std::move(call)), ticker_(ticker) {}
   ~Conversation() override = default;
 
-  // A message has come. An error ends the stream with it. Calls do not overlap.
+  // A message has arrived. An error ends the stream with that status. Calls do not overlap.
   virtual grpc::Status Take(const Request& request) = 0;
-  // The next message to write, nullptr if there is none. It is left alone until the next call.
+  // The next message to write, nullptr if there is none. It must stay unchanged until the next
+  // call.
   virtual const Response* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
-  // More has piled up to be written than the peer may leave unread.
+  // More is waiting to be written than the peer may leave unread.
   virtual bool Full() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
-  // The stream is about to end; called once, with no lock of the stream's held and not during Take.
-  // Let go of it: whoever is told of the end finds the stream's place free.
+  // The stream is about to end. Called once, with no lock of the stream's held and not during Take.
+  // Deregisters the stream everywhere, so that whoever learns of the end finds its place free.
   virtual void Leave() = 0;
-  // The ticker's time, while the stream is up.
+  // Called at each tick while the stream is up.
   virtual void Ticking(Time) {}
   // An empty message to read into.
   virtual Request* Clean() {
@@ -185,8 +188,8 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     return taking_;
   }
 
-  // Not while a message is being taken: it might join what Leave leaves. OnReadDone comes here
-  // again after it.
+  // Does nothing while a message is being taken, because Take might join what Leave leaves.
+  // OnReadDone calls this again afterwards.
   void LeaveIfEnded() {
     bool leave = false;
     {
@@ -203,15 +206,15 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
 
   Ticker* const ticker_;  // Not owned.
 
-  // The reading side's: touched by one reaction at a time.
+  // Of the reading side: used by one reaction at a time.
   Request own_request_;
   Request* request_ = nullptr;
 
   int silent_ ABSL_GUARDED_BY(mutex_) = 0;
   int ended_ticks_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool left_ ABSL_GUARDED_BY(mutex_) = false;  // Leave was called,
-  bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // and has returned.
+  bool left_ ABSL_GUARDED_BY(mutex_) = false;  // Leave was called.
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // Leave has returned.
   bool taking_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool drain_ ABSL_GUARDED_BY(mutex_) = false;

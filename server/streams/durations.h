@@ -1,6 +1,7 @@
 #pragma once
 
 #include <google/protobuf/duration.pb.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <chrono>
@@ -8,7 +9,7 @@
 
 namespace sluice::server {
 
-// Of what peers send: never negative, at most a day, so that sums do not overflow.
+// For durations from peers: clamped to 0 up to a day, so that sums do not overflow.
 inline std::chrono::nanoseconds ToDuration(const google::protobuf::Duration& duration) {
   constexpr int64_t kDay = 24 * 3600;
   return std::chrono::seconds(std::clamp<int64_t>(duration.seconds(), 0, kDay)) +
@@ -16,9 +17,8 @@ inline std::chrono::nanoseconds ToDuration(const google::protobuf::Duration& dur
 }
 
 inline void SetDuration(std::chrono::nanoseconds value, google::protobuf::Duration* duration) {
-  const int64_t ns = std::max<int64_t>(0, value.count());
-  duration->set_seconds(ns / 1'000'000'000);
-  duration->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+  *duration =
+      google::protobuf::util::TimeUtil::NanosecondsToDuration(std::max<int64_t>(0, value.count()));
 }
 
 }  // namespace sluice::server

@@ -18,9 +18,9 @@ class Ticked {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // Called every Ticker::kPeriod. Must not block, nor call the ticker.
+  // Called every Ticker::kPeriod. Must neither block nor call the ticker.
   virtual void Tick(Time now) = 0;
-  // Asks the call to end with `why`, as soon as what it is writing has gone out.
+  // Asks the call to end with `why` as soon as the write under way has gone out.
   virtual void End(const grpc::Status& why) = 0;
 
  protected:
@@ -28,11 +28,11 @@ class Ticked {
 };
 
 // The server's sense of time: one thread that ticks every call under way. Silence is counted in
-// ticks and not read off a clock, so that a server that was itself stopped for a while does not
-// take everybody else for dead.
+// ticks, not measured by a clock: a server that was itself stopped for a while must not take all
+// its peers for dead.
 //
-// Any thread may call any method; Add and Remove wait while a round of ticks runs, some
-// microseconds. Lock order: the ticker's, then that of the call ticked.
+// Any thread may call any method. Add and Remove wait while a round of ticks runs, which takes some
+// microseconds. Lock order: the ticker's lock, then that of the call being ticked.
 class Ticker final {
  public:
   static constexpr std::chrono::milliseconds kPeriod{50};
@@ -42,12 +42,12 @@ class Ticker final {
   Ticker(const Ticker&) = delete;
   Ticker& operator=(const Ticker&) = delete;
 
-  // `ticked` must be removed before it dies. Not owned.
+  // Not owned: `ticked` must be removed before it is destroyed.
   void Add(Ticked* ticked);
   // No tick of `ticked` runs once this has returned.
   void Remove(Ticked* ticked);
 
-  // Ends every call there is, and those added from now on.
+  // Ends all present calls, and those added from now on.
   void EndAll(const grpc::Status& why);
 
  private:

@@ -12,14 +12,14 @@
 
 namespace sluice::server {
 
-// A thread, or several, for what would take gRPC's threads from the packets: compiling a policy,
-// asking DNS, collecting what an observer wants of the past. Jobs are begun one after the other.
-// Any thread may post.
+// One or more threads for work that would keep gRPC's threads from serving packets: compiling a
+// policy, asking DNS, collecting history for an observer. Jobs are started in the order they were
+// posted. Any thread may post.
 class Worker final {
  public:
-  // Holds at most `backlog` jobs beside those that run.
+  // At most `backlog` jobs wait, besides those that run.
   explicit Worker(size_t backlog = 64, size_t threads = 1);
-  // Runs what was posted, then ends.
+  // Runs all jobs that were posted, then ends.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

@@ -12,13 +12,14 @@
 
 namespace sluice::server {
 
-// The mechanics of a call that is answered by a stream of messages, without what they say: one
-// write in flight; the call is finished exactly once, not while a write is under way, nor while it
-// is lent; one that does not finish is cancelled.
+// The mechanics of a call that is answered by a stream of messages, without their meaning. One
+// write is in flight. The call is finished exactly once, neither while a write is under way nor
+// while the call is lent; a call that does not finish is cancelled.
 //
 // A derived class writes with Write. It is made with new, adds itself to its ticker, and deletes
-// itself in OnDone. It begins lent: whoever is to call back (a worker, a gateway's answer) has its
-// address, and it stays until they have, and Returned is called.
+// itself in OnDone. A lent call is one whose address somebody has who will call back (a worker, or
+// a gateway's answer): it lives until they have called back and Returned is called. A call begins
+// lent.
 template <typename Request, typename Response>
 class WritingCall : public WriteReactor<Request, Response>, public Ticked {
  public:
@@ -54,7 +55,7 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
   void OnDone() final {
     Leave();
     ticker_->Remove(this);
-    // Whoever called Finish may still be on the way out of the mutex.
+    // The thread that called Finish may still hold the mutex.
     { MutexLock lock(mutex_); }
     delete this;
   }
@@ -64,27 +65,27 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
       : WriteReactor<Request, Response>(std::move(call)), ticker_(ticker) {}
   ~WritingCall() override = default;
 
-  // What was written last has gone out.
+  // The last write has gone out.
   virtual void Written() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {}
-  // The ticker's time, until the call has ended.
+  // Called at each tick until the call has ended.
   virtual void Ticking(Time) {}
-  // The call is over. Let go of everything.
+  // The call is over. Unregisters it everywhere.
   virtual void Leave() {}
 
-  // Neither ended nor writing.
+  // Only while the call has not ended and no write is under way.
   void Write(const Response* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     writing_ = true;
     this->StartWrite(response);
   }
 
-  // The first reason counts.
+  // If called again, the first reason stands.
   void EndLocked(const grpc::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!ended_) status_ = why;
     ended_ = true;
     FinishLocked();
   }
 
-  // Somebody has its address (again), and will call back.
+  // Somebody has the call's address (again) and will call back.
   void Lend() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { lent_ = true; }
   void Returned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     lent_ = false;

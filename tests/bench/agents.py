@@ -1,7 +1,7 @@
 """Many agents on one server, simulated by sluice-loadgen: how much it decides, and what each costs.
 
-`run` is one load against a server of its own and returns loadgen's figures by its names, as
-`sluice-loadgen --help` and its --json have them; `measure` is what tests/bench/run calls.
+`run` puts one load on a new server and returns loadgen's figures under loadgen's names (see
+`sluice-loadgen --help` and its --json); tests/bench/run calls `measure`.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ RATIOS = [
 
 _BATCH = 8
 _IN_FLIGHT = 2
-# What loadgen sends is accepted by the last two, or meets none.
+# loadgen's packets are accepted by the last two rules, or meet none.
 _MATCHING = ["from 10.64.0.0/16 to 198.51.100.0/24 tcp port 443 accept;",
              "from 10.64.0.0/16 to 198.51.100.0/24 udp port 53 accept;"]
 
@@ -52,9 +52,10 @@ def measure(context):
 
 
 def run(context, agents, *load):
-    """So many agents, idle for context.seconds and then, with --in-flight N or --rate PACKETS,
-    busy for as long: loadgen's figures that are numbers, and `lost`: packets not answered once,
-    and agents refused or lost. The server is in the decider's namespace, loadgen in the gateway's.
+    """Runs agents that are idle for context.seconds and then, with --in-flight N or --rate
+    PACKETS, busy for the same time. Returns those of loadgen's figures that are numbers, and
+    `lost`: packets not answered once, and agents refused or lost. The server is in the decider's
+    namespace, loadgen in the gateway's.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-bench-"))
@@ -74,7 +75,7 @@ def run(context, agents, *load):
                  "--json", figures],
                 timeout=2 * context.seconds + 60)
         except BenchError:
-            # It fails when something was lost, too; then there are figures.
+            # It also fails if something was lost; then there are figures.
             if not os.path.exists(figures) or os.path.getsize(figures) == 0:
                 raise
         server.check_running()

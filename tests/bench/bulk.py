@@ -29,14 +29,14 @@ RATIOS = [
 
 
 def server(context):
-    """iperf3's server, on the server, a context manager."""
+    """Runs iperf3's server on the server, as a context manager."""
     return Program(context.topology.server, ["iperf3", "--server", "--bind", SERVER,
                                              "--forceflush"], ready=r"Server listening")
 
 
 def transfer(context):
-    """One stream from the client: what arrived in a second, and what had to be sent again."""
-    # Whole seconds are what it takes.
+    """One stream from the client: bits that arrived per second, and retransmitted segments."""
+    # iperf3 takes whole seconds only.
     seconds = max(1, round(context.seconds))
     output = context.topology.client.run(
         ["iperf3", "--client", SERVER, "--time", str(seconds), "--json"], timeout=seconds + 20)
@@ -65,7 +65,7 @@ def _prove(name, measured, before, after):
         if after is not None:
             raise BenchError("plain: somebody still has the queue")
         return
-    # No packet is larger than 64 KiB, so that many at least must have been queued.
+    # No packet is larger than 64 KiB, so at least this many must have been queued.
     queued = after["packets"] - before["packets"]
     if queued < measured["bytes"] / 65536:
         raise BenchError(f"{name}: {measured['bytes']} bytes, but only {queued} packets queued")

@@ -20,7 +20,7 @@ CONFIGURATIONS = {
     "sluice_remembered": "Sluice, accept for connection",
     "opensnitch": "OpenSnitch asking, on the client",
 }
-PROGRAMS = (["tests/bench/tcp_connects", "tests/bench/tcp_accept"] + udp.PROGRAMS
+PROGRAMS = (["tests/bench/programs/tcp_connects", "tests/bench/programs/tcp_accept"] + udp.PROGRAMS
             + setups.LOCAL_PROGRAMS + setups.SLUICE_PROGRAMS + opensnitch.PROGRAMS)
 TOOLS = [("iptables-nft", "iptables")]
 COLUMNS = [
@@ -49,7 +49,7 @@ RATIOS = [
 ]
 
 PORT = 9100
-# Of the operator's own rules, with which the agent is asked about connections alone.
+# For the operator's own rules, with which the agent is asked only about new connections.
 _NEW = ("-m", "conntrack", "--ctstate", "NEW")
 _NEW_RULE = ["iptables-nft", "-t", "mangle", "-A", "FORWARD", *_NEW,
              "-j", "NFQUEUE", "--queue-num", "0"]
@@ -101,14 +101,14 @@ def measure(context):
 
 
 def acceptor(context):
-    """tcp_accept on the server, a context manager."""
-    return Program(context.topology.server, [context.binary("tests/bench/tcp_accept"), SERVER,
+    """Runs tcp_accept on the server, as a context manager."""
+    return Program(context.topology.server, [context.binary("tests/bench/programs/tcp_accept"), SERVER,
                                              str(PORT)])
 
 
 def connects(context, seconds, *more):
-    """What one tcp_connects printed."""
-    command = [context.binary("tests/bench/tcp_connects"), "--to", f"{SERVER}:{PORT}",
+    """Runs tcp_connects once and returns what it printed."""
+    command = [context.binary("tests/bench/programs/tcp_connects"), "--to", f"{SERVER}:{PORT}",
                "--seconds", str(seconds), *more]
     return json.loads(context.topology.client.run(command, timeout=seconds + 15))
 
@@ -126,15 +126,15 @@ def _questions(context, name, programs):
 
 
 def _prove(name, measured, before, after):
-    """That the packets of the connections went where they should."""
+    """Checks that the packets of the connections took the way they should."""
     if measured["connects"] == 0:
         raise BenchError(f"{name}: no connection came through")
     if name == "plain":
         if after is not None:
             raise BenchError("plain: somebody still has the queue")
         return
-    # Handshake, FIN and reset; the acknowledgement of the FIN may be left out. The last
-    # connections' may still be on their way.
+    # Handshake, FIN and reset; the acknowledgement of the FIN may be missing. Packets of the last
+    # connections may still be on their way.
     each = {"tuned": 5, "sluice": 5}.get(name, 1)
     if after - before < each * (measured["connects"] - 64):
         raise BenchError(f"{name}: {measured['connects']} connections, but only {after - before} "

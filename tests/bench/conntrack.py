@@ -1,4 +1,5 @@
-"""Connection events: those a client of the server gets, beside conntrack(8) on the same churn."""
+"""Connection events that a client of the server gets, beside those of conntrack(8), of the same
+connections."""
 
 import json
 import time
@@ -14,7 +15,7 @@ _RATES = (1000, 10000)
 CONFIGURATIONS = {f"{who}/{rate}": f"{label}, {rate:,} connections/s asked for"
                   for rate in _RATES
                   for who, label in (("sluice", "Sluice"), ("conntrack", "conntrack -E"))}
-PROGRAMS = (["tests/bench/event_counter", "tests/bench/tcp_connects", "tests/bench/tcp_accept"]
+PROGRAMS = (["tests/bench/programs/event_counter", "tests/bench/programs/tcp_connects", "tests/bench/programs/tcp_accept"]
             + udp.PROGRAMS + setups.SLUICE_PROGRAMS)
 TOOLS = [("conntrack", "conntrack")]
 COLUMNS = [
@@ -37,11 +38,11 @@ RATIOS = [
           _events("conntrack", _RATES[1]), bound="min", reach=1.0, aim=1.0),
 ]
 
-# Few, so that ports are soon used again: then the kernel ends the old entry, and DESTROY events
-# come as steadily as NEW ones. (Entries that time out are found by a collector, many at once.)
+# Few ports, so that they are soon used again: the kernel then ends the old entry, and DESTROY
+# events come as steadily as NEW ones. (A collector finds entries that time out, many at once.)
 _CLIENT_PORTS = "20000 23999"
 _PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
-# In mode on the agent's table has the kernel track connections; these it asks nobody about.
+# In mode on, the agent's table makes the kernel track connections. These it asks nobody about.
 _WATCHING = {"exempt": [{"protocol": "tcp", "port": connects.PORT}]}
 # As much as the agent takes.
 _BUFFER = "8388608"
@@ -54,7 +55,7 @@ def measure(context):
     try:
         with udp.echo(context), connects.acceptor(context):
             for rate in context.each(_RATES):
-                # What an earlier measurement left would end while this one counts.
+                # Connections left by an earlier measurement would end while this one counts.
                 context.topology.gateway.run(["conntrack", "-F"])
                 with setups.sluice(context, config=_WATCHING) as programs:
                     result.update(_watched(context, rate, programs))
@@ -65,7 +66,7 @@ def measure(context):
 
 
 def _watched(context, rate, programs):
-    """Both at once on one churn, counted from when both had seen what came before."""
+    """Both watch the same connections, and count from when both have seen all earlier ones."""
     with _counter(context) as counter, _peer(context) as peer:
         _connect_until_seen(context, counter, peer)
         before = (_counted(counter), _listed(peer))
@@ -80,7 +81,7 @@ def _watched(context, rate, programs):
 
 def _counter(context):
     return Program(context.topology.decider, [
-        context.binary("tests/bench/event_counter"), setups.DECIDER_ADDRESS,
+        context.binary("tests/bench/programs/event_counter"), setups.DECIDER_ADDRESS,
         "--port", str(connects.PORT)])
 
 
@@ -98,14 +99,14 @@ def _result(rate, churn, sluice, peer):
     ours, theirs = found[f"sluice/{rate}"], found[f"conntrack/{rate}"]
     if theirs["events"] == 0:
         raise BenchError("conntrack -E saw no event")
-    # What is missing must be said in the stream; else it is lost. Every connection has a NEW.
+    # Missing events must have a mark in the stream, else they are lost. Every connection has a NEW.
     missing = max(theirs["events"] - ours["events"], churn["begun"] - ours["new"], 0)
     ours["lost"] = missing if ours["marks"] == 0 else 0
     return found
 
 
 def _connect_until_seen(context, counter, peer):
-    """Both watch from some moment on: until both have seen a connection, and all of it."""
+    """Waits until both watch: until both have seen all events of one connection."""
     deadline = time.monotonic() + 10
     while _counted(counter)["new"] == 0 or _listed(peer)["new"] == 0:
         if time.monotonic() > deadline:
@@ -115,7 +116,7 @@ def _connect_until_seen(context, counter, peer):
 
 
 def _settled(counter, peer):
-    """The counts, when neither has changed for half a second."""
+    """The counts, once neither has changed for half a second."""
     deadline = time.monotonic() + 20
     counts, since = None, 0.0
     while counts is None or time.monotonic() - since < 0.5:

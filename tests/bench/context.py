@@ -1,4 +1,4 @@
-"""What a measurement is given: the network, the programs, and how long to measure."""
+"""What each measurement gets: the network, the programs, and how long to measure."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import time
 
 
 class Context:
-    """One for a whole run; `number` is the round, from 0."""
+    """There is one for a whole run; `number` is the round, from 0."""
 
     def __init__(self, topology, bin_dir, options):
         self.topology = topology
@@ -14,7 +14,7 @@ class Context:
         self.in_flight = options.in_flight
         self.flows = options.flows
         self.number = 0
-        self.background = []  # Processors that something else kept busy, before each.
+        self.background = []  # Processors that other programs kept busy, before each measurement.
         self.left_out = {}  # (measurement, configuration or None) -> why
         self.measurement = ""  # The one that is under way.
         self._bin_dir = bin_dir
@@ -23,7 +23,7 @@ class Context:
         return f"{self._bin_dir}/{path}"
 
     def each(self, configurations):
-        """The names, another one first each round, so that none always follows the same."""
+        """The names, beginning with another one each round, so that the order varies."""
         names = list(configurations)
         shift = self.number % len(names)
         for name in names[shift:] + names[:shift]:

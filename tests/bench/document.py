@@ -7,7 +7,7 @@ END = "<!-- written by tests/bench/publish: end -->"
 
 
 def with_results(page, measured):
-    """The page with what stands between the marks replaced."""
+    """The page with the part between the marks replaced."""
     before, found, rest = page.partition(BEGIN)
     _, ended, after = rest.partition(END)
     if not found or not ended:
@@ -16,7 +16,7 @@ def with_results(page, measured):
 
 
 def results(measured):
-    """What was measured where, and the table of ratios."""
+    """Where and how it was measured, and the table of ratios."""
     machine, options = measured["machine"], measured["options"]
     lines = [f"{options['rounds']} interleaved rounds on {machine['processors']} processors for "
              f"everything, Linux {machine['kernel']}, at commit `{measured['commit']}`."]

@@ -1,4 +1,4 @@
-"""gRPC alone, one message at a time over TCP: what asking adds is judged by it."""
+"""gRPC alone, one message at a time over TCP: the yardstick for the latency that asking adds."""
 
 import json
 
@@ -7,10 +7,10 @@ from topology import DECIDER, Program
 
 TITLE = "gRPC alone, one message there and back at a time, from the gateway to the decider"
 CONFIGURATIONS = {"tcp": "bidirectional stream over TCP"}
-PROGRAMS = ["tests/bench/grpc_ping"]
+PROGRAMS = ["tests/bench/programs/grpc_ping"]
 TOOLS = []
 COLUMNS = [Column("p50_us", "p50 µs"), Column("p99_us", "p99 µs")]
-# A round trip of latency's probes is two questions, one after the other.
+# A round trip of a latency probe asks two questions, one after the other.
 RATIOS = [
     Ratio("added p50 over tuned local at 20 kpps ÷ gRPC ping-pong",
           ("latency", "sluice/20000", "p50_us"), ("grpc_ping", "tcp", "p50_us"),
@@ -20,7 +20,7 @@ _ADDRESS = f"{DECIDER}:7700"
 
 
 def measure(context):
-    program = context.binary("tests/bench/grpc_ping")
+    program = context.binary("tests/bench/programs/grpc_ping")
     result = {}
     for name in context.each(CONFIGURATIONS):
         with Program(context.topology.decider, [program, "serve", _ADDRESS]):

@@ -6,7 +6,7 @@ from measurement import Column, Ratio
 
 TITLE = "UDP at fixed rates, packets/s in both directions (a round trip is two packets)"
 _SETUPS = ("plain", "tuned", "sluice")
-# The one of the targets, and those of the picture of latency against load.
+# The rate that the targets are about, and those of the chart of latency against load.
 _TARGET = 20000
 _RATES = (5000, 10000, _TARGET, 40000, 80000)
 CONFIGURATIONS = {f"{name}/{rate}": f"{setups.LABELS[name]}, {rate}/s"

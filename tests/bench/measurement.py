@@ -1,4 +1,4 @@
-"""What a measurement is made of beside its code: columns of its table, and ratios."""
+"""What a measurement declares besides its code: the columns of its table, and ratios."""
 
 import dataclasses
 import typing
@@ -21,7 +21,7 @@ class Ratio:
     """A line of the table of ratios: (over - minus) / under, formed within a round."""
     what: str
     over: Path
-    under: typing.Optional[Path] = None  # None: the number itself is judged.
+    under: typing.Optional[Path] = None  # None: the number itself is compared with the target.
     minus: typing.Optional[Path] = None
     bound: typing.Optional[str] = None  # "min": at least; "max": at most; None: no target.
     reach: float = 0.0

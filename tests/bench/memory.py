@@ -15,7 +15,7 @@ CONFIGURATIONS = {
     "roomy": "the same, with room for 65,536 packets",
     "pending": "the same, 60,000 packets pending",
 }
-PROGRAMS = ["tests/bench/mute_decider"] + udp.PROGRAMS + setups.SLUICE_PROGRAMS
+PROGRAMS = ["tests/bench/programs/mute_decider"] + udp.PROGRAMS + setups.SLUICE_PROGRAMS
 TOOLS = []
 COLUMNS = [
     Column("rss_bytes", "resident MB", "{:.1f}", 1e-6),
@@ -33,7 +33,7 @@ RATIOS = [
 
 _PACKETS = 60000
 _PER_SECOND = 25000
-# Room for them, and time.
+# Room and time for all packets.
 _ROOMY = {"deadline": "60s", "max_pending": 65536, "queues": {"max_length": 65536}}
 
 
@@ -55,7 +55,7 @@ def measure(context):
 
 
 def _decider(context):
-    return Program(context.topology.decider, [context.binary("tests/bench/mute_decider"),
+    return Program(context.topology.decider, [context.binary("tests/bench/programs/mute_decider"),
                                               setups.DECIDER_ADDRESS])
 
 
@@ -65,7 +65,7 @@ def _fill(context, agent):
 
 
 def _ask_until_heard(context, decider):
-    """Until a packet has arrived: the stream is there, and so is what it needs of memory."""
+    """Waits until a packet has arrived: then the stream is up and has the memory it needs."""
     deadline = time.monotonic() + 5
     while _asked(decider)[0] == 0:
         if time.monotonic() > deadline:
@@ -74,10 +74,10 @@ def _ask_until_heard(context, decider):
 
 
 def _pending(context, agent, decider, before):
-    """Counted from an agent with its presets: room made beforehand is room for packets."""
+    """The growth over an agent with default settings: room made beforehand counts for packets."""
     waiting = context.topology.queue_counters()["waiting"]
     deadline = time.monotonic() + 5
-    # What the decider has seen was in user space, and as it is mute, still is.
+    # Packets that the decider has seen are in user space, and stay there as it never answers.
     while _asked(decider)[0] < waiting:
         if time.monotonic() > deadline:
             raise BenchError(f"{waiting} packets wait, but the decider was asked about "

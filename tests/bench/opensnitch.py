@@ -9,35 +9,35 @@ import time
 
 from topology import BenchError, Program
 
-PROGRAMS = ["tests/bench/opensnitch_ui"]
+PROGRAMS = ["tests/bench/programs/opensnitch_ui"]
 
 
 def daemon():
-    """Where opensnitchd is, or None."""
+    """The path of opensnitchd, or None."""
     return shutil.which(os.environ.get("OPENSNITCHD", "opensnitchd"))
 
 
 def asked(program):
-    """How often the stand-in for the user interface has been asked."""
+    """How many questions the stand-in for the user interface got."""
     counts = re.findall(r"^asked (\d+)$", program.log(), re.MULTILINE)
     return int(counts[-1]) if counts else 0
 
 
 @contextlib.contextmanager
 def asking(context, connect):
-    """The client's own connections are asked about, as OpenSnitch looks at OUTPUT alone.
+    """Has OpenSnitch ask about the client's own connections, as it looks at OUTPUT alone.
 
-    `connect` opens a connection or a few. Yields the user interface and the daemon.
+    `connect` opens one or more connections. Yields the user interface and the daemon.
     """
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder, \
             contextlib.ExitStack() as stack:
         socket = f"unix://{folder}/ui.sock"
         interface = Program(context.topology.client,
-                            [context.binary("tests/bench/opensnitch_ui"), socket])
+                            [context.binary("tests/bench/programs/opensnitch_ui"), socket])
         stack.callback(interface.stop)
         stack.callback(context.topology.client.run, ["nft", "flush", "ruleset"])
         os.mkdir(f"{folder}/rules")
-        # Of its ways to find a connection's process, the one that needs nothing of the host.
+        # The only way to find a connection's process that needs nothing of the host.
         program = Program(context.topology.client, [
             daemon(), "-rules-path", f"{folder}/rules", "-ui-socket", socket,
             "-process-monitor-method", "proc", "-error"], ready="")

@@ -1,7 +1,7 @@
 """Line charts in SVG of what tests/bench/run measured. Pure: numbers in, text out.
 
-Drawn here and not by a library: those of Debian bring some fifty packages and give pictures in one
-set of colours, where these turn dark when the reader's screen does.
+They are not drawn by a library: Debian's libraries need some fifty packages and draw in one set of
+colours only, while these charts turn dark on a dark screen.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ _STYLE = """
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A median with its least and most."""
+    """A median with its minimum and maximum."""
     x: float
     y: float
     least: float
@@ -44,7 +44,7 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """A line of the chart, in the colour of a setup. One of each colour has the label."""
+    """A line of the chart, in the colour of a setup. One line of each colour has the label."""
     label: str
     setup: str
     points: typing.Sequence[Point]
@@ -132,7 +132,7 @@ def _text(x, y, text, anchor, more=""):
 
 
 def _scale(values, first, last):
-    """Logarithmic: the least of the values is at `first`, the greatest at `last`."""
+    """A logarithmic scale: the smallest value is at `first`, the greatest at `last`."""
     low, high = math.log(min(values)), math.log(max(values))
     if high == low:
         return lambda value: (first + last) / 2
@@ -140,7 +140,7 @@ def _scale(values, first, last):
 
 
 def _ticks(least, most):
-    """1, 2 and 5 of each power of ten, from the one below the least to the one above the most."""
+    """1, 2 and 5 of each power of ten, from just below the minimum to just above the maximum."""
     steps = [factor * 10.0 ** power for power in range(-3, 10) for factor in (1, 2, 5)]
     low = max(step for step in steps if step <= least)
     high = min(step for step in steps if step >= most)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Of pictures.py and document.py."""
+"""Tests pictures.py and document.py."""
 
 import sys
 import unittest

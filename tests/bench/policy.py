@@ -7,7 +7,7 @@ from measurement import Column, Ratio
 TITLE = "The policy engine alone, one thread, no network"
 _RULES = (10, 100, 1000, 10000, 100000)
 CONFIGURATIONS = {str(rules): f"{rules:,} rules" for rules in _RULES}
-PROGRAMS = ["tests/bench/policy_bench"]
+PROGRAMS = ["tests/bench/programs/policy_bench"]
 TOOLS = []
 COLUMNS = [
     Column("decide_ns", "ns a decision"),
@@ -22,9 +22,9 @@ RATIOS = [
 def measure(context):
     result = {}
     for _ in context.each(["decide"]):
-        # In a namespace of the bench, so that it ends when the bench does.
+        # In a namespace of the bench, so that it ends with the bench.
         output = context.topology.decider.run(
-            [context.binary("tests/bench/policy_bench"), "--benchmark_filter=^DecideSite/",
+            [context.binary("tests/bench/programs/policy_bench"), "--benchmark_filter=^DecideSite/",
              "--benchmark_min_time=0.1", "--benchmark_format=json"], timeout=60)
         for entry in json.loads(output)["benchmarks"]:
             result[entry["name"].split("/")[1]] = {"decide_ns": entry["cpu_time"],

@@ -1,4 +1,4 @@
-"""A flood from a source that is refused: how many packets the gateway gets rid of in a second."""
+"""A flood from a source that the kernel remembers to drop: packets dropped in a second."""
 
 import contextlib
 import time
@@ -7,16 +7,16 @@ import setups
 from measurement import Column, Ratio
 from topology import CLIENT, SERVER, BenchError
 
-TITLE = "A flood of UDP from one refused source, as fast as the gateway drops it"
-# What a user would write by hand: the set where forwarding is decided, alone, then with what a
-# stateful gateway has; and where it costs least, which drops what is for the gateway as well.
+TITLE = "A flood of UDP from one dropped source, as fast as the gateway drops it"
+# The sets that a user would write by hand: where forwarding is decided, first alone, then with the
+# rule of a stateful gateway; and where it costs least, which also drops packets to the gateway.
 CONFIGURATIONS = {
     "set": "nftables set, hook forward",
     "set_stateful": "the same before ct state established accept",
     "set_raw": "nftables set, hook prerouting, priority raw",
     "refused": "Sluice, reject from source",
 }
-PROGRAMS = ["tests/bench/udp_flood"] + setups.SLUICE_PROGRAMS
+PROGRAMS = ["tests/bench/programs/udp_flood"] + setups.SLUICE_PROGRAMS
 TOOLS = [("nft", "nftables")]
 COLUMNS = [
     Column("packets_per_second", "packets/s", "{:.1f}k", 1e-3),
@@ -80,9 +80,9 @@ _SETUPS = {
 
 
 def _flood(context, seconds):
-    # Beside the echo's port: this one is about what does not arrive.
+    # To the echo's port, but nothing may arrive there.
     context.topology.client.run(
-        [context.binary("tests/bench/udp_flood"), f"{SERVER}:{setups.ECHO_PORT}", "--seconds",
+        [context.binary("tests/bench/programs/udp_flood"), f"{SERVER}:{setups.ECHO_PORT}", "--seconds",
          str(seconds), "--flows", str(context.flows)], timeout=seconds + 15)
 
 
@@ -99,7 +99,7 @@ def measure(context):
                              for space, before in zip(_ends(context), (came, arrived)))
             for program in programs:
                 program.check_running()
-        # Something else may be said on the link, such as ARP's answers to nobody.
+        # There may be other traffic on the link, such as unsolicited ARP replies.
         if came < 1000 or arrived > came / 1000:
             raise BenchError(f"{name}: of {came} packets {arrived} arrived")
         result[name] = {"packets_per_second": came / elapsed, "packets": came,
@@ -112,14 +112,14 @@ def _ends(context):
 
 
 def _received(space):
-    """IP packets the kernel has seen there, before any hook; what a full backlog drops is none."""
+    """IP packets the kernel has seen there, before any hook, without those a full backlog drops."""
     lines = space.run(["cat", "/proc/net/snmp"]).splitlines()
     names, values = (line.split() for line in lines if line.startswith("Ip: "))
     return int(values[names.index("InReceives")])
 
 
 def _busy_seconds():
-    # In user and kernel, interrupts with them.
+    # User and kernel time, including interrupts.
     with open("/proc/stat", encoding="ascii") as file:
         fields = [int(field) for field in file.readline().split()[1:]]
     return (fields[0] + fields[1] + fields[2] + fields[5] + fields[6]) / 100

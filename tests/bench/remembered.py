@@ -1,4 +1,4 @@
-"""Connections the kernel remembers as accepted: UDP and bulk TCP, beside forwarding alone."""
+"""Connections the kernel remembers as accepted: UDP and bulk TCP, beside plain forwarding."""
 
 import contextlib
 
@@ -34,11 +34,11 @@ RATIOS = [
     for what, key in (("bulk TCP", "bits_per_second"), ("UDP pps", "packets_per_second"))
     for under, text, target in (
         ("plain", "plain", {"bound": "min", "reach": 0.95, "aim": 0.99}),
-        # What the kernel's tracking costs a gateway that has any rule which looks at connections.
+        # The cost of the kernel's tracking on a gateway with any rule that looks at connections.
         ("stateful", "a stateful gateway", {}))
 ]
 
-# Tracking is what both have, so that it is seen apart from the table's rules.
+# Both setups track connections, so the cost of tracking can be told from that of the table's rules.
 _STATEFUL = """table inet filter {
   chain forward {
     type filter hook forward priority filter
@@ -73,7 +73,7 @@ def measure(context):
                 before = context.topology.queue_counters()
                 measured = udp.load(context, "closed", context.seconds,
                                     "--in-flight", str(context.in_flight))
-                # Its segments that were sent again are not lost probes.
+                # Retransmitted segments of it are not lost probes.
                 transferred = bulk.transfer(context)
                 after = context.topology.queue_counters()
                 for program in programs:
@@ -88,7 +88,7 @@ def _queued(name, measured, before, after):
         if after is not None:
             raise BenchError(f"{name}: somebody still has the queue")
         return 0
-    # Of each flow what was under way until its first verdict.
+    # The packets of each flow until its first verdict.
     queued = after["packets"] - before["packets"]
     if queued == 0 or queued > measured["round_trips"] / 10:
         raise BenchError(f"{name}: {queued} packets were asked about, of "

@@ -6,17 +6,17 @@ name, as measurements.ALL has them.
 
 import statistics
 
-# The project's rule: with fewer, a ratio says nothing.
+# The project's rule: a ratio of fewer rounds does not count.
 ROUNDS_THAT_COUNT = 5
 
 
 def spread(values):
-    """Median, least and most."""
+    """Median, minimum and maximum."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def summarize(rounds):
-    """{measurement: {configuration: {key: spread}}}, of the rounds that have each."""
+    """{measurement: {configuration: {key: spread}}}, each over the rounds that have it."""
     collected = {}
     for one in rounds:
         for measurement, configurations in one.items():
@@ -29,9 +29,9 @@ def summarize(rounds):
 
 
 def ratios(rounds, modules, left_out):
-    """Each ratio within its round, as the machine's speed drifts from round to round.
+    """Forms each ratio within its round, as the machine's speed drifts from round to round.
 
-    `left_out` is {(measurement, configuration or None): why} of what could not be measured.
+    `left_out` says what could not be measured: {(measurement, configuration or None): why}.
     """
     result = []
     for measurement, module in modules.items():
@@ -55,14 +55,14 @@ def ratios(rounds, modules, left_out):
 def disturbed(background):
     """How many measurements began while other programs kept processors busy.
 
-    Idle time is counted in hundredths of a second, so a fifth of a second tells no less than
-    this from nothing.
+    Idle time is counted in hundredths of a second, so in a fifth of a second no smaller share than
+    this can be told from 0.
     """
     return sum(processors > 0.25 for processors in background)
 
 
 def tables(rounds, modules, left_out):
-    """The report, as people read it."""
+    """The report, for people."""
     summary = summarize(rounds)
     lines = []
     for measurement, module in modules.items():
@@ -124,7 +124,7 @@ def _value(one, ratio):
 
 
 def _why(ratio, rounds, left_out):
-    """Why a number of the ratio is not there in each round."""
+    """Why a number of the ratio is missing in some round."""
     for path in ratio.paths():
         if any(_number(one, path) is None for one in rounds):
             measurement, configuration, _ = path
@@ -165,7 +165,7 @@ def _lost(keys):
 
 def _table(head, rows):
     widths = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
-    # Words to the left, numbers to the right.
+    # Words are aligned left, numbers right.
     left = [0] + ([len(head) - 1] if head[-1] == "" else [])
     return ["  ".join(cell.ljust(width) if i in left else cell.rjust(width)
                       for i, (cell, width) in enumerate(zip(row, widths))).rstrip()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Checks the arithmetic of the report, what measurements declare, and the size of the policy."""
+"""Tests the arithmetic of the report, what measurements declare, and the size of the policy."""
 
 import types
 import unittest

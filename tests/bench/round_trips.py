@@ -1,4 +1,4 @@
-"""The decider far away: a relay between agent and server holds every byte for a while."""
+"""A distant decider: a relay between agent and server delays every byte."""
 
 import contextlib
 import re
@@ -10,13 +10,13 @@ import udp
 from measurement import Column
 from topology import DECIDER, BenchError, Program
 
-TITLE = "A decider far away: round trips made by a relay, beside what the machine adds"
+TITLE = "A distant decider: round trips made by a relay, besides what the machine adds"
 _ROUND_TRIPS = (0, 5, 30)  # milliseconds
 _RATE = 20000
 PHASES = {"throughput": "as fast as it goes", "latency": f"{_RATE}/s"}
 CONFIGURATIONS = {f"{ms} ms/{phase}": f"{ms} ms, {text}"
                   for ms in _ROUND_TRIPS for phase, text in PHASES.items()}
-PROGRAMS = udp.PROGRAMS + setups.SLUICE_PROGRAMS + ["tests/bench/delay_relay"]
+PROGRAMS = udp.PROGRAMS + setups.SLUICE_PROGRAMS + ["tests/bench/programs/delay_relay"]
 TOOLS = []
 COLUMNS = [
     Column("packets_per_second", "packets/s", "{:.1f}k", 1e-3),
@@ -35,12 +35,12 @@ class Relay(Program):
 
     def __init__(self, context, round_trip_ms):
         super().__init__(context.topology.decider, [
-            context.binary("tests/bench/delay_relay"), "--listen", f"{DECIDER}:{_RELAY_PORT}",
+            context.binary("tests/bench/programs/delay_relay"), "--listen", f"{DECIDER}:{_RELAY_PORT}",
             "--to", setups.DECIDER_ADDRESS, "--delay-us", str(int(round_trip_ms * 500))])
         self._asked = 0
 
     def messages(self):
-        """How many of the agent's have passed."""
+        """How many messages of the agent have passed."""
         self._asked += 1
         self._process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + 5
@@ -54,7 +54,7 @@ class Relay(Program):
 @contextlib.contextmanager
 def _asking(context, round_trip_ms):
     config = {"servers": [f"{DECIDER}:{_RELAY_PORT}"],
-              # Not what is asked here: as fast as it goes, packets wait beside the round trip.
+              # Long, as staleness is no question here: at full speed packets also wait elsewhere.
               "deadline": "250ms"}
     with contextlib.ExitStack() as stack:
         relay = Relay(context, round_trip_ms)
@@ -66,7 +66,7 @@ def _asking(context, round_trip_ms):
 
 def measure_at(context, round_trip_ms):
     """{phase: numbers} at one round trip."""
-    # Enough to keep the machine busy, though each probe takes two round trips.
+    # Enough to keep the machine busy, although each probe takes two round trips.
     in_flight = context.in_flight + 120 * round_trip_ms
     result = {}
     with _asking(context, round_trip_ms) as (relay, programs):

@@ -1,4 +1,4 @@
-"""Ways for the gateway to treat what it forwards: each sets one up, and undoes it."""
+"""Setups: ways for the gateway to treat what it forwards. Each sets one up and undoes it."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ LABELS = {
     "tuned": "tuned local accept",
     "sluice": "Sluice, remote decision",
 }
-LOCAL_PROGRAMS = ["tests/bench/local_accept"]
+LOCAL_PROGRAMS = ["tests/bench/programs/local_accept"]
 SLUICE_PROGRAMS = ["agent/sluice-agent", "server/sluice-server"]
 
 
@@ -66,13 +66,13 @@ _AGENT_CONFIG = {
 
 @contextlib.contextmanager
 def plain(_context):
-    """Forwarding, no queue."""
+    """Plain forwarding, no queue."""
     yield []
 
 
 @contextlib.contextmanager
 def nft(context):
-    """nftables decides, rule by rule: what a firewall without a question costs."""
+    """nftables decides, rule by rule: the cost of a firewall that asks nobody."""
     context.topology.gateway.run(["nft", "-f", "-"], stdin=_nft_rules())
     try:
         yield []
@@ -82,9 +82,9 @@ def nft(context):
 
 @contextlib.contextmanager
 def local(context, how, matching=()):
-    """A local loop accepts what is queued: all that is forwarded, or what iptables matches."""
+    """A local loop accepts queued packets: all that are forwarded, or those iptables matches."""
     topology = context.topology
-    program = Program(topology.gateway, [context.binary("tests/bench/local_accept"), how])
+    program = Program(topology.gateway, [context.binary("tests/bench/programs/local_accept"), how])
     try:
         topology.gateway.run(["iptables-nft", "-t", "mangle", "-A", "FORWARD", *matching,
                               "-j", "NFQUEUE", "--queue-num", "0"])
@@ -95,18 +95,18 @@ def local(context, how, matching=()):
 
 
 def naive(context):
-    """Every packet accepted by a local loop: a receive and a send for each."""
+    """A local loop accepts every packet, with a receive and a send for each."""
     return local(context, "naive")
 
 
 def tuned(context):
-    """Every packet accepted by a local loop that batches: the limit."""
+    """A local loop that batches accepts every packet: the limit."""
     return local(context, "tuned")
 
 
 @contextlib.contextmanager
 def agent(context, config=None):
-    """sluice-agent alone, asking at DECIDER_ADDRESS; `config` has keys of its file."""
+    """Only sluice-agent, which asks DECIDER_ADDRESS; `config` has keys for its file."""
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         path = f"{folder}/agent.yaml"
         with open(path, "w", encoding="ascii") as file:
@@ -118,15 +118,15 @@ def agent(context, config=None):
             yield program
         finally:
             program.stop()
-            # As --release of a dead agent would; the agent itself releases at SIGTERM.
+            # As --release would do after a dead agent; at SIGTERM the agent releases by itself.
             context.topology.clear_rules()
 
 
 @contextlib.contextmanager
 def sluice(context, rules=None, config=None, arguments=()):
-    """Every packet decided by sluice-server over TCP, by a policy of 100 rules or the one given.
+    """sluice-server decides every packet over TCP, by a policy of 100 rules or the one given.
 
-    `config` has keys of the agent's file, `arguments` are more of the server's.
+    `config` has keys for the agent's file, `arguments` are more arguments of the server.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-bench-"))

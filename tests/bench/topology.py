@@ -1,8 +1,8 @@
 """Client, gateway, server and decider: four network namespaces, and the programs in them.
 
-The namespaces have no names: they live by this process's file descriptors and by the programs
-in them, and every program is killed by the kernel when this process dies. So nothing remains,
-whatever happens to us; and nothing here touches the network of the host.
+The namespaces have no names: they exist as long as this process's file descriptors and the programs
+in them. The kernel kills every program when this process dies. So nothing remains, whatever happens
+to this process, and nothing here touches the network of the host.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ CLIENT, SERVER, DECIDER = "10.91.1.2", "10.91.2.2", "10.91.3.2"
 
 
 class BenchError(Exception):
-    """Something could not be measured; the text says what and what to do."""
+    """Something could not be measured; the text says what, and what to do about it."""
 
 
 def _checked(result, what):
@@ -70,8 +70,8 @@ class Namespace:
 class Program:
     """A program that runs beside the measurement, ended by its own process id.
 
-    It is waited for until it prints the word `ready`, or what `ready` matches. As a context
-    manager it is stopped at the end.
+    Creating it waits until it prints the word `ready`, or text that `ready` matches. As a context
+    manager it stops the program at the end.
     """
 
     def __init__(self, namespace, command, timeout=15, ready=r"\bready\b"):
@@ -100,7 +100,7 @@ class Program:
         return self._process.pid
 
     def log(self):
-        # By pread: the program writes at the same file's offset.
+        # With pread, as the program's output shares the file offset.
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
@@ -126,12 +126,12 @@ class Topology:
         self.client, self.gateway, self.server, self.decider = (
             Namespace(n) for n in ("client", "gateway", "server", "decider"))
         for space in (self.client, self.gateway, self.server, self.decider):
-            # IPv6 would chatter while we count.
+            # IPv6 would send packets of its own while we count.
             for what in ("all", "default"):
                 _set(space, f"/proc/sys/net/ipv6/conf/{what}/disable_ipv6", "1")
-            # What the machine is set to would decide otherwise: bbr paces by timers, and with two
-            # processors for all of it half of what a link could carry came through. This one is
-            # always there, and a namespace may always have it.
+            # Otherwise the machine's setting would influence the results: bbr paces by timers, and
+            # with two processors for everything only half of what a link could carry came through.
+            # reno always exists, and every namespace may use it.
             _set(space, "/proc/sys/net/ipv4/tcp_congestion_control", "reno")
             space.run(["ip", "link", "set", "lo", "up"])
         for number, space in enumerate((self.client, self.server, self.decider), start=1):
@@ -146,7 +146,7 @@ class Topology:
         _set(self.gateway, "/proc/sys/net/ipv4/ip_forward", "1")
 
     def queue_counters(self):
-        """The kernel's own counters of the gateway's NFQUEUE 0, or None when nobody has it."""
+        """The kernel's own counters of the gateway's NFQUEUE 0, or None if nobody has it open."""
         for line in self.gateway.run(["cat", "/proc/net/netfilter/nfnetlink_queue"]).splitlines():
             number, _, waiting, _, _, full, overrun, packets, _ = map(int, line.split())
             if number == 0:

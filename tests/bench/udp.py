@@ -6,25 +6,25 @@ import time
 import setups
 from topology import SERVER, BenchError, Program
 
-PROGRAMS = ["tests/bench/udp_load", "tests/bench/udp_echo"]
+PROGRAMS = ["tests/bench/programs/udp_load", "tests/bench/programs/udp_echo"]
 
 
 def echo(context):
-    """The echo on the server, a context manager."""
-    return Program(context.topology.server, [context.binary("tests/bench/udp_echo"), SERVER,
+    """Runs the echo on the server, as a context manager."""
+    return Program(context.topology.server, [context.binary("tests/bench/programs/udp_echo"), SERVER,
                                              str(setups.ECHO_PORT)])
 
 
 def load(context, how, seconds, *more):
-    """What one udp_load printed; `how` is open or closed."""
-    command = [context.binary("tests/bench/udp_load"), how, "--to",
+    """Runs udp_load once and returns what it printed; `how` is open or closed."""
+    command = [context.binary("tests/bench/programs/udp_load"), how, "--to",
                f"{SERVER}:{setups.ECHO_PORT}", "--seconds", str(seconds),
                "--flows", str(context.flows), *more]
     return json.loads(context.topology.client.run(command, timeout=seconds + 15))
 
 
 def wait_until_forwarding(context, programs):
-    """An agent is ready before its decider is connected: packets are dropped until it is."""
+    """Waits until the decider is connected: an agent is ready before that, and drops packets."""
     deadline = time.monotonic() + 5
     while True:
         tried = load(context, "open", 0.05, "--rate", "200", "--warm-up", "0")
@@ -36,7 +36,7 @@ def wait_until_forwarding(context, programs):
 
 
 def measure(context, name, programs, how, seconds, *more):
-    """A load, and the proof that its packets were queued, unless `name` is a setup without."""
+    """Runs a load and checks that its packets were queued, unless setup `name` has no queue."""
     before = context.topology.queue_counters()
     measured = load(context, how, seconds, *more)
     after = context.topology.queue_counters()

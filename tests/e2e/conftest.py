@@ -1,4 +1,4 @@
-"""pytest's part: where the generated stubs are, and the rig of each test."""
+"""For pytest: the path of the generated stubs, and the rig of each test."""
 
 import os
 import pathlib

@@ -23,7 +23,7 @@ def policy(*deciders, within="2s"):
 
 
 def until(wanted, timeout=10):
-    """Asks the server until it says so; what it said."""
+    """Waits until wanted() is true; returns its result."""
     end = time.monotonic() + timeout
     while not (result := wanted()):
         assert time.monotonic() < end, f"not within {timeout} s"
@@ -32,7 +32,7 @@ def until(wanted, timeout=10):
 
 @pytest.fixture
 def start(rig):
-    """A server whose policy asks those deciders, all of them connected, and an agent."""
+    """A server whose policy asks these deciders, all of them connected, and an agent."""
 
     def started(*deciders, **options):
         server = rig.server(policy(*deciders, **options))
@@ -48,7 +48,7 @@ def arrives(rig, sent):
 
 
 def reasons(server, count):
-    """Of the decisions, once there are so many."""
+    """The reasons of the decisions, once there are so many."""
     return [decision.reason for decision in server.decided(count)]
 
 
@@ -66,9 +66,9 @@ def test_the_answer_holds(rig, start):
     )
     server = start(decider)
     sender = rig.datagrams()
-    refused = sender.send(SERVER, 9)
+    dropped = sender.send(SERVER, 9)
     arrives(rig, sender.send(SERVER, 9, 200))
-    assert not rig.far.carrying(refused)
+    assert not rig.far.carrying(dropped)
     assert reasons(server, 2) == ['asked "fraud": unknown', 'asked "fraud": known']
     assert decider.stream.hello.relay
     assert {batch.gateway for batch in decider.stream.batches} == {"gw"}
@@ -87,13 +87,13 @@ def test_no_answer_in_time_is_what_the_rule_says(rig, start):
     sender = rig.datagrams()
     rig.datagrams("server", port=10)
     began = time.monotonic()
-    refused = sender.send(SERVER, 9)
-    passed = sender.send(SERVER, 10)  # not asked about, nor kept waiting
+    dropped = sender.send(SERVER, 9)
+    passed = sender.send(SERVER, 10)  # neither asked about nor kept waiting
     arrives(rig, passed)
     assert reasons(server, 2)[1] == '"fraud" did not answer in time: rule 1, line 2'
     assert time.monotonic() - began >= 0.1
-    assert not rig.far.carrying(refused)
-    # Too late, and about no packet that is.
+    assert not rig.far.carrying(dropped)
+    # This answer is late: its packet is no longer pending.
     (packet,) = decider.packets
     decider.stream.answer(verdict(packet))
     said = until(lambda: (d := server.deciders()[decider.address]).late and d)
@@ -121,25 +121,25 @@ def test_the_pools_other_decider_takes_over(rig, start):
 def test_another_policy_drops_the_connection(rig, start):
     decider = rig.decider(mute)
     server = start(decider, within="3s")
-    refused = rig.datagrams().send(SERVER, 9)
+    dropped = rig.datagrams().send(SERVER, 9)
     decider.wait_for_packets(1)
     server.apply("default accept;")
     assert reasons(server, 1) == ['"fraud" went away: rule 1, line 2']
     assert not server.deciders()
-    assert not rig.far.carrying(refused)
+    assert not rig.far.carrying(dropped)
     arrives(rig, rig.datagrams().send(SERVER, 9))
     assert len(decider.packets) == 1
 
 
 def test_a_bad_answer_is_none(rig, start):
-    # Of a packet that is copied in part only.
+    # It rewrites a packet that was copied only in part.
     decider = rig.decider(lambda _stream, packet: [verdict(packet, payload=packet.payload)])
     server = start(decider)
-    refused = rig.datagrams().send(SERVER, 9, 600)
+    dropped = rig.datagrams().send(SERVER, 9, 600)
     assert reasons(server, 1) == ['"fraud" gave a bad answer: rule 1, line 2']
     said = server.deciders()[decider.address]
     assert said.invalid == 1 and adds_up(said)
-    assert not rig.far.carrying(refused)
+    assert not rig.far.carrying(dropped)
 
 
 def test_a_hold_is_passed_on(rig, start):
@@ -151,7 +151,7 @@ def test_a_hold_is_passed_on(rig, start):
     sent = rig.datagrams().send(SERVER, 9)
     (packet,) = decider.wait_for_packets(1)
     until(lambda: server.stats().queues[0].held == 1)
-    end = time.monotonic() + 0.3  # beyond what the rule gives
+    end = time.monotonic() + 0.3  # longer than the rule's `within`
     while time.monotonic() < end:
         assert not rig.far.carrying(sent)
         assert server.deciders()[decider.address].waiting == 1

@@ -1,5 +1,5 @@
-"""Deciders that answer garbage, or stop answering: counted, nothing stuck, nothing lost from
-the identity."""
+"""Deciders that answer garbage or stop answering: it is counted, no packet is stuck, and the
+identity holds."""
 
 import time
 
@@ -79,11 +79,14 @@ def test_a_payload_that_was_not_announced_is_invalid(rig):
         decision_pb2.DecideResponse(welcome=decision_pb2.DecideWelcome()),
         decision_pb2.DecideResponse(verdicts=decision_pb2.VerdictBatch(received_batch=1 << 60)),
         decision_pb2.DecideResponse(
-            retune=decision_pb2.Retune(wishes=decision_pb2.Wishes(copy_range=1 << 31))
+            retune=decision_pb2.Retune(packet_options=decision_pb2.PacketOptions(copy_range=1 << 31))
         ),
         decision_pb2.DecideResponse(heartbeat=decision_pb2.Heartbeat(sequence=1 << 63)),
     ),
-    ids=("nothing", "second_welcome", "acks_the_future", "impossible_wish", "strange_heartbeat"),
+    ids=(
+        "nothing", "second_welcome", "acks_the_future", "impossible_packet_options",
+        "strange_heartbeat",
+    ),
 )
 def test_a_message_that_breaks_the_conversation_does_not_break_the_agent(rig, garbage):
     agent = rig.agent(decider := rig.decider())
@@ -92,7 +95,7 @@ def test_a_message_that_breaks_the_conversation_does_not_break_the_agent(rig, ga
     decider.stream.outgoing.put(garbage)
     pinger.send()
     agent.settle(3)
-    # Whether the agent bore it or dialled again, traffic goes on.
+    # Whether the agent kept the stream or dialled again, traffic goes on.
     agent.wait_for_decider()
     ping_until_answered(pinger)
 
@@ -103,14 +106,14 @@ def test_a_message_that_breaks_the_conversation_does_not_break_the_agent(rig, ga
         decision_pb2.DecideResponse(),
         decision_pb2.DecideResponse(verdicts=decision_pb2.VerdictBatch(received_batch=1)),
         decision_pb2.DecideResponse(
-            welcome=decision_pb2.DecideWelcome(wishes=decision_pb2.Wishes(copy_mode=9))
+            welcome=decision_pb2.DecideWelcome(packet_options=decision_pb2.PacketOptions(copy_mode=9))
         ),
     ),
     ids=("nothing", "verdicts_before_the_welcome", "copy_mode_9"),
 )
 def test_a_decider_that_begins_with_garbage_decides_nothing(rig, garbage):
     agent = rig.new_agent(rig.decider(first=garbage)).start()
-    agent.source.wait_for_streams(2)  # it was left, and asked again
+    agent.source.wait_for_streams(2)  # the agent left it, and dialled again
     sent = rig.pinger().send()
     assert agent.settle(1).no_decider.dropped == 1
     assert not rig.far.carrying(sent)

@@ -1,5 +1,5 @@
-"""Configurations and policies that are wrong, machines that do not fit: a clear error that says
-where and what to do, and the exit code that belongs to it."""
+"""Wrong configurations and policies, and machines that lack something: a clear error says where it
+is and what to do, with the exit code that belongs to it."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ GOOD = 'servers: ["10.0.2.2:7654"]\nuser: nobody\n'
 
 @pytest.fixture
 def agent(rig):
-    """Runs sluice-agent with a configuration: (exit code, what it said)."""
+    """Runs sluice-agent with a configuration; returns (exit code, what it printed)."""
 
     def start(text, *options, user=None):
         path = rig.directory / "agent.yaml"
@@ -55,7 +55,7 @@ def test_a_wrong_configuration_is_refused_with_file_line_and_key(rig, agent, tex
 
 def test_unquoted_on_and_off_are_words(rig, agent):
     code, said = agent(GOOD + "mode_at_start: off\nconntrack: { events: false }\n", "--check")
-    assert code == 1 and "agent.yaml" not in said, said  # there is no such server
+    assert code == 1 and "agent.yaml" not in said, said  # 1, as there is no such server
 
 
 def test_a_configuration_without_servers_is_refused(agent):
@@ -107,7 +107,7 @@ def test_a_queue_of_another_program_may_come_free(rig, agent):
 def test_a_kernel_without_nfnetlink_is_named_as_the_cause(rig, option):
     path = rig.directory / "agent.yaml"
     path.write_text(GOOD)
-    launcher = ["/usr/bin/python3", pathlib.Path(__file__).with_name("lesser_kernel.py")]
+    launcher = ["/usr/bin/python3", pathlib.Path(__file__).with_name("harness") / "lesser_kernel.py"]
     argv = [*launcher, AGENT, "--config", path, *([option] if option else ())]
     code, said = run(*argv, namespace=rig.network.gateway)
     assert code == 1, said
@@ -139,7 +139,7 @@ def test_check_says_who_has_the_queue(rig, agent):
     code, said = agent(
         f'servers: ["{owner.source.address}"]\nuser: nobody\nqueues: {{ first: 4 }}\n', "--check"
     )
-    assert code == 0, said  # an agent there is as it should be
+    assert code == 0, said  # an agent that has it is no fault
     about = [line for line in said.splitlines() if "queue 4 is owned" in line]
     assert about and str(owner.process.pid) in about[0] and "sluice-agent" in about[0], said
 

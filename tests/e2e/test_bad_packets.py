@@ -1,5 +1,5 @@
-"""Truncated and malformed packets, as far as the kernel forwards them: each is counted, none is
-forwarded that cannot be read, in both fail modes."""
+"""Truncated and malformed packets, as far as the kernel forwards them: each is counted, and in both
+fail modes none that cannot be read is forwarded."""
 
 import struct
 
@@ -61,7 +61,7 @@ def test_cut_off_packets_are_settled_and_counted_each(rig, version, fail_mode):
     assert rig.pinger(version).ping()
     stats = agent.stats()
     total = agent.settle(stats.asked)
-    # What was not well-formed was dropped in both modes, the rest was asked about.
+    # Malformed packets were dropped in both modes; the rest were asked about.
     assert total.malformed.accepted == 0
     assert total.malformed.dropped >= 5
     assert total.accepted == len(decider.packets)
@@ -73,7 +73,7 @@ def test_fragments_are_asked_about_as_the_packet_they_were(rig, version):
     agent = rig.agent(decider := rig.decider(accept_all))
     pinger = rig.pinger(version)
     assert pinger.answered(pinger.send(size=4000), 5)
-    # One question each way: the kernel has put the fragments together before the hook.
+    # One packet each way: the kernel reassembles the fragments before the hook.
     assert agent.settle(2).accepted == 2
     request, reply = decider.packets
     for packet in (request, reply):

@@ -1,4 +1,4 @@
-"""No server, a wrong one, one of another protocol: said in the log, counted, never stuck."""
+"""No server, a wrong one, one of another protocol: logged, counted, and the agent never stuck."""
 
 import pytest
 from agents import BY_HAND
@@ -39,7 +39,7 @@ def babbler(rig):
 
 
 def recovers(rig, agent, lost):
-    """A server comes up where there was none: the agent finds it and what was lost is counted."""
+    """A server comes up where there was none: the agent finds it and has counted what was lost."""
     agent.source = rig.server("default accept;\n")
     agent.wait_for_decider()
     assert agent.settle(len(lost)).no_decider.dropped == len(lost)

@@ -1,4 +1,4 @@
-"""A server whose messages are small on their way and huge when unfolded: nobody unfolds them."""
+"""A server whose messages are small on the wire and huge once decompressed: nobody does that."""
 
 import gzip
 import socket
@@ -31,7 +31,7 @@ class Compressor:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._answered = threading.Semaphore(0)
         message = gzip.compress(bytes(_UNFOLDED))
-        assert len(message) < 65000  # what may be sent unasked
+        assert len(message) < 65000  # less than the initial flow-control window
         body = b"\1" + struct.pack("!I", len(message)) + message
         self._body = [body[i : i + 16384] for i in range(0, len(body), 16384)]
         threading.Thread(target=self._accept, daemon=True).start()

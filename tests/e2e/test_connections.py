@@ -1,4 +1,4 @@
-"""Conntrack events on their way to the server: none invented, losses marked."""
+"""Conntrack events on their way to the server: none is invented, and losses are marked."""
 
 import ipaddress
 import socket
@@ -10,7 +10,7 @@ from sluice.v1 import event_pb2
 NEW, UPDATE = event_pb2.EVENT_TYPE_NEW, event_pb2.EVENT_TYPE_UPDATE
 DESTROY, SNAPSHOT = event_pb2.EVENT_TYPE_DESTROY, event_pb2.EVENT_TYPE_SNAPSHOT
 
-# Something on this gateway tracks connections, as something on most does.
+# A rule of others that makes the gateway track connections, as most gateways have one.
 TRACKED = "table inet theirs { chain c { type filter hook forward priority 0; ct state new ; } ; }"
 
 
@@ -21,12 +21,12 @@ def server(rig):
 
 
 def is_of(flow, client):
-    """The flow is that of this UDP socket."""
+    """Whether the flow is that of this UDP socket."""
     return flow.original.protocol == 17 and flow.original.source_port == client.port
 
 
 def follow(rig, server):
-    """A call that gives the events from now on; it is known to have begun when this returns."""
+    """A call that gives the events from now on; it has begun when this returns."""
     first = rig.datagrams()
     first.send(Network.SERVER[4], 9)
     call = server.connections(follow=True)
@@ -75,7 +75,7 @@ def test_a_connection_is_reported_from_its_beginning_to_its_end(rig, server, ver
 
 
 def test_connections_older_than_the_agent_are_known(rig, server):
-    """The kernel never reports those: they come from the table."""
+    """The kernel never reports these: the agent reads them from the kernel's table."""
     old = rig.datagrams()
     old.send(Network.SERVER[4], 9)
     rig.far.wait_for(lambda far: far.arrived(protocol=17))
@@ -87,10 +87,10 @@ def test_connections_older_than_the_agent_are_known(rig, server):
 
 
 def test_connections_older_than_the_agent_end_unseen(rig, server):
-    """Nor does the kernel report their end."""
+    """The kernel does not report the end of these, either."""
     timeout = "net/netfilter/nf_conntrack_udp_timeout"
     events = "net/netfilter/nf_conntrack_events"
-    rig.network.gateway.sysctl(events, 0)  # Others on this machine may listen.
+    rig.network.gateway.sysctl(events, 0)  # Another program may listen.
     preset = rig.network.gateway.sysctl(timeout)
     rig.network.gateway.sysctl(timeout, 8)
     old = rig.datagrams()
@@ -152,7 +152,7 @@ def test_what_is_lost_in_an_overrun_is_marked_and_made_good(rig, server):
 
 
 def flows_of_the_gateway(rig, count=500):
-    """Connections of the gateway's own, which nobody is asked about."""
+    """Makes connections of the gateway's own, which nobody is asked about."""
     sender = rig.keep(rig.network.gateway.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM))
     for port in range(20000, 20000 + count):
         sender.sendto(b"x", (Network.SERVER[4], port))

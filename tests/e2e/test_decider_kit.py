@@ -16,18 +16,18 @@ UDP = 17
 
 
 def example(name):
-    """The code below a heading."""
+    """The code below this heading of the page."""
     page = (REPOSITORY / "docs/deciders.md").read_text()
     section = page.split(f"\n### {name}\n")[1].split("\n#")[0]
     return compile(section.split("```")[1].removeprefix("python"), f"{name} in the docs", "exec")
 
 
 class Kit:
-    """A Decider that does what an example says, in a thread, and notes what it has seen."""
+    """A Decider that runs an example for each packet, in a thread, and keeps the packets."""
 
-    def __init__(self, rig, name, names=None, **wishes):
+    def __init__(self, rig, name, names=None, **packet_options):
         path = rig.directory / "kit.sock"
-        self.decider = Decider(f"unix:{path}", **wishes)
+        self.decider = Decider(f"unix:{path}", **packet_options)
         path.chmod(0o666)
         self.packets, self.failures = [], []
         self._names = {"decider": self.decider, "pb": pb, **(names or {})}
@@ -41,7 +41,7 @@ class Kit:
             self.packets.append(packet)
             try:
                 exec(self._code, {**self._names, "packet": packet})
-            except Exception as error:  # said by close()
+            except Exception as error:  # close() asserts that there is none
                 self.failures.append(error)
 
     def close(self):
@@ -52,8 +52,8 @@ class Kit:
 
 @pytest.fixture
 def start(rig):
-    def started(name, names=None, wishes=None, **config):
-        kit = rig.keep(Kit(rig, name, names, **(wishes or {})))
+    def started(name, names=None, packet_options=None, **config):
+        kit = rig.keep(Kit(rig, name, names, **(packet_options or {})))
         agent = rig.new_agent(**kit.agent_config, **config).start()
         queues = config.get("queues", {"first": 0, "count": 1})
         for queue in range(queues["first"], queues["first"] + queues["count"]):
@@ -109,7 +109,7 @@ def test_mark(rig, start):
 
 
 def test_payload(rig, start):
-    start("Payload", wishes={"rewrite": True})
+    start("Payload", packet_options={"rewrite": True})
     arrives(rig, rig.datagrams().send(SERVER, 9))
     receiver = rig.datagrams("server", port=4000)
     body = b"the secret is out"
@@ -120,7 +120,7 @@ def test_payload(rig, start):
 
 def test_hold(rig, start):
     def ask_registry(_):
-        time.sleep(0.5)  # which is the registry's slowness
+        time.sleep(0.5)  # a slow registry
         return True
 
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -1,4 +1,4 @@
-"""The log of decisions: what it says of real packets, and its rotation."""
+"""The decision log: what it says about real packets, and its rotation."""
 
 import os
 import re
@@ -28,24 +28,24 @@ def test_what_rules_log_is_written(rig):
     sender.send(Network.SERVER[4], 19)
     sender.send(Network.SERVER[4], 7)
     agent.settle(4)
-    # Those that were not logged are in the other log, and can be told apart there.
+    # The server keeps all decisions, and tells which of them were logged.
     assert len(server.decided(4)) == 4
     assert len(list(server.decisions(logged=True))) == 3
-    assert server.stop() == 0  # with all of them written
-    request, reply, refused = [line for line in lines(path) if "action" in line]
+    assert server.stop() == 0  # and has written all of them
+    request, reply, dropped = [line for line in lines(path) if "action" in line]
     assert (request["src"], request["dst"]) == (Network.CLIENT[4], Network.SERVER[4])
     assert (request["in"], request["out"]) == ("client", "server")
     assert (reply["in"], reply["out"]) == ("server", "client")
-    assert request["action"] == "accept" and refused["action"] == "drop"
+    assert request["action"] == "accept" and dropped["action"] == "drop"
     assert "pings" in request["reason"]
     assert request["gateway"] == "gw" and request["policy"] == "1"
-    assert refused["dport"] == "7" and refused["proto"] == "udp" and refused["rule"] == "0"
+    assert dropped["dport"] == "7" and dropped["proto"] == "udp" and dropped["rule"] == "0"
     assert int(request["waited_us"]) > 0
     report = {line["report"]: line for line in lines(path) if "report" in line}
     assert report["server"]["packets"] == "4"
     assert (report["server"]["accepted"], report["server"]["dropped"]) == ("2", "2")
     assert report["gateway"]["mode"] == "on"
-    server.start()  # the agent's counters are looked at when the test ends
+    server.start()  # the rig reads the agent's counters through it at the end
 
 
 def test_no_line_is_lost_when_the_log_is_rotated(rig):

@@ -1,5 +1,5 @@
-"""What a gateway's kernel said travels as gRPC's libraries expect it: google.rpc.Status in
-grpc-status-details-bin. Read here by a google.rpc.Status of the test's own."""
+"""An error of a gateway's kernel travels as gRPC's libraries expect it: as a google.rpc.Status in
+grpc-status-details-bin. The test reads it with a google.rpc.Status of its own."""
 
 import queue
 
@@ -11,7 +11,7 @@ from sluice.v1 import command_pb2, command_pb2_grpc, stats_pb2
 
 
 def google_rpc_status():
-    """The class, made from what googleapis' google/rpc/status.proto says."""
+    """The message class, built as googleapis' google/rpc/status.proto defines it."""
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(any_pb2.DESCRIPTOR.serialized_pb)
     file = descriptor_pb2.FileDescriptorProto(
@@ -47,7 +47,7 @@ def refusing(rig):
         server = rig.server()
         said = queue.SimpleQueue()
         hello = command_pb2.ServeRequest()
-        hello.hello.agent.gateway, hello.hello.agent.epoch = "gw", 1
+        hello.hello.agent.gateway, hello.hello.agent.incarnation = "gw", 1
         said.put(hello)
 
         def requests():

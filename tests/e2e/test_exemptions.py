@@ -1,4 +1,4 @@
-"""Connections nobody is asked about: they pass though no decider answers, both ways."""
+"""Exempt connections: nobody is asked about them. They pass both ways even without a decider."""
 
 from namespaces import Network
 
@@ -43,11 +43,11 @@ def test_what_is_exempt_may_not_connect_the_other_way(rig):
         exempt=[{"source": FAR[4], "protocol": "tcp"}],
     ).start()
     listener = rig.listener()
-    # The far side may connect, so what comes to it passes, but for what opens a connection.
-    refused = rig.begin_connect()
+    # The far side may connect, so packets to it pass, except those that open a connection.
+    dropped = rig.begin_connect()
     rig.fence()
     assert not rig.far.arrived(destination_port=80)
-    refused.close()
+    dropped.close()
     listener.close()
     agent.source = rig.decider(name="later")
     agent.wait_for_decider()

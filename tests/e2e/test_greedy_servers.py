@@ -1,4 +1,4 @@
-"""A server that asks and asks and reads nothing: it costs the agent neither memory nor time."""
+"""A server that sends commands and reads no reply: it costs the agent neither memory nor time."""
 
 import itertools
 import threading
@@ -18,7 +18,7 @@ DISCARD = 9
 
 
 class Greedy(Decider):
-    """From some time on it reads no replies, though it beats."""
+    """Once `greedy` is set it reads no more replies, but still sends heartbeats."""
 
     def __init__(self, path, script):
         self.greedy = threading.Event()
@@ -53,8 +53,8 @@ class Greedy(Decider):
         self._serving.put(command_pb2.ServeResponse(command=command))
 
 
-def refuse_datagrams(_stream, packet):
-    """Remembers them, but for those to DISCARD."""
+def drop_datagrams(_stream, packet):
+    """These drops are remembered, except on port DISCARD."""
     headers = packet.headers
     if headers.protocol != UDP:
         return [verdict(packet, ACCEPT)]
@@ -64,7 +64,7 @@ def refuse_datagrams(_stream, packet):
 
 
 def test_lists_that_are_not_read_cost_little_and_delay_no_mode_change(rig):
-    decider = rig.keep(Greedy(rig.directory / "greedy.sock", refuse_datagrams))
+    decider = rig.keep(Greedy(rig.directory / "greedy.sock", drop_datagrams))
     agent = rig.new_agent(decider).start(LITTLE_QUARANTINE)
     agent.wait_for_decider()
     near = rig.datagrams("client", 4)

@@ -1,4 +1,4 @@
-"""Policies that are large: of the size that is promised, and of more than there is memory for."""
+"""Large policies: of the promised size, and of more than there is memory for."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ ROOM = 192 << 20
 
 
 def ctl(server, *argv):
-    """As Server.sluicectl does, with the time that sluicectl gives a policy."""
+    """As Server.sluicectl, but waits as long as sluicectl does for a policy."""
     return run(SLUICECTL, "--server", server.local, "policy", *argv, timeout=130)
 
 
@@ -28,7 +28,7 @@ def test_a_policy_of_many_megabytes_is_applied_and_comes_back(rig):
     assert large.stat().st_size > 9 << 20
     code, said = ctl(server, "apply", large)
     assert code == 0, said
-    # What was and what is are in one answer.
+    # The answer has both the former policy and the new one.
     large.write_text("# the new one\n" * 700_000 + rules(1000) + "default accept;\n")
     code, said = ctl(server, "apply", large)
     assert code == 0 and "(large.policy, 1000 rules)" in said.replace(f"{rig.directory}/", "")
@@ -43,7 +43,7 @@ def test_a_policy_of_many_megabytes_is_applied_and_comes_back(rig):
 def test_a_policy_too_large_for_the_machine_is_refused(rig):
     server = rig.server("default accept;\n")
     server.stop()
-    server.start({"MALLOC_ARENA_MAX": "1"})  # Else each thread takes 64 MiB of it for its heap.
+    server.start({"MALLOC_ARENA_MAX": "1"})  # Else each thread takes 64 MiB of address space.
     rig.agent(server)
     pinger = rig.pinger()
     status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()

@@ -1,4 +1,4 @@
-"""Deadlines, and what is full: the pending table, the kernel's queue, the receive buffer."""
+"""Deadlines, and a full pending table, kernel queue or receive buffer."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from sluice.v1 import decision_pb2
 
 
 def kernel_queue(rig, number=0):
-    """The kernel's own words on a queue (nfnetlink_queue of proc(5))."""
+    """What the kernel itself says about a queue (nfnetlink_queue of proc(5))."""
     for line in rig.network.gateway.read("/proc/net/netfilter/nfnetlink_queue").splitlines():
         names = (
             "number", "port_id", "waiting", "copy_mode", "copy_range",
@@ -190,7 +190,7 @@ def test_open_packets_beyond_the_kernels_queue_are_forwarded(rig):
 
 
 def test_the_identity_survives_a_flood(rig):
-    """Many packets, a slow and choosy decider, a small table: every cause at once."""
+    """Many packets, a decider that answers two of three, a small table: many causes at once."""
     agent = rig.agent(
         decider := rig.decider(mute), deadline="50ms", max_pending=64, queues={"max_length": 256}
     )

@@ -1,4 +1,4 @@
-"""sluice-loadgen towards a real server: a fleet of simulated agents (many agents, what they cost)."""
+"""sluice-loadgen against a real server: a fleet of simulated agents, and what they cost."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def server(rig):
 
 
 def load(rig, server, *options):
-    """A loadgen of so many agents that runs on the gateway."""
+    """A loadgen that simulates AGENTS agents and runs on the gateway."""
     argv = [LOADGEN, "--server", server.address, "--agents", AGENTS, *options]
     return Process(argv, rig.network.gateway)
 
@@ -31,7 +31,7 @@ def usage(server):
 
 
 def missing(process):
-    """Agents that were lost, or refused if they had not been welcomed on all their streams yet."""
+    """How many agents were lost, or refused as not all their streams had been welcomed yet."""
     said = re.search(r"(\d+) connected in .* s, (\d+) refused, (\d+) lost", process.output)
     connected, refused, lost = map(int, said.groups())
     assert connected + refused == AGENTS
@@ -55,7 +55,7 @@ def test_a_fleet_is_held_and_answered(rig, server):
     assert (said["connected"], said["refused"], said["lost"]) == (AGENTS, 0, 0)
     assert (said["stale"], said["unknown"]) == (0, 0)
     assert said["sent"] >= said["answered"] > 0
-    # Of the four kinds of packets two are accepted, each as often.
+    # Two of the four kinds of packets are accepted; all kinds are equally frequent.
     assert abs(said["accepted"] / said["sent"] - 0.5) < 0.1
     assert said["slowest_agent_per_second"] > 0
     assert said["idle_cpu_us_per_agent_second"] > 0 and said["cpu_us_per_decision"] > 0
@@ -116,7 +116,7 @@ def test_nobody_there_is_reported(rig):
 
 
 def limited(limit, *argv):
-    """A program that is started with such a limit of open files."""
+    """The command line that starts a program with this limit of open files."""
     return ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", *argv]
 
 

@@ -1,5 +1,4 @@
-"""`match` decides live traffic, and what `policy test` and `policy explain` say of it is what the
-gateway did."""
+"""`match` decides live traffic, and `policy test` and `policy explain` say what the gateway did."""
 
 import json
 import struct
@@ -8,7 +7,7 @@ from capture import UDP
 from namespaces import Network
 from sluice.v1 import decision_pb2
 
-# Tokens begin with "slui"; 0x2e is what a datagram is filled up with. The agent copies 128 bytes.
+# Tokens begin with "slui"; datagrams are padded with 0x2e. The agent copies 128 bytes.
 POLICY = """
 rule "expedited" from any to any udp port 5302 match "ip[1] = 0xb8" reject;
 between any and host 10.0.2.2 udp port {5300, 5302} match "udp[8:4] = 0x736c7569" accept;
@@ -18,7 +17,7 @@ SERVER, CLIENT = Network.SERVER[4], Network.CLIENT[4]
 
 
 def write_capture(path, packets):
-    """A pcap file of Ethernet frames (draft-ietf-opsawg-pcap)."""
+    """Writes a pcap file of Ethernet frames (draft-ietf-opsawg-pcap)."""
     with path.open("wb") as file:
         file.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
         for second, packet in enumerate(packets, start=1_700_000_000):
@@ -27,7 +26,7 @@ def write_capture(path, packets):
 
 
 def send_some(rig):
-    """Six datagrams, of which three pass."""
+    """Sends six datagrams, of which three pass; returns those three."""
     service = rig.datagrams("server", 4, 5300)
     rig.datagrams("server", 4, 5302)
     client, expedited = rig.datagrams("client"), rig.datagrams("client")
@@ -90,7 +89,7 @@ def test_the_capture_gets_what_the_packets_got(rig):
     results, summary = replayed(server, capture, "--copy-range", "128")
     assert results == live
     assert (summary["packets"], summary["accepted"], summary["dropped"]) == ("6", "3", "3")
-    # Where the whole packet is looked at, what was not known to the gateway is.
+    # With whole packets, `match` also sees the bytes that the gateway did not have.
     results, summary = replayed(server, capture)
     assert [r[3] for r in results if r[1] == 5301] == ['rule 4 "beyond", line 4']
     assert summary["accepted"] == "4"
@@ -124,7 +123,7 @@ def test_explain_says_what_a_packet_gets(rig):
     assert f"drop: {live.reason}\n" in said
     assert 'rule "expedited" from any to any udp port 5302 match "ip[1] = 0xb8" reject;' in said
     assert "destination port 5303 is not 5302" in said
-    # Of a rule that looks at bytes, which are not there.
+    # A rule that looks at bytes, which `explain` does not have.
     code, said = server.sluicectl("policy", "explain", CLIENT, SERVER, "udp", "5300")
     assert code == 0, said
     assert "drop: default" in said

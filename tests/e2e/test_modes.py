@@ -124,7 +124,7 @@ def test_mode_shadow_asks_and_forwards_whatever_the_answer(rig):
     for version in (4, 6):
         assert rig.pinger(version).ping()
     total = agent.settle(4)
-    assert total.shadow_refused == 4
+    assert total.shadow_dropped == 4
     assert agent.stats().asked == 4 and agent.stats().guard_dropped == 0
 
 
@@ -223,11 +223,11 @@ def test_rules_flushed_by_others_are_restored_and_counted(rig):
     agent = rig.agent(rig.decider(drop_all), older_kernel=True)
     rig.network.gateway.run("nft", "flush", "ruleset")
     agent.until(lambda stats, _: stats.hook_lost == 1)
-    refused = rig.pinger().send()
+    dropped = rig.pinger().send()
     agent.settle(1)
     rig.network.gateway.run("nft", "flush", "chain", "inet", "sluice", "ask")
     agent.until(lambda stats, _: stats.hook_lost == 2)
-    assert not rig.far.carrying(refused)
+    assert not rig.far.carrying(dropped)
 
 
 def test_rules_managed_by_hand(rig):
@@ -238,9 +238,9 @@ def test_rules_managed_by_hand(rig):
     agent = rig.agent(
         decider := rig.decider(drop_all), **BY_HAND, queues={"first": 7}
     )
-    refused = [rig.pinger(version).send() for version in (4, 6)]
+    dropped = [rig.pinger(version).send() for version in (4, 6)]
     assert agent.settle(2).dropped == 2
     decider.script = accept_all
     assert rig.pinger(4).ping() and rig.pinger(6).ping()
-    assert not [token for token in refused if rig.far.carrying(token)]
+    assert not [token for token in dropped if rig.far.carrying(token)]
     assert "inet sluice" not in rig.network.gateway.run("nft", "list", "tables")

@@ -1,5 +1,5 @@
-"""Packets to many: flooded by a bridge, or routed to several interfaces (KERNEL: copies share one
-connection, and of a new one the kernel queues no copy)."""
+"""Packets to many, flooded by a bridge or routed to several interfaces. In the kernel their copies
+share one connection, and while it is new the kernel queues no copy."""
 
 import ipaddress
 import socket
@@ -39,7 +39,7 @@ HOSTS = ("h1", "h2", "h3")
 
 
 class Hosts:
-    """Three hosts of a gateway's: namespaces h1 to h3; on the gateway devices so called."""
+    """Three hosts of the gateway: namespaces h1 to h3, behind gateway devices of these names."""
 
     def __init__(self, rig):
         self.rig = rig
@@ -58,14 +58,14 @@ class Hosts:
             assert len(capture.wait_for(lambda it: it.carrying(token))) == 1
 
     def none_gets(self, token):
-        """To be asked once the gateway is through with it."""
+        """To be called once the gateway has settled all copies."""
         for name, capture in self.captures.items():
             assert not capture.carrying(token), name
 
 
 @pytest.fixture
 def bridged(rig):
-    """All behind one bridge of the gateway's, which shows its packets to the rules."""
+    """Hosts behind one bridge of the gateway, which shows its packets to the rules."""
     made = Hosts(rig)
     made.gateway.ip(
         "link add br0 type bridge mcast_snooping 0",
@@ -86,7 +86,7 @@ def bridged(rig):
 
 
 def udp(version, source, destination, body, source_port=40000):
-    """An IP packet."""
+    """An IP packet that holds a UDP datagram."""
     length = 8 + len(body)
     header = struct.pack("!HHHH", source_port, PORT, length, 0)
     source = ipaddress.ip_address(source).packed
@@ -142,7 +142,7 @@ def test_a_bridge_floods_the_first_packet_too(rig, bridged, mode, what):
 
 
 @pytest.mark.parametrize("what", MANY)
-def test_what_is_refused_reaches_nobody(rig, bridged, what):
+def test_what_is_dropped_reaches_nobody(rig, bridged, what):
     agent = started(rig, decider := rig.decider(drop_all), "on")
     token = traffic.token()
     send(bridged, what, token)
@@ -157,7 +157,7 @@ def test_what_is_refused_reaches_nobody(rig, bridged, what):
 @VERSIONS
 @MODES
 def test_one_address_in_a_broadcast_frame_is_no_broadcast(rig, bridged, version, mode):
-    """It is tracked and decided as any other; of a new connection the kernel drops all copies."""
+    """It is tracked and decided as any other; the kernel drops all copies of a new connection."""
     agent = started(rig, decider := rig.decider(drop_all), mode)
     destination = "10.0.9.2" if version == 4 else "fd00:9::2"
     before = agent.stats()

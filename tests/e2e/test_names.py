@@ -5,7 +5,7 @@ from namespaces import Network, WithFiles
 from processes import LOADGEN, SLUICECTL, run
 
 NAME = "sluice.test"
-# Which nobody has; packets for them vanish.
+# Nobody has these addresses; packets to them vanish.
 NOBODY = {
     4: ("10.0.2.77", "10.0.2.78", "10.0.2.79", "10.0.2.80"),
     6: ("fd00:2::77", "fd00:2::78", "fd00:2::79", "fd00:2::80"),
@@ -23,7 +23,7 @@ table inet vanish {
 
 @pytest.fixture(params=(4, 6), ids=("ipv4 is dead", "ipv6 is dead"))
 def hosts(rig, request):
-    """A file of hosts, in which the name's addresses of one family are dead."""
+    """A hosts file in which the name's addresses of one family are dead."""
     dead, alive = request.param, 10 - request.param
     path = rig.directory / "hosts"
     addresses = (*NOBODY[dead], Network.SERVER[alive])
@@ -34,7 +34,7 @@ def hosts(rig, request):
 
 
 def both(port):
-    """Listens at every address of either family."""
+    """Options of a server that listens on its address of each family."""
     return ["--listen", f"{Network.SERVER[4]}:{port}", "--listen", f"[{Network.SERVER[6]}]:{port}"]
 
 

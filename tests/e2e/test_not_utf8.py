@@ -1,5 +1,5 @@
-"""Names and texts that are not UTF-8: of interfaces, of policies and who writes them, and of peers
-that send what they must not. Nothing stops for them, and different names stay different."""
+"""Names and texts that are not UTF-8: of interfaces, of policies and their authors, and from peers
+that must not send them. Nothing stops because of them, and different names stay different."""
 
 import json
 import os
@@ -17,8 +17,8 @@ NAMES = (b"caf\xe9", b"caf\xe8", "café".encode())
 
 @pytest.fixture
 def rooms(rig):
-    """Namespaces of their own behind interfaces of the gateway that have these names, each with an
-    address 10.0.N.2, from 10 on."""
+    """A namespace behind a gateway interface of each of these names. Their addresses are 10.0.N.2,
+    with N from 10 on."""
     made = []
     for number, name in enumerate(NAMES, 10):
         room = Namespace(f"room{number}")
@@ -41,13 +41,13 @@ def rooms(rig):
 
 
 def ping(room, address):
-    """Whether one is answered."""
+    """Whether a ping is answered."""
     argv = room.enter(["ping", "-c1", "-W2", address])
     return subprocess.run(argv, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def test_packets_of_every_interface_are_decided(rig, rooms):
-    """Those of others too: an interface's name must not end the stream they are asked about on."""
+    """A bad interface name must not end the stream on which all packets are asked about."""
     server = rig.server(
         "from group bar any to any accept;\nbetween 10.0.1.0/24 and any accept;\n"
         "from any to 10.0.10.0/24 accept;\ndefault reject;\n"
@@ -68,7 +68,7 @@ def test_packets_of_every_interface_are_decided(rig, rooms):
 
 
 def test_policies_that_are_not_utf8(rig):
-    """They decide, and all that is said of them can be read."""
+    """They decide, and all that is printed about them can be read."""
     folder = os.fsencode(rig.directory) + b"/b\xfcro"
     os.mkdir(folder)
     first, second = folder + b"/caf\xe9.policy", folder + b"/zwei.policy"
@@ -103,7 +103,7 @@ def test_policies_that_are_not_utf8(rig):
     assert (code, said) == (0, "")
     assert "now version 3" in ctl("rollback")
     assert rig.pinger().ping()
-    # What a server of before kept is read, too.
+    # What the server kept before it was restarted can be read, too.
     assert server.stop() == 0
     server.start()
     assert r"caf\xe9" in ctl("show", "1")
@@ -111,7 +111,7 @@ def test_policies_that_are_not_utf8(rig):
 
 
 def field(number, payload):
-    """A field of bytes on the wire."""
+    """A field of type bytes, as on the wire."""
     assert len(payload) < 128
     return bytes([number << 3 | 2, len(payload)]) + payload
 
@@ -122,14 +122,14 @@ def test_a_peer_that_sends_what_is_not_utf8_loses_its_own_stream(rig, stream):
     rig.agent(server)
     if stream == "Decide":
         hello = decision_pb2.DecideRequest()
-        hello.hello.agent.gateway, hello.hello.agent.epoch = "bad", 1
+        hello.hello.agent.gateway, hello.hello.agent.incarnation = "bad", 1
         path = "/sluice.v1.DecisionService/Decide"
         interface = field(packet_pb2.Packet.INPUT_INTERFACE_FIELD_NUMBER, b"caf\xe9")
         packets = field(decision_pb2.PacketBatch.PACKETS_FIELD_NUMBER, interface)
         bad = field(decision_pb2.DecideRequest.PACKETS_FIELD_NUMBER, packets)
     else:
         hello = event_pb2.ReportRequest()
-        hello.hello.agent.gateway, hello.hello.agent.epoch = "bad", 1
+        hello.hello.agent.gateway, hello.hello.agent.incarnation = "bad", 1
         path = "/sluice.v1.EventService/Report"
         bad = field(event_pb2.ReportRequest.STATS_FIELD_NUMBER, field(1, b"caf\xe9"))
     with grpc.insecure_channel(server.local) as channel:
@@ -144,7 +144,7 @@ def test_a_peer_that_sends_what_is_not_utf8_loses_its_own_stream(rig, stream):
 
 
 def test_a_decider_that_sends_what_is_not_utf8_is_left(rig):
-    """The agent says why, and asks the next."""
+    """The agent says why, and asks the next decider."""
 
     def decide(requests, _context):
         next(requests)

@@ -18,7 +18,7 @@ HEADER = {4: 20, 6: 40}
 
 @pytest.mark.parametrize("version", (4, 6))
 def test_the_record_is_the_packet_on_the_wire(rig, version):
-    """Copied as far as the preset 128 bytes, its whole length told; compared with the capture."""
+    """It has the first 128 bytes (the preset) and the whole length; compared with the capture."""
     rig.agent(decider := rig.decider())
     pinger = rig.pinger(version)
     for size in (0, 90, 500):
@@ -28,7 +28,7 @@ def test_the_record_is_the_packet_on_the_wire(rig, version):
     asked = decider.packets
     assert len(asked) == len(wire) == 6
     for packet, seen in zip(asked, wire):
-        if not seen.outgoing:  # the answers still had their hop limit when they were seen
+        if not seen.outgoing:  # replies are captured before the gateway lowers their hop limit
             assert packet.payload == seen.packet[:128]
         assert packet.original_length == len(seen.packet)
         assert packet.family == FAMILY[version]
@@ -73,16 +73,16 @@ def test_the_arrival_time_is_the_kernels(rig):
 
 
 def test_the_decider_says_how_much_it_wants_to_see(rig):
-    wishes = {"copy_mode": decision_pb2.COPY_MODE_PACKET, "copy_range": 40}
-    rig.agent(decider := rig.decider(wishes=wishes))
+    packet_options = {"copy_mode": decision_pb2.COPY_MODE_PACKET, "copy_range": 40}
+    rig.agent(decider := rig.decider(packet_options=packet_options))
     rig.datagrams().send(Network.SERVER[4], 9, size=54 - 28)
     packet = decider.wait_for_packets(1)[0]
     assert (len(packet.payload), packet.original_length) == (40, 54)
 
 
 @pytest.mark.parametrize("copy_range", (1, 19, 22))
-def test_headers_are_read_beyond_what_the_decider_wishes_to_see(rig, copy_range):
-    agent = rig.agent(decider := rig.decider(wishes={"copy_range": copy_range}))
+def test_headers_are_read_beyond_what_the_decider_asks_to_see(rig, copy_range):
+    agent = rig.agent(decider := rig.decider(packet_options={"copy_range": copy_range}))
     rig.datagrams().send(Network.SERVER[4], 9)
     packet = decider.wait_for_packets(1)[0]
     assert len(packet.payload) == copy_range
@@ -92,7 +92,7 @@ def test_headers_are_read_beyond_what_the_decider_wishes_to_see(rig, copy_range)
 
 
 def test_a_copy_that_ends_before_the_ports_is_not_a_malformed_packet(rig):
-    """UDP behind destination options longer than what is copied."""
+    """UDP behind destination options that are longer than the copy."""
     agent = rig.agent(decider := rig.decider())
     options = bytes([17, 14]) + bytes([1, 116]) + bytes(116)
     rig.crafted(6).send(
@@ -113,7 +113,7 @@ def test_the_whole_packet_is_copied_where_the_agent_is_configured_so(rig):
 
 def test_metadata_only(rig):
     agent = rig.agent(
-        decider := rig.decider(wishes={"copy_mode": decision_pb2.COPY_MODE_META})
+        decider := rig.decider(packet_options={"copy_mode": decision_pb2.COPY_MODE_META})
     )
     assert rig.pinger().ping()
     packet = decider.packets[0]
@@ -124,8 +124,8 @@ def test_metadata_only(rig):
 
 
 def test_a_copy_mode_that_copies_nothing_is_refused(rig):
-    """In it packets would drop and no queue counter move."""
-    decider = rig.decider(wishes={"copy_mode": decision_pb2.COPY_MODE_NONE})
+    """With it, packets would be dropped and no counter of the queue would move."""
+    decider = rig.decider(packet_options={"copy_mode": decision_pb2.COPY_MODE_NONE})
     agent = rig.new_agent(decider).start()
     agent.process.wait_for_line("(?i)copy.?mode.*none|COPY_MODE_NONE")
     sent = rig.pinger().send()
@@ -143,7 +143,7 @@ def test_an_answer_without_an_action_drops(rig):
 
 
 def test_answers_may_come_in_any_order(rig):
-    # Untracked: of several first packets of one ICMP connection, conntrack lets one pass.
+    # Untracked, as conntrack lets only one of several first packets of an ICMP connection pass.
     agent = rig.agent(
         decider := rig.decider(mute), conntrack={"events": False},
         hook={"connection_mark_mask": 0},
@@ -163,7 +163,7 @@ def test_answers_may_come_in_any_order(rig):
 
 
 def test_a_verdicts_mark_is_set_and_the_agents_own_bits_are_protected(rig):
-    """The mark as the rules of others see it: behind the verdict, and as the packet leaves."""
+    """The mark as the rules of others see it: after the verdict, as the packet leaves."""
     rig.network.gateway.nft(
         """
         table inet theirs {

@@ -1,5 +1,5 @@
-"""sluice-server's policy decides real traffic: what is refused does not leak, what is accepted
-is not lost, by the captures on both sides of the gateway."""
+"""sluice-server's policy decides real traffic. Captures on both sides of the gateway show that no
+dropped packet leaks and no accepted packet is lost."""
 
 import grpc
 import pytest
@@ -32,24 +32,24 @@ def agent(rig):
     return rig.agent(rig.server(POLICY))
 
 
-def nothing_refused_leaked(rig, refused):
+def nothing_dropped_leaked(rig, dropped):
     arrived = b"".join(p.payload for p in rig.far.arrived())
-    assert not [token for token in refused if token in arrived]
+    assert not [token for token in dropped if token in arrived]
 
 
 @pytest.mark.parametrize("version", (4, 6))
 def test_pings_get_what_the_policy_says(rig, agent, version):
-    allowed, forbidden = rig.pinger(version), rig.pinger(version, to=SECOND[version])
-    refused = []
+    open_host, closed_host = rig.pinger(version), rig.pinger(version, to=SECOND[version])
+    dropped = []
     for _ in range(EACH):
-        refused.append(forbidden.send())
-        assert allowed.ping()
+        dropped.append(closed_host.send())
+        assert open_host.ping()
     total = agent.settle(3 * EACH)
     assert (total.accepted, total.dropped) == (2 * EACH, EACH)
     protocol = PROTOCOLS["ping"][version]
     assert len(rig.far.arrived(protocol=protocol, destination=Network.SERVER[version])) == EACH
     assert not rig.far.arrived(protocol=protocol, destination=SECOND[version])
-    nothing_refused_leaked(rig, refused)
+    nothing_dropped_leaked(rig, dropped)
 
 
 @pytest.mark.parametrize("version", (4, 6))
@@ -57,16 +57,16 @@ def test_datagrams_get_what_the_policy_says(rig, agent, version):
     service = rig.datagrams("server", version, 5300)
     closed = rig.datagrams("server", version, 5301)
     client = rig.datagrams("client", version)
-    refused = []
+    dropped = []
     for _ in range(EACH):
-        refused.append(client.send(Network.SERVER[version], closed.port))
+        dropped.append(client.send(Network.SERVER[version], closed.port))
         sent = client.send(Network.SERVER[version], service.port)
         assert service.receive_and_echo() == sent
         assert client.receive() == sent
     total = agent.settle(3 * EACH)
     assert (total.accepted, total.dropped) == (2 * EACH, EACH)
     assert len(rig.far.arrived(protocol=17, destination_port=5300)) == EACH
-    nothing_refused_leaked(rig, refused)
+    nothing_dropped_leaked(rig, dropped)
 
 
 @pytest.mark.parametrize("version", (4, 6))
@@ -85,11 +85,11 @@ def test_connections_get_what_the_policy_says(rig, agent, version):
     total = agent.settle(EACH)
     assert total.dropped == EACH
     assert not rig.far.arrived(protocol=6, destination_port=81)
-    # Each packet of the connections that passed one side has passed the other, and in the order
-    # of its connection. Packets of different connections may overtake each other anywhere: the
-    # client sends them from different processors.
+    # Each packet of a connection that passed one side has passed the other, in the same order.
+    # Packets of different connections may overtake each other anywhere, as the client sends them
+    # from different processors.
     rig.far.wait_for(lambda far: closing(far.packets(protocol=6)) >= 2 * EACH)
-    # Both sides may close at once; the acknowledgement then comes behind the last FIN.
+    # Both sides may close at once; the acknowledgement then comes after the last FIN.
     rig.far.wait_for(lambda far: len(to_service(far)) >= len(to_service(rig.near)))
     sent, arrived = (by_connection(to_service(side)) for side in (rig.near, rig.far))
     assert len(sent) == EACH
@@ -102,7 +102,7 @@ def to_service(capture):
 
 
 def by_connection(packets):
-    """The ends of the packets by their source port, each connection's in their order."""
+    """The last ten bytes of each packet, in their order, by source port."""
     connections = {}
     for p in packets:
         connections.setdefault(p.source_port, []).append(p.packet[-10:])
@@ -110,7 +110,7 @@ def by_connection(packets):
 
 
 def closing(packets):
-    """Packets with the FIN flag."""
+    """How many packets have the FIN flag."""
     return sum(p.packet[(20 if p.version == 4 else 40) + 13] & 1 for p in packets)
 
 
@@ -128,11 +128,11 @@ def test_a_download_arrives_whole(rig, agent):
     assert received == data
 
 
-def test_without_a_policy_everything_is_refused(rig):
+def test_without_a_policy_everything_is_dropped(rig):
     agent = rig.agent(rig.server())
-    refused = [rig.pinger(version).send() for version in (4, 6)]
+    dropped = [rig.pinger(version).send() for version in (4, 6)]
     assert agent.settle(2).dropped == 2
-    nothing_refused_leaked(rig, refused)
+    nothing_dropped_leaked(rig, dropped)
 
 
 def test_a_policy_is_replaced_at_once_and_the_old_one_returned(rig):
@@ -142,9 +142,9 @@ def test_a_policy_is_replaced_at_once_and_the_old_one_returned(rig):
     answer = server.apply("default reject;\n")
     assert answer.previous.text == POLICY
     assert answer.current.version == answer.previous.version + 1
-    refused = rig.pinger().send()
+    dropped = rig.pinger().send()
     assert agent.settle(3).dropped == 1
-    nothing_refused_leaked(rig, [refused])
+    nothing_dropped_leaked(rig, [dropped])
     server.apply("default accept;\n")
     assert rig.pinger().ping()
 
@@ -169,12 +169,12 @@ def test_each_decision_is_remembered_with_its_rule(rig, agent):
     assert rig.pinger().ping()
     rig.begin_connect(4, 81).close()
     agent.settle(3)
-    request, reply, refused = (d.decision for d in agent.source.decisions())
+    request, reply, dropped = (d.decision for d in agent.source.decisions())
     assert request.action == reply.action == decision_pb2.ACTION_ACCEPT
     assert request.cause == stats_pb2.CAUSE_VERDICT
     assert "line 6" in request.reason
     assert (request.input_interface, request.output_interface) == ("client", "server")
     assert (reply.input_interface, reply.output_interface) == ("server", "client")
-    assert refused.action == decision_pb2.ACTION_DROP
-    assert "default" in refused.reason
-    assert (refused.headers.protocol, refused.headers.destination_port) == (6, 81)
+    assert dropped.action == decision_pb2.ACTION_DROP
+    assert "default" in dropped.reason
+    assert (dropped.headers.protocol, dropped.headers.destination_port) == (6, 81)

@@ -1,4 +1,4 @@
-"""Files a policy is made of: sets that are read again when they change, and what it includes."""
+"""The files of a policy: sets, which are read again when they change, and included files."""
 
 import os
 
@@ -12,7 +12,7 @@ AGAIN = "set files were read again"
 
 
 def replace(path, text):
-    """As a careful writer does: readers see the old file or the new one."""
+    """Replaces a file as a careful writer does: readers see the old file or the new one."""
     new = path.with_suffix(".new")
     new.write_text(text)
     os.rename(new, path)
@@ -33,15 +33,15 @@ def test_a_set_file_is_replaced_under_traffic(rig):
     before = server.process.line_count()
     replace(path, f"192.0.2.1\n{Network.CLIENT[4]}\n")
     server.process.wait_for_line(AGAIN, after=before)
-    refused = pinger.send()
+    dropped = pinger.send()
     assert agent.settle(3).dropped == 1
     assert version(server) == 1
 
-    # Gone: what it said holds, and somebody is told.
+    # The file is gone: its last content stays in force, and the log says so.
     before = server.process.line_count()
     path.unlink()
     server.process.wait_for_line(f"{path}.*No such file.*stay in force", after=before)
-    refused += pinger.send()
+    dropped += pinger.send()
     assert agent.settle(4).dropped == 2
     assert version(server) == 1
 
@@ -51,7 +51,7 @@ def test_a_set_file_is_replaced_under_traffic(rig):
     assert pinger.ping()
     assert agent.settle(6).dropped == 2
     arrived = b"".join(p.payload for p in rig.far.arrived())
-    assert refused not in arrived
+    assert dropped not in arrived
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A policy names hosts, and the DNS server that is asked for them is dead, or slow."""
+"""Policies name hosts, and the DNS server that is asked for them is dead or slow."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ from namespaces import Network
 from sluice.v1 import control_pb2
 
 NAME = "mail.test"
-# The server has threads for as many policies that wait for DNS.
+# The server has threads for this many policies that wait for DNS.
 ASKERS = 8
 CLIENT = Network.CLIENT[4]
 NOBODY = "10.0.1.99"
@@ -27,7 +27,7 @@ def state(rig):
 
 @pytest.fixture(params=("fails", "silent"))
 def kill(request):
-    """Makes a resolver one that says it cannot say, or that says nothing."""
+    """Makes a resolver answer SERVFAIL, or say nothing."""
     return lambda resolver: setattr(resolver, request.param, True)
 
 
@@ -43,7 +43,7 @@ def restart(server, **options):
 
 
 def version_now(server):
-    """The number of the policy, and its text."""
+    """The version of the policy in force, and its text."""
     policy = server.control.GetPolicy(control_pb2.GetPolicyRequest(), timeout=5).policy
     return policy.version, policy.text
 
@@ -53,7 +53,7 @@ def hosts_file(rig, version):
 
 
 def ends_within_a_second(server):
-    """Its exit code on SIGTERM."""
+    """Ends it by SIGTERM, in time; returns its exit code."""
     begin = time.monotonic()
     code = server.process.stop()
     # A second is promised; the machine may be busy.
@@ -100,7 +100,7 @@ def test_a_start_that_waits_for_dns_can_be_stopped(rig, state, kept, number):
         resolver.silent = True
         server = rig.server(accept_host(NAME), resolver=resolver, ready=False)
     resolver.wait_for_another(NAME)
-    server.process.signal(signal.SIGHUP)  # which is for a server that has started
+    server.process.signal(signal.SIGHUP)  # only a started server reacts to it
     begin = time.monotonic()
     server.process.signal(number)
     assert server.process.wait() == 0
@@ -126,7 +126,7 @@ def test_a_restart_without_dns_decides_by_what_names_meant(rig, state, kill):
     # DNS is back, and says something else.
     resolver.names[NAME] = [NOBODY]
     resolver.fails = resolver.silent = False
-    server.process.wait_for_line("policy 2: names mean others than before: mail.test", timeout=20)
+    server.process.wait_for_line("policy 2: names have changed their meaning: mail.test", timeout=20)
     server.process.wait_for_line("policy 2: its names can be looked up again")
     assert not pinger.ping(timeout=0.3)
     assert version_now(server)[0] == 2
@@ -143,7 +143,7 @@ def test_a_policy_that_waits_for_its_names_decides_once_they_are_known(rig, stat
     server = rig.server(resolver=resolver, options=state)
     assert version_now(server)[0] == 1
     said = server.process.output
-    assert "policy-000002.hosts: it is no file of names; its names are looked up anew" in said
+    assert "policy-000002.hosts: not a file of names; its names are looked up anew" in said
     assert "policy 2 cannot decide until its names are known: 1:14: host `mail.test`" in said
     assert "policy 1 decides until policy 2 can" in said
     rig.agent(server)
@@ -168,13 +168,13 @@ def test_a_new_policy_means_by_names_what_they_meant_before(rig, kill):
     assert "next.policy:1:14: warning: host `mail.test` cannot be looked up now: " in said
     assert f"; it means what it meant before, {CLIENT}" in said
     server.process.wait_for_line("policy 2: host `mail.test` cannot be looked up now")
-    # What was never known is another matter.
+    # A name that was never known has no former meaning.
     with pytest.raises(grpc.RpcError) as failed:
         server.apply(accept_host("new.test"))
     assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
     assert "1:14: host `new.test` cannot be looked up now: " in failed.value.details()
     resolver.fails = resolver.silent = False
-    # And so is what there is not.
+    # Nor has a name that does not exist.
     with pytest.raises(grpc.RpcError) as failed:
         server.apply(accept_host("new.test"))
     assert failed.value.code() == grpc.StatusCode.INVALID_ARGUMENT

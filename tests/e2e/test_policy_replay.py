@@ -1,5 +1,5 @@
-"""What `policy test` says of a capture is what the gateway did: connection states are followed and
-fragments put together as its kernel does."""
+"""`policy test` says about a capture what the gateway did: it follows connection states and
+reassembles fragments as the gateway's kernel does."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ FIN, SYN, ACK = 1, 2, 16
 
 
 def segment(version, ports, flags):
-    """A segment of the client's that a kernel will not find fault with."""
+    """A TCP segment from the client, in which a kernel finds no fault."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     pseudo = socket.inet_pton(family, Network.CLIENT[version])
     pseudo += socket.inet_pton(family, Network.SERVER[version])
@@ -31,24 +31,24 @@ def segment(version, ports, flags):
 
 
 def send_of_every_state(rig, version):
-    """The number of packets the gateway has to decide."""
+    """Sends packets of every state; returns how many packets the gateway has to decide."""
     assert rig.pinger(version).ping()
     service = rig.datagrams("server", version, 5300)
     client = rig.datagrams("client", version)
-    # The second goes in fragments, and comes back in fragments. Not in IPv6: its gateway writes new
+    # The second goes and comes back in fragments. Not in IPv6, where the gateway writes new
     # fragment headers into memory that this capture shares.
     for size in (20, 3000) if version == 4 else (20, 30):
         sent = client.send(Network.SERVER[version], 5300, size=size)
         assert service.receive_and_echo() == sent
         assert client.receive() == sent
-    client.send(Network.SERVER[version], 5399)  # Nobody is there: an ICMP error comes back.
+    client.send(Network.SERVER[version], 5399)  # Nobody listens: an ICMP error comes back.
     icmp = ICMP if version == 4 else ICMPV6
-    # From there: neighbours are found by ICMPv6, too.
+    # Only from there, as neighbour discovery is ICMPv6, too.
     there = Network.SERVER[version]
     rig.near.wait_for(lambda near: len(near.arrived(protocol=icmp, source=there)) == 2)
     crafted = rig.crafted(version)
     for ports, flags in (
-        ((40001, 5400), ACK),  # Under way, it seems; a reset comes back.
+        ((40001, 5400), ACK),  # As if within a connection; a reset comes back.
         ((40002, 5400), SYN | ACK),
         ((40003, 5400), FIN | ACK),
         ((40004, 5400), FIN | SYN),
@@ -62,7 +62,7 @@ def send_of_every_state(rig, version):
 
 
 def shown(protocol, source_port, destination_port, icmp_type, reason):
-    """A row that can be sorted: -1 for what is not there."""
+    """A row that can be sorted: -1 stands for a missing number."""
     numbers = (protocol, source_port, destination_port, icmp_type)
     return *(-1 if n is None else n for n in numbers), reason.split(",")[0]
 
@@ -103,7 +103,7 @@ def test_a_capture_gets_what_each_state_got(rig, version):
         for r in results
     )
     assert replayed == live
-    # All of them said to be the same; and nothing but the summary.
+    # `--state` gives all packets the same state and prints only the summary.
     code, said = server.sluicectl(
         "policy", "test", capture, "--state", "invalid", "--summary", "-o", "json"
     )

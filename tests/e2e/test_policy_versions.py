@@ -1,4 +1,4 @@
-"""Changing the policy without fear: versions, going back, trials, by real packets."""
+"""Safe changes of the policy, with real packets: versions, rollback, trials."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ def ctl(server, *argv):
 
 
 def passes_again(pinger):
-    """Until a ping passes."""
+    """Waits until a ping passes."""
     end = time.monotonic() + 10
     while not pinger.ping(timeout=0.2):
         assert time.monotonic() < end, "no ping passes"
@@ -74,7 +74,7 @@ def test_who_is_locked_out_need_only_wait(rig, policies):
     passes_again(pinger)
     server.process.wait_for_line("policy 2 was not confirmed in time")
     server.process.wait_for_line("policy 3 is 1 again")
-    # Going back does not bring back what locked everybody out.
+    # A rollback does not bring back the policy that locked everybody out.
     assert "version 1 again" in ctl(server, "rollback")
     assert pinger.ping()
 
@@ -102,7 +102,7 @@ def test_versions_outlive_the_server(rig, policies):
     assert not pinger.ping(timeout=0.2)
     server.kill()
     server.start()
-    # What nobody had confirmed is reverted, what was before is the policy.
+    # The policy that nobody confirmed is reverted; the one before it is in force.
     passes_again(pinger)
     history = [json.loads(line) for line in ctl(server, "history", "-o", "json").splitlines()]
     assert [(p["version"], p["author"]) for p in history[:1] + history[2:3]] == [
@@ -125,12 +125,11 @@ def test_two_servers_do_not_share_a_folder(rig):
 def test_a_full_disk_leaves_the_old_policy(rig, policies):
     full = rig.directory / "full"
     full.mkdir()
-    # The server's namespace has mounts of its own.
     server = rig.server(ACCEPT, options=["--state", full])
     rig.agent(server)
     pinger = rig.pinger()
     assert pinger.ping()
-    # A folder where the next version is to be written stands for a disk that fails.
+    # A folder where the next version is to be written makes that fail, as a full disk does.
     (full / "policies" / "policy-000002.new").mkdir()
     code, said = server.sluicectl("policy", "apply", policies[0])
     assert code == 1
@@ -163,7 +162,7 @@ def test_a_trial_counts_what_would_differ(rig, policies):
     last = json.loads(said.splitlines()[-1])
     packets, differing = int(last["packets"]), int(last["differing"])
     assert packets >= 30
-    # Of each three packets, a request, a reply and a datagram, the last would be refused.
+    # Of each three packets (a request, a reply, a datagram) the datagram would be dropped.
     assert abs(3 * differing - packets) <= 3
     difference = [json.loads(line) for line in said.splitlines() if "differences" in line][-1]
     difference = difference["differences"][0]
@@ -177,7 +176,7 @@ def test_a_trial_counts_what_would_differ(rig, policies):
 
 @contextlib.contextmanager
 def read_only(folder):
-    """The folder as on a disk that was mounted read-only."""
+    """Makes the folder read-only, as on a disk that was mounted so."""
     subprocess.run(["mount", "--bind", folder, folder], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
@@ -203,7 +202,7 @@ def test_a_state_folder_that_cannot_be_written(rig, policies):
             assert code == 1
             assert f"policy 2 {why}" in said
         assert pinger.ping()
-        # What a server is started with is in force all the same.
+        # The policy that a server is started with is in force all the same.
         server.stop()
         agent.source = other = rig.server(REJECT, options=["--state", state])
         other.process.wait_for_line(f"policy 2 {why}; it is in force all the same")

@@ -22,8 +22,7 @@ def test_the_example_in_python_decides(rig):
 
 
 class Example(Process):
-    """The program of the example; it has no socket to connect to until it is up, which is for
-    the agent to wait for."""
+    """The example program. It has no socket until it is up; the agent waits for that."""
 
     def close(self):
         self.kill()

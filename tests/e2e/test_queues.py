@@ -12,7 +12,7 @@ UDP = 17
 
 
 def test_several_queues_share_the_load_by_flow(rig):
-    """A stream for each; all packets between two hosts stay on one."""
+    """Each queue has a stream; all packets between two hosts stay on one."""
     agent = rig.agent(decider := rig.decider(), queues={"first": 10, "count": 3})
     assert sorted(s.hello.queue for s in decider.wait_for_streams(3)) == [10, 11, 12]
     crafted = rig.crafted()
@@ -68,7 +68,7 @@ def states_of_threads(pid):
 
 def test_a_queue_taken_by_another_is_a_clear_error_that_names_the_owner(rig):
     first = rig.agent(rig.decider(), queues={"first": 3})
-    # With rules of the operator's: over those of an agent's own they would meet before.
+    # By hand: otherwise the second would fail earlier, as the first has the table.
     servers = [first.source.address]
     second = rig.new_agent(servers=servers, gateway="second", queues={"first": 3}, **BY_HAND)
     second.launch()
@@ -76,4 +76,4 @@ def test_a_queue_taken_by_another_is_a_clear_error_that_names_the_owner(rig):
     said = second.process.output
     assert "queue 3" in said
     assert str(kernel_queue(rig, 3)["port_id"]) in said, said
-    assert rig.pinger().ping()  # and the first is not harmed
+    assert rig.pinger().ping()  # and the first goes on

@@ -1,4 +1,4 @@
-"""sluice-agent --release: the way out, for when nothing else works."""
+"""sluice-agent --release: the way out when nothing else works."""
 
 import pytest
 from processes import AGENT, run
@@ -15,7 +15,7 @@ def tables(rig):
 def test_release_forwards_everything(rig):
     agent = rig.agent(rig.decider())
     agent.kill()
-    for _ in range(2):  # nothing to do the second time, which is fine
+    for _ in range(2):  # the second time there is nothing to do, which is no error
         code, said = release(rig, agent.config)
         assert code == 0, said
     assert tables(rig) == ""

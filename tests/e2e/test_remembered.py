@@ -1,4 +1,4 @@
-"""Verdicts the kernel remembers: what they settle unasked, and for how long."""
+"""Remembered verdicts: which packets they settle without asking, and for how long."""
 
 import socket
 import struct
@@ -55,7 +55,7 @@ def test_by_hand_and_without_connection_marks_less_can_be(rig):
 @VERSIONS
 @pytest.mark.parametrize("fail_mode", ("closed", "open"))
 def test_an_accepted_connection_passes_both_ways_unasked(rig, version, fail_mode):
-    """The first verdict is enough, as soon as the agent has heard which policy is followed."""
+    """The first verdict is enough, once the agent knows which policy the decider follows."""
     echo = rig.datagrams("server", version, 7)
     decider = rig.decider(remember(CONNECTION))
     agent = rig.agent(decider, fail_mode=fail_mode)
@@ -70,7 +70,7 @@ def test_an_accepted_connection_passes_both_ways_unasked(rig, version, fail_mode
     now = agent.stats().remembered
     assert now.accepted_connection == before.accepted_connection + 39
     assert now.saved == before.saved + 1
-    assert (now.cache_full, now.dropped_connection, now.entries) == (0, 0, 0)
+    assert (now.no_room, now.dropped_connection, now.entries) == (0, 0, 0)
 
 
 @VERSIONS
@@ -98,7 +98,7 @@ def test_a_tcp_connection_is_asked_about_once(rig, version):
 @VERSIONS
 @WIDER
 def test_accepted_addresses_pass_unasked(rig, version, scope):
-    rig.datagrams("server", version, 10)  # takes what is sent there
+    rig.datagrams("server", version, 10)  # receives what is sent there
     decider = rig.decider(remember(scope))
     agent = rig.agent(decider)
     sent = until_remembered(Flow(rig, version, port=9), agent)
@@ -132,8 +132,8 @@ UNREACHABLE = {
 @VERSIONS
 @EVERY
 @pytest.mark.parametrize("notify", UNREACHABLE, ids=decision_pb2.Notify.Name)
-def test_refusals_are_told_as_the_first_was(rig, version, scope, notify):
-    # The kernel sends a host so many errors a second and no more; that is not what is tested.
+def test_remembered_drops_send_the_same_notice(rig, version, scope, notify):
+    # The kernel limits how many errors a second it sends to a host, which is not tested here.
     rig.network.gateway.sysctl("net/ipv4/icmp_ratelimit", 0)
     rig.network.gateway.sysctl("net/ipv6/icmp/ratelimit", 0)
     decider = rig.decider(remember(scope, DROP, notify=notify))
@@ -165,7 +165,7 @@ def test_refusals_are_told_as_the_first_was(rig, version, scope, notify):
 
 
 @VERSIONS
-def test_a_refused_peer_is_reset_again(rig, version):
+def test_a_dropped_peer_is_reset_again(rig, version):
     rig.listener(version, 80)
     decider = rig.decider(remember(PEER, DROP, notify=decision_pb2.NOTIFY_TCP_RESET))
     agent = rig.agent(decider)
@@ -179,7 +179,7 @@ def test_a_refused_peer_is_reset_again(rig, version):
 
 
 @VERSIONS
-def test_a_connection_refused_on_its_way_is_refused_both_ways(rig, version):
+def test_a_connection_dropped_on_its_way_is_dropped_both_ways(rig, version):
     echo = rig.datagrams("server", version, 7)
     decider = rig.decider()
     agent = rig.agent(decider)
@@ -198,7 +198,7 @@ def test_a_connection_refused_on_its_way_is_refused_both_ways(rig, version):
     assert len(decider.packets) == asked
 
 
-def test_a_refused_ping_is_a_connection_too(rig):
+def test_a_dropped_ping_is_a_connection_too(rig):
     decider = rig.decider(remember(CONNECTION, DROP))
     agent = rig.agent(decider)
     pinger = rig.pinger()
@@ -222,8 +222,8 @@ def test_lifetimes_run_out(rig):
     assert time.monotonic() - began > 0.5
 
 
-def test_a_refused_connection_is_remembered_until_it_is_silent(rig):
-    """Which it is not for longer than it would live otherwise."""
+def test_a_dropped_connection_is_remembered_until_it_is_silent(rig):
+    """Its lifetime begins anew with each of its packets."""
     decider = rig.decider(remember(CONNECTION, DROP, seconds=1))
     agent = rig.agent(decider)
     flow = Flow(rig, port=9)
@@ -242,7 +242,7 @@ def test_a_refused_connection_is_remembered_until_it_is_silent(rig):
 
 
 def test_what_a_connection_announces_is_one_of_its_own(rig):
-    """A third trap: the kernel hands a connection's mark down to those it announces."""
+    """A third trap: the kernel copies a connection's mark to the connections it announces."""
     rig.network.gateway.run(
         "iptables", "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "21",
         "-j", "CT", "--helper", "ftp",
@@ -263,7 +263,7 @@ def test_what_a_connection_announces_is_one_of_its_own(rig):
         with data:
             assert decider.packets[asked].connection_state == packet_pb2.CONNECTION_STATE_RELATED
             data.sendall(b"x")
-        decider.wait_for_packets(asked + 4)  # all of them
+        decider.wait_for_packets(asked + 4)  # all packets of it
 
 
 def test_what_does_not_fit_is_asked_about(rig):
@@ -273,14 +273,14 @@ def test_what_does_not_fit_is_asked_about(rig):
     flows = [Flow(rig, port=9) for _ in range(20)]
     for flow in flows:
         flow.send()
-    agent.until(lambda s, t: t.pending == 0 and s.remembered.cache_full == 5)
+    agent.until(lambda s, t: t.pending == 0 and s.remembered.no_room == 5)
     asked = len(decider.packets)
     for flow in flows:
         flow.send()
     decider.wait_for_packets(asked + 5)
     now = agent.until(lambda s, t: t.pending == 0) and agent.stats().remembered
     assert len(decider.packets) == asked + 5
-    assert (now.entries, now.cache_full) == (16, 10)
+    assert (now.entries, now.no_room) == (16, 10)
 
 
 def test_kinds_without_end_are_not_remembered_and_counted(rig):
@@ -294,7 +294,7 @@ def test_kinds_without_end_are_not_remembered_and_counted(rig):
         client.send(Network.SERVER[4], port)
         rig.fence()
     now = agent.until(lambda s, t: t.pending == 0) and agent.stats().remembered
-    assert now.cache_full > 0
+    assert now.no_room > 0
     assert agent.stats().guard_dropped == 0
 
 

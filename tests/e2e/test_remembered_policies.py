@@ -26,13 +26,13 @@ def test_an_accepted_connection_stays_local_until_another_policy(rig, version):
         assert flow.passes(flow.send())
     assert asked(agent) == before
     server.apply("from any to any udp port 9 reject; default accept;")
-    agent.until(lambda s, t: s.remembered.voided == 1)
+    agent.until(lambda s, t: s.remembered.forgotten == 1)
     sent = flow.send()
     assert agent.until(lambda s, t: t.pending == 0 and t.received == before + 1).dropped == 1
     assert not rig.far.carrying(sent)
 
 
-def test_a_refused_source_stays_refused_for_its_time(rig):
+def test_a_rejected_source_stays_rejected_for_its_time(rig):
     server = rig.server("from any to any udp port 9 reject from source for 2s; default accept;")
     agent = rig.agent(server)
     flow = Flow(rig, port=9)
@@ -55,7 +55,7 @@ def test_a_trusted_peer_is_asked_about_once(rig):
 
 
 def test_rules_look_at_the_state_of_connections(rig):
-    """Answers pass, connections from the other side do not."""
+    """Replies pass, connections from the other side do not."""
     server = rig.server(
         f"from any to any state established accept; from {Network.CLIENT[4]} to any accept; "
         "default reject;"
@@ -69,8 +69,8 @@ def test_rules_look_at_the_state_of_connections(rig):
         traffic.connect(rig.network.server, 4, Network.CLIENT[4], 81, timeout=1)
 
 
-def test_a_server_that_was_restarted_voids_what_is_remembered(rig):
-    """It may have another policy, which it numbers like the one before."""
+def test_a_restarted_server_makes_the_agent_forget(rig):
+    """It may have another policy under the same number."""
     server = rig.server("from any to any udp port 9 accept for connection; default reject;")
     agent = rig.agent(server)
     flow = Flow(rig, port=9)
@@ -80,29 +80,29 @@ def test_a_server_that_was_restarted_voids_what_is_remembered(rig):
     assert flow.passes(unasked), "what is remembered needs no decider"
     (rig.directory / "policy").write_text("default reject;")
     server.start()
-    agent.until(lambda s, t: t.decider_connected and s.remembered.voided == 1, timeout=10)
+    agent.until(lambda s, t: t.decider_connected and s.remembered.forgotten == 1, timeout=10)
     assert not rig.far.carrying(flow.send())
 
 
-def test_sluicectl_lists_and_clears(rig):
+def test_sluicectl_lists_and_forgets(rig):
     server = rig.server("from any to any udp port 9 accept for connection; default reject;")
     agent = rig.agent(server)
     flow = Flow(rig, port=9)
     until_remembered(flow, agent)
-    code, listed = server.sluicectl("cache", "gw")
+    code, listed = server.sluicectl("remembered", "gw")
     assert code == 0
     assert f"{Network.CLIENT[4]}:{flow.near.port}" in listed and "connection" in listed
     code, page = server.sluicectl("stat", "gw")
     assert code == 0
     assert f"remembered       hits {settled_unasked(agent)}," in page
-    assert server.sluicectl("cache", "gw", "clear") == (
-        0, "gw: 1 forgotten; what they were about is asked again"
+    assert server.sluicectl("remembered", "gw", "forget") == (
+        0, "gw: 1 forgotten; their packets are asked about again"
     )  # fmt: skip
-    assert server.sluicectl("cache", "gw", "list", "-o", "json") == (0, "")
+    assert server.sluicectl("remembered", "gw", "list", "-o", "json") == (0, "")
     before = asked(agent)
     flow.send()
     agent.until(lambda s, t: t.received == before + 1)
-    code, said = server.sluicectl("cache", "nobody")
+    code, said = server.sluicectl("remembered", "nobody")
     assert code == 1 and "nobody" in said
 
 
@@ -116,13 +116,13 @@ def test_sluicectl_lists_thousands(rig):
     rig.fence()
     entries = agent.until(lambda s, t: t.pending == 0) and agent.stats().remembered.entries
     assert entries > 4096
-    code, listed = server.sluicectl("cache", "gw")
+    code, listed = server.sluicectl("remembered", "gw")
     assert code == 0
     assert len(listed.splitlines()) == entries + 1
 
 
 def test_a_long_list_does_not_cost_the_agent_its_stream(rig, tmp_path):
-    """It takes longer to make than the server waits for a heartbeat."""
+    """Making the list takes longer than the server waits for a heartbeat."""
     count = 200_000
     with open("/proc/sys/net/netfilter/nf_conntrack_max", encoding="ascii") as file:
         if int(file.read()) <= count:
@@ -142,7 +142,7 @@ def test_a_long_list_does_not_cost_the_agent_its_stream(rig, tmp_path):
                        f"--mark {mark}\n")
     rig.network.gateway.run("conntrack", "--load-file", str(flows))
     connects = agent.process.output.count("commands: server")
-    code, listed = server.sluicectl("cache", "gw")
+    code, listed = server.sluicectl("remembered", "gw")
     assert code == 0
     assert len(listed.splitlines()) > count
     assert agent.process.output.count("commands: server") == connects == 1

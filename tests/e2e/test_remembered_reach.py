@@ -1,4 +1,4 @@
-"""How far remembered verdicts reach: no further than what they were given for."""
+"""How far remembered verdicts reach: not beyond what they were given for."""
 
 import socket
 import struct
@@ -18,7 +18,7 @@ OTHER = {4: 13, 6: 139}
 
 @pytest.fixture
 def guests(rig):
-    """Another network of the gateway's: device guests there, eth0 here."""
+    """Another network of the gateway, whose device there is `guests`; in the network it is eth0."""
     made = rig.keep(Namespace("guests"))
     gateway = rig.network.gateway
     gateway.ip(
@@ -40,7 +40,7 @@ def guests(rig):
 
 
 def datagram(version, source_port, port, body):
-    """A UDP header and what is behind it; IPv6 wants a checksum."""
+    """A UDP header and its body; IPv6 requires a checksum."""
     length = 8 + len(body)
     header = struct.pack("!HHHH", source_port, port, length, 0)
     if version == 6:
@@ -52,7 +52,7 @@ def datagram(version, source_port, port, body):
 
 
 def pretend(rig, guests, version, source_port, port=9):
-    """A datagram from the guests' network under the client's address; its token."""
+    """Sends a datagram from the guests' network under the client's address; returns its token."""
     token = traffic.token()
     crafted = rig.keep(traffic.Crafted(guests, version))
     crafted.send(
@@ -81,13 +81,13 @@ def test_what_a_group_may_do_no_other_may_under_its_address(rig, version, guests
     after = agent.until(lambda s, t: t.pending == 0 and t.received == before.received + 1)
     assert after.dropped == before.dropped + 1
     assert not rig.far.carrying(token)
-    code, listed = server.sluicectl("cache", "gw")
+    code, listed = server.sluicectl("remembered", "gw")
     assert code == 0 and "client>server" in listed and "guests" not in listed
 
 
 @VERSIONS
 @EVERY
-def test_what_is_refused_inside_is_asked_about_elsewhere(rig, version, scope, guests):
+def test_what_is_dropped_inside_is_asked_about_elsewhere(rig, version, scope, guests):
     decider = rig.decider(remember(scope, DROP))
     agent = rig.agent(decider)
     flow = Flow(rig, version, port=9)
@@ -181,7 +181,7 @@ def test_the_zone_of_tracking_is_part_of_it(rig):
 
 
 def test_a_verdict_on_an_error_decides_that_error_alone(rig):
-    """It bears the mark of the connection it is about."""
+    """The error has the mark of the connection it is about."""
     decider = rig.decider()
     agent = rig.agent(decider)
     closed = rig.datagrams()

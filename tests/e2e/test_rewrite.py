@@ -16,7 +16,7 @@ NEW = {"longer": b"rewritten and quite a bit longer than it was ever before", "s
 
 @pytest.fixture(autouse=True)
 def far_side_verifies(rig):
-    """A veth takes every checksum for good unless its receive offload is off (ethtool -K rx off)."""
+    """Turns receive offload off (ethtool -K rx off), else a veth takes every checksum for good."""
     siocethtool, ethtool_srxcsum = 0x8946, 0x15
     off = array.array("I", [ethtool_srxcsum, 0])
     request = struct.pack("16sP", b"eth0", off.buffer_info()[0])
@@ -25,7 +25,7 @@ def far_side_verifies(rig):
 
 
 def rewriting(change, **fields):
-    """A script that accepts every packet with change(version, packet's bytes) for payload."""
+    """A script that accepts every packet with the payload change(version, packet's bytes)."""
 
     def script(_, packet):
         version = packet.payload[0] >> 4
@@ -35,7 +35,7 @@ def rewriting(change, **fields):
 
 
 def with_body(version, packet, header, body):
-    """The packet with this behind its transport header of so many bytes; lengths are right."""
+    """The packet with `body` after its `header` bytes of transport header; its length is right."""
     start = FAMILY_HEADER[version] + header
     made = bytearray(packet[:start] + body)
     if version == 4:
@@ -62,19 +62,19 @@ def icmp_body(body):
 @pytest.mark.parametrize("version", (4, 6))
 @pytest.mark.parametrize("body", NEW.values(), ids=NEW)
 def test_datagrams_grow_and_shrink(rig, version, body):
-    decider = rig.decider(rewriting(udp_body(body), fix_checksums=True), wishes={"rewrite": True})
+    decider = rig.decider(rewriting(udp_body(body), fix_checksums=True), packet_options={"rewrite": True})
     agent = rig.agent(decider)
     receiver = rig.datagrams("server", version, 4000)
     rig.datagrams(version=version).send(Network.SERVER[version], 4000)
-    # What a socket receives had a checksum that was right.
+    # A socket receives only datagrams with the right checksum.
     assert receiver.receive() == body[:16]
     assert agent.settle(1).accepted == 1
 
 
 def test_a_checksum_that_is_not_repaired_is_the_deciders_business(rig):
-    """The packet leaves as it was written, and its receiver throws it away."""
+    """The packet leaves as it was written, and its receiver discards it."""
     wrong = b"with a checksum of before"
-    decider = rig.decider(rewriting(udp_body(wrong)), wishes={"rewrite": True})
+    decider = rig.decider(rewriting(udp_body(wrong)), packet_options={"rewrite": True})
     agent = rig.agent(decider)
     receiver = rig.datagrams("server", 4, 4000)
     sender = rig.datagrams()
@@ -100,7 +100,7 @@ def test_pings_are_answered_with_what_the_decider_wrote(rig, version):
         payload = icmp_body(body)(packet.payload[0] >> 4, packet.payload)
         return [verdict(packet, payload=payload, fix_checksums=True)]
 
-    agent = rig.agent(rig.decider(script, wishes={"rewrite": True}))
+    agent = rig.agent(rig.decider(script, packet_options={"rewrite": True}))
     pinger = rig.pinger(version)
     pinger.send(size=100)
     assert pinger.answered(body, 5), "the far side answers only what has the right checksum"
@@ -109,7 +109,7 @@ def test_pings_are_answered_with_what_the_decider_wrote(rig, version):
 
 @pytest.mark.parametrize("version", (4, 6))
 def test_a_tcp_stream_is_rewritten_byte_by_byte(rig, version):
-    """Segments as large as the sender merges them: with rewriting, each comes by itself."""
+    """The sender merges segments; with rewriting, each comes by itself."""
 
     def script(_, packet):
         assert not packet.gso and len(packet.payload) == packet.original_length
@@ -120,7 +120,7 @@ def test_a_tcp_stream_is_rewritten_byte_by_byte(rig, version):
         payload = packet.payload[:start] + packet.payload[start:].replace(b"a", b"b")
         return [verdict(packet, payload=payload, fix_checksums=True)]
 
-    agent = rig.agent(rig.decider(script, wishes={"rewrite": True}))
+    agent = rig.agent(rig.decider(script, packet_options={"rewrite": True}))
     listener = rig.listener(version)
     connection = rig.connect(version)
     accepted = rig.keep(listener.accept())
@@ -145,7 +145,7 @@ def test_a_tcp_stream_is_rewritten_byte_by_byte(rig, version):
 )
 @pytest.mark.parametrize("fail_mode", ("closed", "open"))
 def test_what_is_no_packet_is_invalid_and_said(rig, change, says, fail_mode):
-    decider = rig.decider(rewriting(change), wishes={"rewrite": True})
+    decider = rig.decider(rewriting(change), packet_options={"rewrite": True})
     agent = rig.agent(decider, fail_mode=fail_mode)
     sent = rig.datagrams().send(Network.SERVER[4], 9)
     total = agent.settle(1)
@@ -176,7 +176,7 @@ def test_the_checksum_covers_the_last_stop_of_a_source_route(rig):
         made[32:34] = struct.pack("!H", len(made) - 28)
         return bytes(made)
 
-    rig.agent(rig.decider(rewriting(change, fix_checksums=True), wishes={"rewrite": True}))
+    rig.agent(rig.decider(rewriting(change, fix_checksums=True), packet_options={"rewrite": True}))
     service = rig.keep(rig.network.server.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM))
     service.bind((first, 5300))
     service.settimeout(5)
@@ -195,7 +195,7 @@ def test_the_checksum_covers_the_last_stop_of_a_source_route(rig):
 
 def test_a_packet_not_copied_whole_cannot_be_rewritten(rig):
     decider = rig.decider(
-        rewriting(lambda _, packet: packet), wishes={"rewrite": True, "copy_range": 40}
+        rewriting(lambda _, packet: packet), packet_options={"rewrite": True, "copy_range": 40}
     )
     agent = rig.agent(decider)
     sent = rig.datagrams().send(Network.SERVER[4], 9, size=200)
@@ -205,7 +205,7 @@ def test_a_packet_not_copied_whole_cannot_be_rewritten(rig):
 
 def test_the_payload_of_a_dropped_packet_is_ignored(rig):
     agent = rig.agent(
-        rig.decider(lambda _, p: [verdict(p, DROP, payload=b"junk")], wishes={"rewrite": True}),
+        rig.decider(lambda _, p: [verdict(p, DROP, payload=b"junk")], packet_options={"rewrite": True}),
         fail_mode="open",
     )
     sent = rig.datagrams().send(Network.SERVER[4], 9)
@@ -214,8 +214,8 @@ def test_the_payload_of_a_dropped_packet_is_ignored(rig):
 
 
 def test_the_checksum_the_decider_sees_is_filled_in(rig):
-    """Virtual links leave it to the card; a decider that rewrites must see what will arrive."""
-    decider = rig.decider(wishes={"rewrite": True})
+    """Virtual links leave it to the network card; a decider that rewrites must see what arrives."""
+    decider = rig.decider(packet_options={"rewrite": True})
     agent = rig.agent(decider)
     rig.datagrams().send(Network.SERVER[4], 9, size=301)
     agent.settle(1)

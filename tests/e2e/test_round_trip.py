@@ -1,4 +1,4 @@
-"""Decisions from far away: how many batches are under way says the round trip."""
+"""Decisions from far away: the round trip determines how many batches are under way."""
 
 import pytest
 from deciders import accept_all
@@ -22,8 +22,8 @@ def far_decider(rig):
     return made
 
 
-# The least that may be under way: twice a round trip's worth, batches being 1/32 of it apart and at
-# least 250 microseconds. The way through the machine itself only adds.
+# The fewest batches that may be under way: as many as are sent in two round trips, one every 1/32
+# of a round trip, but at least 250 microseconds apart. The way through the machine only adds.
 @pytest.mark.parametrize("round_trip, under_way", ((0.005, 40), (0.03, 64)))
 def test_as_many_batches_are_under_way_as_the_round_trip_asks_for(
     rig, far_decider, round_trip, under_way
@@ -31,11 +31,11 @@ def test_as_many_batches_are_under_way_as_the_round_trip_asks_for(
     decider = far_decider(round_trip)
     agent = rig.agent(decider, deadline="30s")
     sender = rig.datagrams()
-    # Answered, so that the round trip is known.
+    # This one is answered, so that the agent knows the round trip.
     first = sender.send(Network.SERVER[4], PORT)
     rig.far.wait_for(lambda far: far.carrying(first))
-    # From now on none is acknowledged: what the decider sees is all under way at once. Each is a
-    # batch of its own, as it is sent when the one before has been seen.
+    # From now on no batch is acknowledged, so all that the decider sees is under way at once. Each
+    # packet is a batch of its own, as it is sent when the one before has been seen.
     decider.silent = True
     stream = decider.stream
     sent = []

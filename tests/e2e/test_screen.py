@@ -8,7 +8,7 @@ import pytest
 from namespaces import Network
 from processes import SLUICECTL, Process
 
-REFUSE = "default reject;\n"
+REJECT = "default reject;\n"
 
 
 class Screen(Process):
@@ -28,7 +28,7 @@ class Screen(Process):
             os.write(self._said, f"{line}\n".encode())
 
     def packet(self, number):
-        """Waits until this packet is listed; its line."""
+        """Waits until this packet is listed; returns its line."""
         return self.wait_for_line(rf"^ *{number}  \w.*").group()
 
     def leave(self):
@@ -46,7 +46,7 @@ def screen(rig):
 
 
 def test_decides_in_place_of_the_policy(rig, screen):
-    server = rig.server(REFUSE)
+    server = rig.server(REJECT)
     agent = rig.agent(server)
     at_hand = screen(server)
     for version in (4, 6):
@@ -54,7 +54,7 @@ def test_decides_in_place_of_the_policy(rig, screen):
         ping = rig.background(rig.pinger(version).ping)
         assert Network.CLIENT[version] in at_hand.packet(first)
         at_hand.say("accept because it is a friend")
-        line = at_hand.packet(first + 1)  # the answer
+        line = at_hand.packet(first + 1)  # the reply
         assert "server>client" in line and ("icmp " if version == 4 else "icmpv6 ") in line
         at_hand.say("accept")
         assert ping.result()
@@ -83,12 +83,12 @@ def test_tells_the_sender(rig, screen):
 
 
 def test_decides_in_any_order(rig, screen):
-    server = rig.server(REFUSE)
+    server = rig.server(REJECT)
     agent = rig.agent(server)
     at_hand = screen(server)
     sender = rig.datagrams()
     sent = [sender.send(Network.SERVER[4], 9) for _ in range(4)]
-    at_hand.say("accept 3", "drop 1", "accept 9")  # the last waits in vain
+    at_hand.say("accept 3", "drop 1", "accept 9")  # packet 9 never comes
     rig.far.wait_for(lambda far: far.carrying(sent[2]))
     at_hand.packet(4)
     at_hand.leave()
@@ -97,7 +97,7 @@ def test_decides_in_any_order(rig, screen):
 
 
 def test_a_script_that_accepts_everything(rig, screen):
-    server = rig.server(REFUSE)
+    server = rig.server(REJECT)
     agent = rig.agent(server)
     at_hand = screen(server)
     at_hand.say(*["accept"] * 1000)
@@ -118,7 +118,7 @@ def test_a_script_that_accepts_everything(rig, screen):
 
 def test_what_it_leaves_is_decided_by_the_policy_at_once(rig, screen):
     server = rig.server("default accept;\n")
-    agent = rig.agent(server)  # which waits five seconds
+    agent = rig.agent(server)  # its deadline is five seconds
     at_hand = screen(server)
     began = time.monotonic()
     for number in (1, 2):
@@ -154,13 +154,13 @@ def test_what_nobody_decides_gets_stale(rig, screen):
     at_hand.wait_for_line("-- 1: no longer undecided --")
     total = agent.settle(1)
     assert (total.stale.dropped, total.late) == (1, 0)
-    at_hand.say("accept", "accept")  # waits for the next, which is the oldest now
+    at_hand.say("accept", "accept")  # waits for the next packet, which is the oldest then
     assert rig.pinger().ping()
     assert agent.settle(3).accepted == 2
 
 
 def test_holds_packets_for_people(rig, screen):
-    server = rig.server(REFUSE)
+    server = rig.server(REJECT)
     agent = rig.agent(server, deadline="300ms", hold_limit="10s")
     at_hand = screen(server, "--hold", "9")
     ping = rig.background(rig.pinger().ping, 9)
@@ -177,7 +177,7 @@ def test_holds_packets_for_people(rig, screen):
 
 
 def test_there_is_one_screener(rig, screen):
-    server = rig.server(REFUSE)
+    server = rig.server(REJECT)
     agent = rig.agent(server)
     at_hand = screen(server)
     code, said = server.sluicectl("screen", "gw")
@@ -190,7 +190,7 @@ def test_there_is_one_screener(rig, screen):
 
 
 def test_outlives_the_agent(rig, screen):
-    server = rig.server(REFUSE)
+    server = rig.server(REJECT)
     agent = rig.agent(server)
     at_hand = screen(server)
     agent.stop()

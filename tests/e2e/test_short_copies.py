@@ -1,5 +1,5 @@
-"""What a packet does not show cannot open the gateway: copy ranges shorter than the headers, and IPv6
-headers that hosts do not look behind."""
+"""What the copy of a packet hides cannot open the gateway: copy ranges shorter than the headers,
+and IPv6 headers that hosts do not look behind."""
 
 import socket
 import struct
@@ -36,7 +36,7 @@ def test_short_copies_hide_no_port(rig, version, copy_range):
 
 
 def looks_like_a_query(mark):
-    """An extension header of eight bytes, were it one, then UDP to port 53."""
+    """What would be an extension header of eight bytes if it were one, then UDP to port 53."""
     body = struct.pack("!HHHH", 40000, 53, 8 + len(mark), 0) + mark
     pseudo = socket.inet_pton(socket.AF_INET6, Network.CLIENT[6])
     pseudo += socket.inet_pton(socket.AF_INET6, Network.SERVER[6])
@@ -50,7 +50,7 @@ def test_what_is_no_extension_header_hides_behind_no_port(rig, protocol):
     crafted, mark = rig.crafted(6), token()
     crafted.send(Network.CLIENT[6], Network.SERVER[6], protocol, looks_like_a_query(mark))
     assert agent.settle(1).dropped == 1
-    # Behind destination options it is, to the host too.
+    # After destination options it is a query, to the host too.
     options = token()
     crafted.send(Network.CLIENT[6], Network.SERVER[6], 60, looks_like_a_query(options))
     assert agent.settle(2).accepted == 1

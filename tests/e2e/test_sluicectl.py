@@ -39,7 +39,7 @@ def test_server(server):
     assert "MEMORY" in ok(server.sluicectl("server"))
     usage = json.loads(ok(server.sluicectl("server", "-o", "json")))
     assert (usage["gateways"], usage["decideStreams"]) == (1, 1)
-    # Of a C++ program that is up, as proc(5) has it.
+    # Likely figures, from proc(5), for a C++ program that is up.
     assert 1 << 20 < int(usage["residentBytes"]) < 1 << 30
     running, used = (float(usage[k].rstrip("s")) for k in ("running", "cpuTime"))
     assert running > 0 and used > 0
@@ -50,7 +50,7 @@ def test_mode(rig, server):
     assert "on" in ok(server.sluicectl("mode", "gw", "off"))
     assert "off" in ok(server.sluicectl("mode", "gw"))
     assert server.set_mode(stats_pb2.MODE_UNSPECIFIED).current == stats_pb2.MODE_OFF
-    assert rig.pinger(6).ping()  # which the policy refuses
+    assert rig.pinger(6).ping()  # which the policy rejects
 
 
 def test_stat_adds_up(rig, server):
@@ -166,7 +166,7 @@ def test_calls_about_gateways_fail_with_the_code_that_says_why(rig, server):
 
 
 def test_two_agents_of_one_name_do_not_take_turns(rig):
-    """The newer one has the name; the older says so."""
+    """The newer one gets the name; the older one says so."""
     server = rig.server("default accept;\n")
     older = rig.agent(server)
     older.source = None
@@ -176,7 +176,7 @@ def test_two_agents_of_one_name_do_not_take_turns(rig):
 
 
 def held_up_writing(pid):
-    """Whether it waits to write to its output; proc_pid_syscall(5)."""
+    """Whether it is blocked writing to its output (proc_pid_syscall(5))."""
     with open(f"/proc/{pid}/syscall", encoding="ascii") as file:
         return file.read().split()[1:2] == ["0x1"]
 

@@ -35,7 +35,7 @@ def test_repeat_brings_the_packet_back_under_a_new_id(rig, version):
     agent = rig.agent(rig.decider(script))
     sent = rig.datagrams(version=version).send(Network.SERVER[version], 9)
     total = agent.settle(4)
-    assert (total.repeated_hook, total.accepted) == (3, 1)
+    assert (total.repeated, total.accepted) == (3, 1)
     assert len(set(seen)) == 4
     assert rig.far.wait_for(lambda far: far.carrying(sent))
     assert len(rig.far.carrying(sent)) == 1
@@ -45,7 +45,7 @@ def test_repeat_without_end_is_ended(rig):
     agent = rig.agent(decider := rig.decider(lambda _, p: [verdict(p, REPEAT)]))
     sent = rig.datagrams().send(Network.SERVER[4], 9)
     total = agent.settle(8)
-    assert (total.repeated_hook, total.invalid_verdict.dropped) == (7, 1)
+    assert (total.repeated, total.invalid_verdict.dropped) == (7, 1)
     decider.wait(lambda: decider.stream.errors, what="the error")
     assert "7 times" in decider.stream.errors[0].text
     assert not rig.far.carrying(sent)
@@ -105,7 +105,7 @@ def test_requeue_in_circles_is_ended(rig):
 
 
 def test_requeue_hands_the_packet_to_another_program(rig):
-    """Whose verdict stands, guard or not. Here that program is an agent by hand."""
+    """Its verdict stands, despite the guard. Here that program is an agent by hand."""
     first = rig.agent(rig.decider(lambda _, p: [verdict(p, REQUEUE, requeue_to=8)]))
     other = rig.new_agent(
         second := rig.decider(accept_all, name="second"),
@@ -174,7 +174,7 @@ def test_a_hold_for_no_time_is_invalid(rig):
 
 def test_strict_order_drops_older_packets_as_badsync(rig):
     """Of three packets, the third is answered first; one of the older two is on hold."""
-    decider = rig.decider(mute, wishes={"ordering": decision_pb2.ORDERING_STRICT})
+    decider = rig.decider(mute, packet_options={"ordering": decision_pb2.ORDERING_STRICT})
     agent = rig.agent(decider)
     sender = rig.datagrams()
     sent = [sender.send(Network.SERVER[4], 9) for _ in range(3)]

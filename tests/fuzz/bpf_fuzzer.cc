@@ -1,7 +1,7 @@
-// Programs for the classic BPF machine, and a packet: the first byte is how many instructions
-// follow, of eight bytes each; then come two bytes for the packet's length and the bytes of it that
-// were copied. Whatever is taken for a program runs without harm, and says what libpcap's
-// interpreter says of packets that were copied whole.
+// A program for the classic BPF machine, and a packet. The first byte is the number of
+// instructions, which follow with eight bytes each; then come two bytes for the packet's length,
+// and the bytes of it that were copied. Every accepted program must run without harm, and agree
+// with libpcap's interpreter about packets that were copied whole.
 #include <pcap/pcap.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/policy/bpf_program.h"
+#include "server/policy/terms/bpf_program.h"
 #include "tests/fuzz/require.h"
 
 namespace sluice::server::policy {
@@ -20,12 +20,12 @@ namespace {
 void Try(std::span<const uint8_t> input) {
   if (input.empty()) return;
   const size_t count = std::min<size_t>(input[0], (input.size() - 1) / 8);
-  // libpcap's interpreter begins with whatever is in its memory.
+  // libpcap's interpreter does not initialize its memory.
   std::vector<BpfInstruction> program;
   for (uint32_t word = 0; word < 16; ++word) program.push_back({0x02, 0, 0, word});
   for (size_t i = 0; i < count; ++i) {
     const uint8_t* bytes = input.data() + 1 + 8 * i;
-    // Small numbers reach more than large ones do.
+    // Small numbers reach more code than large ones.
     const uint32_t k = (bytes[4] & 0xf0u) << 24 | bytes[5] << 16 | bytes[6] << 8 | bytes[7];
     program.push_back(
         {static_cast<uint16_t>(bytes[0] | (bytes[1] & 1) << 8), bytes[2], bytes[3], k});
@@ -43,7 +43,7 @@ void Try(std::span<const uint8_t> input) {
     length = static_cast<size_t>(input[0] << 8 | input[1]);
     input = input.subspan(2);
   }
-  // From the heap, so that a read outside of it is seen.
+  // On the heap, so that AddressSanitizer sees a read outside of it.
   const std::vector<uint8_t> copied(input.begin(), input.end());
   const BpfAnswer answer = ours->Run({copied, length});
   if (copied.empty()) return;

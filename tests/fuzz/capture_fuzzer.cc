@@ -1,14 +1,14 @@
-// Captures: their frames, and what is made of the packets in them.
+// Captures: their frames, and how the packets in them are reassembled and followed.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <sstream>
 #include <string>
 
-#include "clients/cli/capture_file.h"
-#include "clients/cli/connection_follower.h"
-#include "clients/cli/link_layer.h"
-#include "clients/cli/reassembler.h"
+#include "clients/cli/capture/capture_file.h"
+#include "clients/cli/capture/connection_follower.h"
+#include "clients/cli/capture/link_layer.h"
+#include "clients/cli/capture/reassembler.h"
 #include "tests/fuzz/require.h"
 
 namespace sluice::cli {
@@ -25,7 +25,7 @@ void Read(const uint8_t* data, size_t size) {
     const absl::StatusOr<bool> more = file->Next(&frame);
     if (!more.ok() || !*more) return;
     Require(frame.bytes.size() <= size && frame.bytes.size() <= frame.length);
-    // A copy of its own: the sanitizer sees what is read behind it.
+    // A separate copy, so that the sanitizer sees a read beyond its end.
     const std::string bytes(frame.bytes);
     const std::optional<size_t> network = FindNetworkHeader(
         frame.link_type, {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});

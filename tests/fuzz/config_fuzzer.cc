@@ -13,13 +13,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto config = sluice::agent::ReadConfig(text, "agent.yaml");
   if (config.ok()) {
-    // What is allowed is complete, and stays so on its way through a message.
+    // An accepted configuration is complete, and stays so when serialized and parsed again.
     Require(config->has_deadline() && config->IsInitialized());
     sluice::agent::AgentConfig again;
     Require(again.ParseFromString(config->SerializeAsString()));
     return 0;
   }
-  // Every line says where.
+  // Every line of the problems says where it is.
   const std::string problems(config.status().message());
   Require(absl::IsInvalidArgument(config.status()));
   for (size_t at = 0; at < problems.size(); at = problems.find('\n', at) + 1) {

@@ -3,14 +3,14 @@
 #include <cstdint>
 #include <string>
 
-#include "agent/netfilter/conntrack_codec.h"
+#include "agent/netfilter/conntrack/conntrack_codec.h"
 #include "tests/fuzz/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto event = sluice::agent::DecodeConntrack({data, size});
   if (!event) return 0;
   sluice::Require(event->has_conntrack() || event->has_expectation());
-  // What the reporter will do with it.
+  // The reporter will serialize it, too.
   std::string bytes;
   sluice::Require(event->SerializeToString(&bytes));
   sluice::v1::Event again;

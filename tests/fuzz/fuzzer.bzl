@@ -1,7 +1,7 @@
 """A libFuzzer target."""
 
 def fuzzer(name, deps):
-    """NAME_fuzzer, of NAME_fuzzer.cc. Needs --config=fuzz, so that `//...` leaves it out."""
+    """NAME_fuzzer, built from NAME_fuzzer.cc. It needs --config=fuzz, so `//...` leaves it out."""
     native.cc_binary(
         name = name + "_fuzzer",
         testonly = True,

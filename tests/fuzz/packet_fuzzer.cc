@@ -1,5 +1,5 @@
-// IP packets: what is read of them, and their checksums repaired. The first byte is the family,
-// the second how much the copy range left.
+// IP packets: parses them and repairs their checksums. The first byte is the family, the second how
+// much of the packet the copy range leaves.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/checksums.h"
+#include "agent/packets/checksums.h"
 #include "proto/headers/packet_headers.h"
 #include "tests/fuzz/require.h"
 
@@ -31,8 +31,8 @@ void CheckParser(v1::Family family, std::span<const uint8_t> packet, size_t copi
   Require(layout.final_destination + address <= layout.transport);
   Require(layout.original_source + address <= layout.transport);
 
-  // What the copy range cut is not malformed, and is read the same as far as it goes. A vector of
-  // its own: the sanitizer sees what is read behind it.
+  // A packet cut by the copy range is not malformed, and the rest of it is read the same. A
+  // separate vector, so that the sanitizer sees a read beyond its end.
   const std::vector<uint8_t> cut(packet.begin(), packet.begin() + static_cast<ptrdiff_t>(copied));
   PacketHeaders part;
   Require(ParseHeaders(family, cut, packet.size(), part) == Parsed::kPacket);

@@ -1,20 +1,20 @@
-// Policies, and packets they decide about: up to the first zero byte the text of a policy, behind
-// it what packets are made of. Whatever loads, the classifier must say what the matcher says. All
-// of it is also read as the file of a set.
+// Policies, and packets for them to decide. The input up to the first zero byte is the text of a
+// policy; the rest makes packets. If the policy loads, the classifier must agree with the matcher.
+// The whole input is also read as the file of a set.
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "server/policy/checker.h"
-#include "server/policy/classifier.h"
-#include "server/policy/fake_names.h"
-#include "server/policy/matcher.h"
-#include "server/policy/packet_view.h"
-#include "server/policy/parser.h"
-#include "server/policy/problems.h"
-#include "server/policy/set_text.h"
+#include "server/policy/checker/checker.h"
+#include "server/policy/checker/fake_names.h"
+#include "server/policy/engine/classifier.h"
+#include "server/policy/engine/matcher.h"
+#include "server/policy/engine/packet_view.h"
+#include "server/policy/language/parser.h"
+#include "server/policy/terms/problems.h"
+#include "server/policy/terms/set_text.h"
 #include "tests/fuzz/require.h"
 
 namespace sluice::server::policy {
@@ -30,7 +30,7 @@ FakeNames SomeNames() {
   return names;
 }
 
-// Takes bytes from the front; zeros where there are no more.
+// Takes bytes from the front; returns zeros when there are no more.
 class Bytes {
  public:
   explicit Bytes(std::string_view bytes) : bytes_(bytes) {}
@@ -51,7 +51,7 @@ class Bytes {
   std::string_view bytes_;
 };
 
-// Near 10.0.0.0 or 2001:db8::.
+// An address near 10.0.0.0 or 2001:db8::.
 std::string NextAddress(Bytes& bytes, bool ipv6) {
   std::string address = ipv6 ? std::string("\x20\x01\x0d\xb8", 4) + std::string(12, '\0')
                              : std::string("\x0a\0\0\0", 4);
@@ -91,7 +91,7 @@ v1::Packet NextPacket(Bytes& bytes) {
   return packet;
 }
 
-// The file of a set, which has as many lines as are wanted and says what is wrong with it.
+// Reads the file of a set. An error must have a message; patterns must be masked.
 void TrySet(std::string_view text) {
   const auto patterns = ParseSetText(text, "/f");
   if (!patterns.ok()) return Require(!patterns.status().message().empty());
@@ -109,7 +109,7 @@ void Try(std::string_view input) {
   Problems problems;
   FakeNames names = SomeNames();
   const std::string_view text = input.substr(0, end);
-  // Files it may include: itself, and some more.
+  // Files that the policy may include: itself, and some more.
   const PolicyTexts texts{text,
                           {{"own", text},
                            {"d/a", "include \"b\"; include \"../own\";"},

@@ -1,11 +1,11 @@
-// Netlink datagrams of the kernel's queue, and the verdicts on what they bring.
+// Netlink datagrams from the kernel's queue, and the verdicts on the packets in them.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 
-#include "agent/netfilter/queue_codec.h"
+#include "agent/netfilter/queue/queue_codec.h"
 #include "tests/fuzz/require.h"
 
 namespace sluice::agent {
@@ -28,7 +28,7 @@ class Checker final : public QueueMessages {
     const auto mark = packet.mark == 0 ? std::nullopt : std::optional(packet.mark);
     verdicts_.Add(packet.packet_id, KernelVerdict::kAccept, mark, packet.payload);
     const auto verdict = verdicts_.bytes().subspan(before);
-    // The payload comes last, filled up to four bytes.
+    // The payload comes last, padded to a multiple of four bytes.
     const size_t filled = (packet.payload.size() + 3) & ~size_t{3};
     Require(verdict.size() % 4 == 0 && verdict.size() >= filled);
     const auto payload = verdict.last(filled).first(packet.payload.size());

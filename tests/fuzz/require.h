@@ -4,8 +4,8 @@
 
 namespace sluice {
 
-// What must hold whatever the input. Where it does not, libFuzzer keeps the input and shows from
-// where this was called.
+// Requires a condition that must hold for every input. If it does not, libFuzzer keeps the input
+// and shows where this was called.
 inline void Require(bool condition) {
   if (!condition) std::abort();
 }

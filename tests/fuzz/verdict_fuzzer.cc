@@ -1,5 +1,5 @@
-// What a decider says to a queue that packets come to: each packet is answered once and counted
-// once, whatever it is.
+// Messages of a decider to a queue that receives packets. Whatever the decider sends, each packet
+// must be answered once and counted once.
 #include <linux/netlink.h>
 #include <spdlog/spdlog.h>
 
@@ -11,7 +11,8 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "agent/packet_pipeline.h"
+#include "agent/packets/counters.h"
+#include "agent/packets/packet_pipeline.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/stats.pb.h"
 #include "tests/fuzz/require.h"
@@ -25,7 +26,7 @@ constexpr int kTagShift = 56;
 constexpr size_t kMaxPending = 16;
 constexpr int kMaxTurns = 200;
 
-// Lets packets out once each.
+// Requires that each packet is answered once.
 class Kernel final : public PacketQueue {
  public:
   uint32_t NextPacket() {
@@ -40,7 +41,7 @@ class Kernel final : public PacketQueue {
       Require(bytes.size() >= sizeof header);
       std::memcpy(&header, bytes.data(), sizeof header);
       Require(header.nlmsg_len >= sizeof header && header.nlmsg_len <= bytes.size());
-      // Verdicts bear their packet's id as their number.
+      // The sequence number of a verdict message is its packet's id.
       Require(waiting_.erase(header.nlmsg_seq) == 1);
       bytes = bytes.subspan(header.nlmsg_len);
     }
@@ -83,23 +84,21 @@ PipelineOptions Options(const VerdictScript& script) {
   return options;
 }
 
-uint64_t Sum(const v1::Settled& settled) { return settled.dropped() + settled.accepted(); }
-
 class Player final {
  public:
   explicit Player(const VerdictScript& script)
       : pipeline_(Options(script), &kernel_, nullptr, &events_) {
     pipeline_.BeginTurn(now_ns_, now_ns_);
-    pipeline_.SetMode(v1::MODE_ON);
+    pipeline_.EnterMode(v1::MODE_ON);
   }
 
-  // As QueueLoop::Turn.
+  // Does what QueueLoop::Turn does.
   void Play(const ScriptTurn& turn) {
     now_ns_ += int64_t{turn.after_us()} * 1000;
     pipeline_.BeginTurn(now_ns_, now_ns_);
     kernel_.Fail(turn.socket_fails());
     if (turn.mode() >= v1::MODE_OFF && turn.mode() <= v1::MODE_SHADOW) {
-      pipeline_.SetMode(turn.mode());
+      pipeline_.EnterMode(turn.mode());
     }
     if (turn.has_response()) Hear(turn.response());
     if (turn.lost()) Lose();
@@ -126,7 +125,7 @@ class Player final {
   }
 
  private:
-  // As Conversation and DecisionClient.
+  // Does what Conversation and DecisionClient do.
   void Hear(v1::DecideResponse response) {
     if (!connected_) {
       if (!response.has_welcome()) return;
@@ -183,12 +182,7 @@ class Player final {
   void CheckCounters() const {
     v1::QueueStats stats;
     pipeline_.FillStats(stats);
-    Require(stats.received() ==
-            stats.accepted() + stats.dropped() + stats.requeued() + stats.repeated_hook() +
-                Sum(stats.stale()) + Sum(stats.table_full()) + Sum(stats.no_decider()) +
-                Sum(stats.family_unasked()) + Sum(stats.badsync()) + Sum(stats.malformed()) +
-                Sum(stats.invalid_verdict()) + Sum(stats.send_failed()) + Sum(stats.flushed()) +
-                Sum(stats.mode_off()) + stats.pending());
+    Require(stats.received() == AccountedFor(stats));
     Require(stats.pending() <= kMaxPending);
     Require(pipeline_.NextDeadline().has_value() == (stats.pending() > 0));
   }
@@ -207,7 +201,7 @@ class Player final {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   spdlog::set_level(spdlog::level::off);
   sluice::agent::VerdictScript script;
-  // Of bytes that are no message it keeps what came before.
+  // If the bytes are not a whole message, it keeps the fields before the error.
   script.ParsePartialFromArray(data, static_cast<int>(size));
   sluice::agent::Player player(script);
   const int turns = std::min(script.turns_size(), sluice::agent::kMaxTurns);

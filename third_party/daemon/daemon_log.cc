@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t kMostWaiting = 1 << 20;
 constexpr size_t kLongest = 4096;  // characters of a message
-// No more is written at once than a pipe that can be written to has room for (pipe(7)).
+// Bytes written at once. A pipe that poll(2) reports as writable has room for this many (pipe(7)).
 constexpr size_t kPiece = 4096;
 constexpr std::chrono::milliseconds kGrace{100};
 
@@ -34,23 +34,23 @@ uint64_t Lines(std::string_view text) {
 
 }  // namespace
 
-// What the log's thread works on. It outlives the log where that thread is inside a write that does
-// not end: a terminal that is held (Ctrl-S) says it has room, and has less.
+// The state of the log's thread. It outlives the DaemonLog if the thread is stuck in a write: a
+// terminal stopped with Ctrl-S reports room, but has less.
 class DaemonLog::Writer final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit Writer(int fd) : fd_(fd), stop_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~Writer() override { close(stop_fd_); }
 
-  // The thread's.
+  // The thread's main loop.
   void Run();
-  // Has Run end; false: it does not.
+  // Asks Run to end; false if it does not.
   bool Stop();
 
  private:
   using Time = std::chrono::steady_clock::time_point;
 
   void sink_it_(const spdlog::details::log_msg& message) override {
-    // Much of what is logged others have said: it must not pass for a line of ours.
+    // Much of what is logged comes from others: it must not be able to forge a line of ours.
     const std::string text = OneLine({message.payload.data(), message.payload.size()}, kLongest);
     spdlog::details::log_msg safe = message;
     safe.payload = text;
@@ -61,20 +61,20 @@ class DaemonLog::Writer final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
   void Add(std::string_view line);
-  // Takes off what is written. False: it was given up, as it is time to stop and nobody reads fast
-  // enough.
+  // Removes from `text` what was written. False if it gave up, because it is time to stop and
+  // nobody reads fast enough.
   bool Write(std::string_view& text);
 
   const int fd_;
   const int stop_fd_;            // Readable when it is time to stop.
-  std::optional<Time> give_up_;  // Run's own: once it is time to stop.
+  std::optional<Time> give_up_;  // Used by Run; set once it must stop.
 
   Mutex waiting_mutex_;
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(waiting_mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(waiting_mutex_) = false;
   std::string waiting_ ABSL_GUARDED_BY(waiting_mutex_);
-  uint64_t lost_ ABSL_GUARDED_BY(waiting_mutex_) = 0;  // Lines, since the log last told.
+  uint64_t lost_ ABSL_GUARDED_BY(waiting_mutex_) = 0;  // Lines since the last remark.
 };
 
 DaemonLog::DaemonLog(int fd, const std::string& pattern) : writer_(std::make_shared<Writer>(fd)) {
@@ -111,7 +111,7 @@ bool DaemonLog::Writer::Stop() {
 void DaemonLog::Writer::Add(std::string_view line) {
   {
     MutexLock lock(waiting_mutex_);
-    // Threads of libraries may log until the program ends.
+    // Library threads may log until the program ends.
     if (stop_) return;
     if (waiting_.size() + line.size() > kMostWaiting) {
       ++lost_;
@@ -123,7 +123,7 @@ void DaemonLog::Writer::Add(std::string_view line) {
 }
 
 void DaemonLog::Writer::Run() {
-  uint64_t unsaid = 0;  // Lines that are lost.
+  uint64_t unsaid = 0;  // Lost lines the log has not told of yet.
   for (bool last = false; !last;) {
     std::string text;
     {
@@ -138,7 +138,7 @@ void DaemonLog::Writer::Run() {
     if (!Write(rest)) break;
     unsaid += Lines(rest);
     if (unsaid == 0) continue;
-    // What was lost came after what waited.
+    // The remark goes here, because the lost lines came after those that waited.
     const std::string remark =
         std::to_string(unsaid) + " lines of this log are lost: they could not be written in time\n";
     rest = remark;
@@ -166,7 +166,7 @@ bool DaemonLog::Writer::Write(std::string_view& text) {
     if (written > 0) {
       text.remove_prefix(static_cast<size_t>(written));
     } else if (errno != EINTR && errno != EAGAIN) {
-      return true;  // The reader is gone, or the disk full.
+      return true;  // The reader is gone, or the disk is full.
     }
   }
   return true;

@@ -9,23 +9,22 @@
 
 namespace sluice {
 
-// Writes a daemon's log to a file descriptor on a thread of its own, so that a reader who falls
-// asleep or goes away holds up nobody: neither who logs nor the end of the program. Up to a
-// mebibyte waits to be written; what goes beyond is lost, as is what a full disk does not take, and
-// once there is room the log says how many lines were. Each message is one line of at most 4,096
-// characters (OneLine). Any thread may call.
+// Writes a daemon's log to a file descriptor on a thread of its own, so that a reader who stalls or
+// goes away delays neither the threads that log nor the end of the program. Up to 1 MiB waits to be
+// written. Lines beyond that are lost, as are those that a full disk does not take; once there is
+// room, the log says how many lines were lost. Each message is one line of at most 4,096 characters
+// (OneLine). Any thread may call.
 class DaemonLog final {
  public:
-  // Takes what spdlog's default logger is given, at its level, from now on until the end. `fd` is
-  // not owned and may block. SIGPIPE is ignored.
+  // Replaces spdlog's default logger, with its level, for the rest of the program. `fd` is not
+  // owned and may block. SIGPIPE is ignored.
   DaemonLog(int fd, const std::string& pattern);
-  // Stops.
+  // Calls Stop.
   ~DaemonLog();
   DaemonLog(const DaemonLog&) = delete;
   DaemonLog& operator=(const DaemonLog&) = delete;
 
-  // Writes what waits, for at most a tenth of a second, and nothing after that. Again: does
-  // nothing.
+  // Writes what waits, for at most 100 ms, and nothing after that. A second call does nothing.
   void Stop();
 
  private:

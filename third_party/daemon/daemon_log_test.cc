@@ -27,7 +27,7 @@ class DaemonLogTest : public testing::Test {
   void CloseWriter() { Close(pipe_[1]); }
   int writer() const { return pipe_[1]; }
 
-  // What there is; waits for some, unless the writer is closed.
+  // Returns what can be read; waits for something unless the writer is closed.
   std::string Read() {
     char buffer[65536];
     const ssize_t n = read(pipe_[0], buffer, sizeof(buffer));
@@ -102,7 +102,7 @@ TEST_F(DaemonLogTest, EndsThoughATerminalIsHeld) {
     DaemonLog log(held, "%v");
     for (int i = 0; i < 10'000; ++i) spdlog::info(std::string(99, 'x'));
   }
-  // Ends the write that the log's thread was left in.
+  // Ends the write in which the log's thread is stuck.
   close(terminal);
   close(held);
 }
@@ -119,7 +119,7 @@ TEST_F(DaemonLogTest, WhatAFullDiskDoesNotTakeIsCounted) {
   close(full);
   CloseWriter();
   const std::string read = Read();
-  // As many as came before there was room are lost, which may be none.
+  // Lines that came before there was room are lost; that may be none.
   auto lines = static_cast<size_t>(std::count(read.begin(), read.end(), 'x'));
   if (const size_t digits = read.find_first_not_of("x\n"); digits != std::string::npos) {
     lines += std::stoul(read.substr(digits));

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "proto/text/text.h"
-#include "third_party/daemon/log_limit.h"
+#include "third_party/daemon/log_rate_limiter.h"
 
 namespace sluice {
 namespace {
@@ -17,7 +17,7 @@ constexpr uint32_t kLines = 20;
 constexpr std::chrono::seconds kEach{10};
 
 void Log(const char* library, bool error, const std::string& text) {
-  static auto* const limit = new LogLimit(kLines, kEach);  // gRPC's threads end after main.
+  static auto* const limit = new LogRateLimiter(kLines, kEach);  // gRPC's threads end after main.
   const auto level = error ? spdlog::level::warn : spdlog::level::debug;
   if (!spdlog::should_log(level)) return;
   if (const auto left_out = limit->Allow(std::chrono::steady_clock::now())) {

@@ -2,9 +2,9 @@
 
 namespace sluice {
 
-// Has gRPC and protobuf log where we do, errors as warnings and the rest for who debugs. They would
-// write to stderr by themselves, and peers can have them write: so not more than some lines a
-// second. For as long as the program lives.
+// Sends the logs of gRPC and protobuf to our log, errors as warnings and the rest at debug level;
+// otherwise they would write to stderr. Their lines are rate limited, because peers can cause them.
+// Lasts as long as the program.
 void TakeLibraryLogs();
 
 }  // namespace sluice

@@ -7,9 +7,9 @@
 
 namespace sluice {
 
-// Raises the limit of open files (RLIMIT_NOFILE) as far as may be: what a login shell allows,
-// 1,024, is meant for programs that use select(2). RESOURCE_EXHAUSTED, with what to do: that is
-// less than `wanted`, and `who` (the beginning of a sentence: "100 agents") needs as many.
+// Raises the limit of open files (RLIMIT_NOFILE) to the hard limit; the usual soft limit of 1,024
+// is meant for programs that use select(2). RESOURCE_EXHAUSTED, with advice, if that is less than
+// `wanted`. `who` is the beginning of the message: "100 agents" may need so many.
 absl::Status RaiseOpenFiles(uint64_t wanted, std::string_view who);
 
 }  // namespace sluice

@@ -4,10 +4,10 @@
 
 namespace sluice {
 
-// Has every signal ignored that would end or stop a daemon by default though nobody who sends it
-// means that: a log whose reader is gone, a terminal that is closed or was put in the background, a
-// timer, a limit on files. What ends it stays: SIGTERM, SIGINT, SIGQUIT, SIGKILL and the faults of
-// the program itself. Before any thread starts.
+// Ignores every signal that would end or stop a daemon by default although its sender does not mean
+// to: the reader of the log is gone, a terminal was closed or put in the background, a timer
+// expired, a file limit was reached. SIGTERM, SIGINT, SIGQUIT, SIGKILL and the signals for faults
+// of the program itself still end it. Call before any thread starts.
 inline void IgnoreStraySignals() {
   for (const int number : {SIGHUP, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGIO,
                            SIGPWR, SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGTTIN, SIGTTOU}) {

@@ -1,6 +1,6 @@
-// Debian's gRPC is not instrumented: ThreadSanitizer does not see how it orders what its threads
-// do, and takes for races what they do one after the other. What is let pass is kept to that; a
-// race on a member of ours is reported, on gRPC's threads too.
+// Debian's gRPC is not instrumented: ThreadSanitizer does not see how gRPC orders its threads, and
+// reports races between accesses that happen one after the other. Only these are suppressed; a race
+// on a member of ours is still reported, on gRPC's threads too.
 
 extern "C" const char* __tsan_default_options() {
   // Do not look into libraries that are not instrumented.
@@ -9,14 +9,14 @@ extern "C" const char* __tsan_default_options() {
 
 extern "C" const char* __tsan_default_suppressions() {
   return
-      // What gRPC's headers, and the messages in gRPC's hands, do themselves: these match the
-      // frame that makes the access and no other.
+      // Accesses by gRPC's headers themselves, and by messages that gRPC works on. These entries
+      // match only the frame that makes the access.
       "race_top:/grpcpp/\n"
       "race_top:/google/protobuf/\n"
       "race_top:.pb.cc\n"
       "race_top:.pb.h\n"
       // Parts of the standard library that are inlined into the above: callbacks, the strings of
-      // statuses and messages, the making and unmaking of gRPC's own atomics.
+      // statuses and messages, the construction and destruction of gRPC's own atomics.
       "race_top:bits/std_function.h\n"
       "race_top:bits/basic_string.h\n"
       "race_top:bits/char_traits.h\n"

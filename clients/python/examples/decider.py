@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""A whole decider: refuses telnet, accepts the rest. Usage: decider.py [ADDRESS]"""
+"""A whole decider: drops telnet, accepts the rest. Usage: decider.py [ADDRESS]"""
 import sys
 from concurrent.futures import ThreadPoolExecutor
 import grpc
 sys.path.append(sys.path[0] + "/..")  # Where ../generate puts the stubs.
 from sluice.v1 import decision_pb2 as pb, decision_pb2_grpc
 
-def decide(packet):  # Port 0: not known, as in a packet cut short; refused as well.
+def decide(packet):  # Port 0 is not known, as in a packet cut short; dropped as well.
     verdict = pb.Verdict(transaction_id=packet.transaction_id, action=pb.ACTION_ACCEPT, reason="ok")
     if packet.headers.protocol == 6 and packet.headers.destination_port in (0, 23):
         verdict.action, verdict.reason = pb.ACTION_DROP, "telnet is refused"

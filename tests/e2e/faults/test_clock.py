@@ -4,7 +4,7 @@ import time
 
 import pytest
 from clock import Clock
-from steady import ALLOWED, POLICY, REFUSED, Steady
+from steady import ALLOWED, POLICY, DROPPED, Steady
 
 STEPS = (3600, -3600, 0, 30 * 86400, 0.5, -0.5, 0)  # seconds from the machine's clock
 
@@ -23,13 +23,13 @@ def test_clock_stepped(rig, whose):
     for step in STEPS:
         clock.step(step)
         steady.resumes(time.monotonic())
-        # The agent tells whole seconds.
+        # The agent reports whole seconds.
         assert abs(clock_of(whose, server) - time.time() - step) < 1.5
-        # Longer than it takes to miss heartbeats.
+        # Longer than the silence that ends a stream.
         steady.sends_for(0.7)
     steady.resumes(time.monotonic())
     total = steady.balance(agent)
-    assert not steady.lost(ALLOWED) and not steady.passed(REFUSED)
+    assert not steady.lost(ALLOWED) and not steady.passed(DROPPED)
     assert total.accepted + total.dropped == total.received
     assert total.decider_connects == 1
     assert total.hold_time.max_us < 2_000_000

@@ -1,5 +1,5 @@
 """Deciders that misbehave while traffic goes on: what they do wrong is counted, and harms no
-packet but those they leave unanswered."""
+packet except those they leave unanswered."""
 
 import random
 import time
@@ -7,24 +7,24 @@ import time
 import pytest
 from deciders import ACCEPT, DROP, mute, verdict
 from sluice.v1 import decision_pb2
-from steady import ALLOWED, REFUSED, Steady, decide
+from steady import ALLOWED, DROPPED, Steady, decide
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
 DEADLINE = 0.2  # seconds
 
 
 def left_unanswered(steady, total, fail_mode, began, ended):
-    """What was sent in between got the fallback, and is stale."""
-    undecided = [steady.sent(port, began, ended - DEADLINE) for port in (ALLOWED, REFUSED)]
+    """Packets sent in between were stale and got the fallback."""
+    undecided = [steady.sent(port, began, ended - DEADLINE) for port in (ALLOWED, DROPPED)]
     assert undecided[0] and undecided[1]
     if fail_mode == "closed":
         assert total.stale.dropped >= len(undecided[0]) + len(undecided[1])
         assert total.stale.accepted == 0
-        assert not steady.passed(REFUSED) and not steady.passed(ALLOWED) & undecided[0]
+        assert not steady.passed(DROPPED) and not steady.passed(ALLOWED) & undecided[0]
     else:
         assert total.stale.accepted >= len(undecided[0]) + len(undecided[1])
         assert total.stale.dropped == 0
-        assert not steady.lost(ALLOWED) and undecided[1] <= steady.passed(REFUSED)
+        assert not steady.lost(ALLOWED) and undecided[1] <= steady.passed(DROPPED)
 
 
 @both_modes
@@ -71,15 +71,15 @@ def test_decider_slow(rig, fail_mode):
 def nothing_went_wrong(steady, agent):
     """Each packet got its verdict and no other."""
     total = steady.balance(agent)
-    assert not steady.lost(ALLOWED) and not steady.passed(REFUSED)
+    assert not steady.lost(ALLOWED) and not steady.passed(DROPPED)
     assert total.accepted == len(steady.sent(ALLOWED))
-    assert total.dropped == len(steady.sent(REFUSED))
+    assert total.dropped == len(steady.sent(DROPPED))
     assert total.accepted + total.dropped == total.received
     return total
 
 
 def test_decider_too_fast(rig):
-    """It answers packets that have not come yet, each time the wrong way."""
+    """It answers packets that have not come yet, always with the wrong action."""
 
     def script(stream, packet):
         early = decision_pb2.Verdict(
@@ -91,7 +91,7 @@ def test_decider_too_fast(rig):
 
     agent = rig.agent(decider := rig.decider(script))
     steady = Steady(rig)
-    decider.wait_for_packets(1500, timeout=60)  # so that those guessed at have come
+    decider.wait_for_packets(1500, timeout=60)  # so that the packets guessed at have come
     total = nothing_went_wrong(steady, agent)
     assert total.unknown == total.received
 
@@ -111,7 +111,7 @@ def test_decider_answers_twice(rig):
 
 
 def test_decider_answers_others_packets(rig):
-    """Each stream answers the other's packets the wrong way before its owner answers."""
+    """Each stream gives wrong answers for the other's packets, before the owner answers."""
     agent = rig.agent(decider := rig.decider(mute), queues={"count": 2})
     one, other = decider.wait_for_streams(2)
 
@@ -129,14 +129,14 @@ def test_decider_answers_others_packets(rig):
 
 
 def test_decider_floods(rig):
-    """Thousands of answers for packets that never were, beside the right ones."""
+    """Thousands of answers for packets that never existed, beside the right ones."""
     agent = rig.agent(decider := rig.decider(decide))
     steady = Steady(rig)
     steady.passes(0)
     stream, batches, a_batch = decider.stream, 200, 500
     numbers = random.Random(1)
     for _ in range(batches):
-        # In the top byte the queue's index; far from what will ever be used.
+        # The top byte is the queue's index, the rest far from what will ever be used.
         garbage = (numbers.randrange(1 << 40, 1 << 56) for _ in range(a_batch))
         stream.answer(
             *(

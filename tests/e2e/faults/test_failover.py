@@ -1,11 +1,11 @@
-"""A decider is lost while packets wait for it, and another is configured: they are asked of that
-one, under the ids they have."""
+"""A decider is lost while packets wait for it, and another is configured: the agent asks that one
+about them, under the ids they have."""
 
 import time
 
 import pytest
 from deciders import mute
-from steady import ALLOWED, POLICY, REFUSED, Steady, decide
+from steady import ALLOWED, POLICY, DROPPED, Steady, decide
 from test_network import NOTICED_WITHIN, SILENCE, cut
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
@@ -24,9 +24,9 @@ def ids(packets):
 
 
 def nothing_is_lost(steady, agent):
-    """Each packet got a verdict; the agent's counters."""
+    """Asserts that each packet got a verdict; returns the agent's counters."""
     total = steady.balance(agent)
-    assert not steady.lost(ALLOWED) and not steady.passed(REFUSED)
+    assert not steady.lost(ALLOWED) and not steady.passed(DROPPED)
     assert total.accepted + total.dropped == total.received
     assert total.decider_connects == 2
     return total
@@ -49,13 +49,13 @@ def test_decider_killed_with_packets_pending(rig):
     steady.resumes(time.monotonic())
     total = nothing_is_lost(steady, agent)
     assert ids(unanswered) <= ids(second.packets)
-    # Some may have been on their way as well.
+    # More may have been on their way to the first decider.
     assert len(unanswered) <= total.asked_again <= len(unanswered) + 100
     assert ids(second.packets) - ids(unanswered)
 
 
 def test_network_cut_silently_with_packets_pending(rig):
-    """What waits longer than the silence does is not lost by it."""
+    """Packets whose deadline is longer than the silence are not lost."""
     _, second, agent = two_deciders(rig, rig.server(POLICY), deadline="5s")
     steady = Steady(rig)
     steady.passes(0)
@@ -67,7 +67,7 @@ def test_network_cut_silently_with_packets_pending(rig):
         steady.resumes(time.monotonic())
         total = nothing_is_lost(steady, agent)
     halfway = steady.sent(ALLOWED, began, began + SILENCE / 2)
-    # What came in the first half of the silence was all presented to the one that was cut off.
+    # All packets of the first half of the silence had been presented to the one that was cut off.
     assert total.asked_again >= len(halfway) > 0
 
 
@@ -82,12 +82,12 @@ def test_decider_that_answers_nothing_in_time_is_left_for_the_next(rig):
     total = steady.balance(agent)
     assert total.decider_connects == 2 and second.packets
     assert total.stale.dropped >= steady.both(began, began + 1.5)
-    assert not steady.passed(REFUSED)
+    assert not steady.passed(DROPPED)
 
 
 @both_modes
 def test_all_deciders_gone_and_one_back(rig, fail_mode):
-    """What was pending need not wait for its deadline, nor does what comes."""
+    """Neither pending nor new packets wait for their deadline."""
     first, second, agent = two_deciders(rig, deadline="60s", fail_mode=fail_mode)
     steady = Steady(rig)
     steady.passes(0)
@@ -104,7 +104,7 @@ def test_all_deciders_gone_and_one_back(rig, fail_mode):
     total = steady.balance(agent, fail_mode == "open")
     if fail_mode == "closed":
         assert total.no_decider.dropped >= 200
-        assert not steady.passed(REFUSED)
+        assert not steady.passed(DROPPED)
         assert not steady.passed(ALLOWED) & steady.sent(ALLOWED, gone, back)
     else:
         assert total.no_decider.accepted >= 200

@@ -1,12 +1,12 @@
-"""What is full: the kernel's queue, the agent's receive buffer, its table of pending packets; and
-a device that goes down with packets pending."""
+"""A full kernel queue, a full receive buffer or table of pending packets in the agent, and a device
+that goes down with packets pending."""
 
 import time
 
 import pytest
 from deciders import mute
 from namespaces import Network
-from steady import ALLOWED, REFUSED, Steady, decide
+from steady import ALLOWED, DROPPED, Steady, decide
 from test_limits import kernel_queue
 from traffic import Pinger
 
@@ -14,7 +14,7 @@ both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
 
 
 def overrun(rig, agent, steady):
-    """The agent stands still while more comes than there is room for."""
+    """The agent stands still while too many packets come; returns the kernel's queue by then."""
     steady.passes(0)
     with rig.paused(agent):
         steady.sends(200)
@@ -34,15 +34,15 @@ def test_kernel_queue_full(rig, fail_mode):
     if fail_mode == "closed":
         assert total.kernel_queue_full >= 170
         assert agent.stats().asked == total.numbered + total.kernel_queue_full
-        assert len(steady.lost(ALLOWED)) + len(steady.lost(REFUSED)) == (
+        assert len(steady.lost(ALLOWED)) + len(steady.lost(DROPPED)) == (
             total.kernel_queue_full + total.dropped
         )
-        assert not steady.passed(REFUSED)
+        assert not steady.passed(DROPPED)
     else:
-        # What the kernel lets pass for want of room it counts nowhere; the ask rule does.
+        # The kernel counts nowhere what it lets pass for want of room; the ask rule counts it.
         assert agent.stats().asked - total.numbered >= 170
         assert not steady.lost(ALLOWED)
-        assert len(steady.passed(REFUSED)) >= 80
+        assert len(steady.passed(DROPPED)) >= 80
 
 
 @both_modes
@@ -56,12 +56,12 @@ def test_receive_overrun(rig, fail_mode):
     if fail_mode == "closed":
         assert total.receive_overrun == unread
         assert queue["user_dropped"] > 100
-        assert len(steady.lost(ALLOWED)) + len(steady.lost(REFUSED)) == unread + total.dropped
-        assert not steady.passed(REFUSED)
+        assert len(steady.lost(ALLOWED)) + len(steady.lost(DROPPED)) == unread + total.dropped
+        assert not steady.passed(DROPPED)
     else:
         assert total.receive_overrun == 0  # the kernel let them pass
         assert not steady.lost(ALLOWED)
-        assert len(steady.passed(REFUSED)) > 50
+        assert len(steady.passed(DROPPED)) > 50
 
 
 @both_modes
@@ -81,7 +81,7 @@ def test_pending_table_full(rig, fail_mode):
     settled = total.accepted + total.dropped
     if fail_mode == "closed":
         assert total.table_full.dropped == total.received - settled
-        assert not steady.passed(REFUSED)
+        assert not steady.passed(DROPPED)
     else:
         assert total.table_full.accepted == total.received - settled
         assert not steady.lost(ALLOWED)
@@ -89,7 +89,7 @@ def test_pending_table_full(rig, fail_mode):
 
 @both_modes
 def test_device_down_with_packets_pending(rig, fail_mode):
-    """The kernel drops what would leave by it, in open mode too."""
+    """The kernel drops the packets that would leave by it, in open mode too."""
     decider = rig.decider(mute)
     agent = rig.agent(decider, fail_mode=fail_mode, deadline="60s")
     steady = Steady(rig)
@@ -113,4 +113,4 @@ def test_device_down_with_packets_pending(rig, fail_mode):
     total = agent.until(lambda s, t: t.pending == 0)
     assert total.flushed.dropped + total.accepted + total.dropped == total.received
     rig.far.wait_for(lambda _: len(steady.passed(ALLOWED)) >= total.accepted)
-    assert len(steady.passed(ALLOWED)) == total.accepted and not steady.passed(REFUSED)
+    assert len(steady.passed(ALLOWED)) == total.accepted and not steady.passed(DROPPED)

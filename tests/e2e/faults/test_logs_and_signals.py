@@ -1,5 +1,5 @@
-"""Signals that mean nothing to a daemon, and readers of its log who sleep or leave: packets get their
-verdicts all the same, and it ends when it is told to."""
+"""Signals that mean nothing to a daemon, and readers of its log that sleep or leave: packets still
+get their verdicts, and the daemon ends when it is told to."""
 
 import fcntl
 import os
@@ -45,7 +45,7 @@ class Unread:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
         os.set_blocking(writer, False)
         try:
-            while True:  # as if it had logged for long
+            while True:  # as if it had logged for a long time
                 os.write(writer, b"x")
         except BlockingIOError:
             pass
@@ -91,7 +91,7 @@ def test_an_agent_whose_log_nobody_reads_decides_and_stops(rig, leaves):
             assert time.monotonic() < end and unread.running
         for _ in range(20):
             assert rig.pinger().ping()
-        # Each mode is a line or more.
+        # Each change of mode logs a line or more.
         for _ in range(20):
             for mode in (1, 2):
                 server.set_mode(mode)
@@ -121,13 +121,13 @@ def lines_of(process, word):
 
 
 def test_a_decider_neither_forges_nor_fills_the_agents_log(rig):
-    """By the name of its policy, which is another each millisecond."""
+    """It tries to by the name of its policy, which changes each millisecond."""
     agent = rig.agent(decider := rig.decider(policy_version="0"))
     stream = decider.wait_for_streams()[0]
     for number in range(300):
         stream.retune(policy_version=f"{number}{LIE}"[:200])
     agent.process.wait_for_line(r"policy \d+.* is forgotten")
-    agent.until(lambda s, t: s.remembered.voided > 0)
+    agent.until(lambda s, t: s.remembered.forgotten > 0)
     assert rig.pinger().ping()
     told = lines_of(agent.process, "is forgotten")
     assert 0 < len(told) <= 25
@@ -147,10 +147,10 @@ def test_a_server_that_refuses_does_not_forge_either(rig):
 
 
 def test_an_agent_neither_forges_nor_fills_the_servers_log(rig):
-    """By what it says of verdicts it did not carry out, on one stream after the other."""
+    """It tries to by its errors about verdicts, on one stream after another."""
     server = rig.server(POLICY)
     hello = decision_pb2.DecideRequest()
-    hello.hello.agent.gateway, hello.hello.agent.epoch = "liar", 1
+    hello.hello.agent.gateway, hello.hello.agent.incarnation = "liar", 1
     errors = decision_pb2.DecideRequest()
     errors.errors.entries.add(transaction_id=1, text=f"no{LIE}")
     with grpc.insecure_channel(server.local) as channel:

@@ -4,11 +4,11 @@ import contextlib
 import time
 
 import pytest
-from steady import ALLOWED, POLICY, REFUSED, Steady
+from steady import ALLOWED, POLICY, DROPPED, Steady
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
 DEADLINE = 0.05  # seconds; the preset
-# A server that says nothing for 600 ms is taken for dead. The agent looks when a heartbeat is due,
+# A server that says nothing for 600 ms is taken for dead. The agent checks when a heartbeat is due,
 # every 200 ms; the rest is for a busy machine.
 SILENCE = 0.6
 NOTICED_WITHIN = SILENCE + 0.2 + 0.2
@@ -16,8 +16,7 @@ NOTICED_WITHIN = SILENCE + 0.2 + 0.2
 
 @contextlib.contextmanager
 def cut(rig, how):
-    """Nothing of the agent's reaches the server and the other way about: each gets this verdict
-    of nftables'."""
+    """Nothing that agent and server send reaches the other: nftables gives it this verdict."""
     server = rig.network.server
     server.nft(
         f"""
@@ -49,13 +48,13 @@ def test_network_cut(rig, fail_mode, how):
     steady.resumes(time.monotonic())
     total = steady.balance(agent, fail_mode == "open")
     counted = total.no_decider.accepted + total.no_decider.dropped
-    # From when it was noticed on nothing is stale.
+    # Once it was noticed, nothing is stale any more.
     assert counted >= steady.both(noticed, ending - DEADLINE)
     counted += total.stale.accepted + total.stale.dropped
     assert counted >= steady.both(began, ending - DEADLINE)
     if fail_mode == "closed":
-        assert not steady.passed(REFUSED)
+        assert not steady.passed(DROPPED)
         assert not steady.passed(ALLOWED) & steady.sent(ALLOWED, began, ending - DEADLINE)
     else:
         assert not steady.lost(ALLOWED)
-        assert not steady.lost(REFUSED, began, ending - DEADLINE)
+        assert not steady.lost(DROPPED, began, ending - DEADLINE)

@@ -1,5 +1,5 @@
-"""Too few files may be open: said at the start; later it fills no log and stops no program from
-ending."""
+"""Too few files may be open: programs say so at the start. Later the lack fills no log and keeps no
+program from ending."""
 
 import os
 import resource
@@ -30,7 +30,7 @@ def limit(agent, soft):
 
 
 def next_number(agent):
-    """What the next file it opens is called; now and then it has a connection that is refused."""
+    """The number of the next file it opens; a refused connection may have it for a moment."""
 
     def look():
         opened = {int(number) for number in os.listdir(f"/proc/{agent.process.pid}/fd")}

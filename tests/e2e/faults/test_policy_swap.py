@@ -18,7 +18,7 @@ def test_policy_swapped_under_a_flood(rig):
         files.append(rig.directory / f"policy{number}")
         files[-1].write_text(text)
     pinger = rig.pinger()
-    assert pinger.ping()  # so that the flood belongs to a connection that is known
+    assert pinger.ping()  # so that the flood belongs to a known connection
     steady = Steady(rig)
     sent = []
     flooding = True

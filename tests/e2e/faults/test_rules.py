@@ -1,16 +1,16 @@
 """Others flush, delete or alter the agent's rules while traffic goes on: the kernel does not let
-them. Under an older one that does, the rules are back at once, it is counted, and in closed mode the
-guard holds as long as it is there."""
+them. An older kernel does. Then the agent restores the rules at once and counts that, and in closed
+mode the guard holds as long as it is there."""
 
 import re
 import time
 
 import pytest
 from processes import AGENT, run
-from steady import ALLOWED, REFUSED, Steady, decide
+from steady import ALLOWED, DROPPED, Steady, decide
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
-RESTORED_WITHIN = 1.0  # seconds; some ten milliseconds where the machine has nothing else to do
+RESTORED_WITHIN = 1.0  # seconds; some ten milliseconds on an idle machine
 
 WHOLE = {
     "flush_ruleset": ("flush", "ruleset"),
@@ -20,7 +20,7 @@ PARTS = {
     "flush_ask": ("flush", "chain", "inet", "sluice", "ask"),
     "flush_exempt": ("flush", "chain", "inet", "sluice", "exempt"),
     "flush_remember": ("flush", "chain", "inet", "sluice", "remember"),
-    "flush_refuse": ("flush", "chain", "inet", "sluice", "refuse"),
+    "flush_notify": ("flush", "chain", "inet", "sluice", "notify"),
     "flush_guard": ("flush", "chain", "inet", "sluice", "guard"),
     "flush_prepare": ("flush", "chain", "inet", "sluice", "prepare"),
     "add_a_rule": ("insert", "rule", "inet", "sluice", "ask", "accept"),
@@ -33,15 +33,15 @@ def named(table):
 
 
 def table_of(rig):
-    """The agent's rules, but for what counts and what numbers them: nothing is remembered over a
-    restoration, so accepted connections have another mark."""
+    """The agent's rules, without counters and generation: restoring them forgets all verdicts, so
+    accepted connections have another mark afterwards."""
     listed = rig.network.gateway.run("nft", "list", "table", "inet", "sluice")
     listed = re.sub(r"ct mark (set ct mark & 0x[89a-f]\w{7} \| )?0x[89a-f]\w{7}", "generation", listed)
     return re.sub(r"packets \d+ bytes \d+", "", listed)
 
 
 def change_and_wait(rig, agent, change):
-    """Another program changes the rules; (just before, when they were back)."""
+    """Another program changes the rules; returns the times just before and when they were back."""
     made, said = table_of(rig), agent.process.line_count()
     began = time.monotonic()
     rig.network.gateway.run("nft", *change)
@@ -63,13 +63,13 @@ def test_nobody_else_changes_the_rules(rig, fail_mode):
     for _ in range(3):
         for change in (*WHOLE.values(), *PARTS.values()):
             code, said = run("nft", *change, namespace=rig.network.gateway)
-            # A firewall may still load its rules anew.
+            # Allowed, so that a firewall can still load its rules anew.
             assert code == (0 if change == WHOLE["flush_ruleset"] else 1), said
             assert not code or "Operation not permitted" in said, said
             steady.sends(5)
     assert table_of(rig) == made
     steady.balance(agent, fail_mode == "open")
-    assert not steady.passed(REFUSED) and not steady.lost(ALLOWED)
+    assert not steady.passed(DROPPED) and not steady.lost(ALLOWED)
     assert agent.stats().hook_lost == 0 and agent.stats().guard_dropped == 0
 
 
@@ -81,7 +81,7 @@ WAYS_OUT = {
 
 @named(WAYS_OUT)
 def test_rules_of_an_agent_that_was_killed(rig, change):
-    """They stay, closed, until somebody takes them out: now anybody can."""
+    """They stay, and drop packets, until somebody removes them; now anybody can."""
     agent = rig.agent(rig.decider(decide))
     steady = Steady(rig)
     steady.passes(0)
@@ -97,8 +97,8 @@ def test_rules_of_an_agent_that_was_killed(rig, change):
     code, said = run(*change, namespace=rig.network.gateway)
     assert code == 0, said
     opened = time.monotonic()
-    assert not steady.passed(REFUSED) & steady.sent(REFUSED, until=opened - 0.25)
-    steady.passes(opened, REFUSED)
+    assert not steady.passed(DROPPED) & steady.sent(DROPPED, until=opened - 0.25)
+    steady.passes(opened, DROPPED)
     steady.stop()
     assert not steady.lost(ALLOWED, opened)
 
@@ -106,7 +106,7 @@ def test_rules_of_an_agent_that_was_killed(rig, change):
 @both_modes
 @named(WHOLE)
 def test_table_gone(rig, fail_mode, change):
-    """Packets pass unasked until it is back, and not after that."""
+    """Packets pass unasked until the table is back, and not after that."""
     agent = rig.agent(rig.decider(decide), older_kernel=True, fail_mode=fail_mode)
     steady = Steady(rig)
     steady.passes(0)
@@ -114,13 +114,13 @@ def test_table_gone(rig, fail_mode, change):
     steady.resumes(restored)
     steady.stop()
     agent.until(lambda s, t: s.hook_lost == 1 and t.pending == 0)
-    assert steady.passed(REFUSED) <= steady.sent(REFUSED, began - 0.25, restored)
+    assert steady.passed(DROPPED) <= steady.sent(DROPPED, began - 0.25, restored)
     assert not steady.lost(ALLOWED, restored)
 
 
 @named(PARTS)
 def test_rules_altered(rig, change):
-    """Neither the ask rule nor the guard lets pass what the other would have stopped."""
+    """Where the ask rule or the guard is altered, the other one still stops packets."""
     agent = rig.agent(rig.decider(decide), older_kernel=True)
     steady = Steady(rig)
     steady.passes(0)
@@ -128,10 +128,10 @@ def test_rules_altered(rig, change):
     steady.resumes(restored)
     steady.stop()
     agent.until(lambda s, t: s.hook_lost == 1 and t.pending == 0)
-    assert not steady.passed(REFUSED)
+    assert not steady.passed(DROPPED)
     assert not steady.lost(ALLOWED, restored)
-    # While the ask rule is met, and the guard knows what is decided, nothing is lost to the repair.
-    if change[-1] in ("exempt", "remember", "refuse"):
+    # While packets meet the ask rule and the guard knows what is decided, restoring loses none.
+    if change[-1] in ("exempt", "remember", "notify"):
         assert not steady.lost(ALLOWED)
 
 
@@ -145,15 +145,15 @@ def test_rules_altered_again_and_again(rig):
     steady.resumes(time.monotonic())
     steady.stop()
     agent.until(lambda s, t: t.pending == 0)
-    assert not steady.passed(REFUSED)
+    assert not steady.passed(DROPPED)
 
 
 def test_rules_that_others_keep_changing(rig):
-    """They are put back, but not as often as somebody likes; the log says who and is not flooded."""
+    """They are restored, but at a limited rate; the log says who it was and is not flooded."""
     agent = rig.agent(rig.decider(decide), older_kernel=True)
     steady = Steady(rig)
     steady.passes(0)
-    # In one process, which is faster than a slow machine starts many.
+    # In one process: a slow machine could not start many of them fast enough.
     loop = "yes 'delete table inet sluice' | timeout 4 nft -i >/dev/null 2>&1; true"
     began, said = time.monotonic(), agent.process.line_count()
     rig.network.gateway.run("sh", "-c", loop)
@@ -167,22 +167,22 @@ def test_rules_that_others_keep_changing(rig):
     assert sum("changed by another program" in line for line in lines) <= 13
     sent = steady.sends(50)
     steady.stop()
-    assert not steady.passed(REFUSED) & steady.sent(REFUSED, sent)
+    assert not steady.passed(DROPPED) & steady.sent(DROPPED, sent)
     assert not steady.lost(ALLOWED, sent)
 
 
 def test_rules_flushed_while_the_agent_is_dead(rig):
-    """Nobody is there to put them back: they are with the next agent."""
+    """Nobody is there to restore them; the next agent does."""
     agent = rig.agent(rig.decider(decide))
     steady = Steady(rig)
     agent.kill()
     rig.network.gateway.run("nft", "flush", "ruleset")
     flushed = time.monotonic()
-    steady.passes(flushed, REFUSED)
+    steady.passes(flushed, DROPPED)
     agent.start()
     ready = time.monotonic()
     steady.resumes(ready)
     steady.sends(50)
     steady.stop()
     agent.settle(1)
-    assert not steady.passed(REFUSED) & steady.sent(REFUSED, ready)
+    assert not steady.passed(DROPPED) & steady.sent(DROPPED, ready)

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from steady import ALLOWED, POLICY, REFUSED, Steady
+from steady import ALLOWED, POLICY, DROPPED, Steady
 from test_network import NOTICED_WITHIN, SILENCE
 
 both_modes = pytest.mark.parametrize("fail_mode", ("closed", "open"))
@@ -11,7 +11,7 @@ DEADLINE = 0.05  # seconds; the preset
 
 
 def without_a_server(rig, fail_mode, cause, mend):
-    """The server is away for more than a second; after how long that was noticed, and the agent's
+    """The server is away for more than a second. Returns how long the agent took to notice, and its
     counters in the end."""
     server = rig.server(POLICY)
     agent = rig.agent(server, fail_mode=fail_mode, deadline=f"{DEADLINE}s")
@@ -27,14 +27,14 @@ def without_a_server(rig, fail_mode, cause, mend):
     steady.resumes(time.monotonic())
     total = steady.balance(agent, fail_mode == "open")
     if fail_mode == "closed":
-        assert not steady.passed(REFUSED)
+        assert not steady.passed(DROPPED)
         assert not steady.passed(ALLOWED) & steady.sent(ALLOWED, began, ending - DEADLINE)
         assert total.no_decider.accepted == total.stale.accepted == 0
     else:
         assert not steady.lost(ALLOWED)
-        assert not steady.lost(REFUSED, began, ending - DEADLINE)
+        assert not steady.lost(DROPPED, began, ending - DEADLINE)
         assert total.no_decider.dropped == total.stale.dropped == 0
-    # From when it was noticed on, nothing counts as stale.
+    # Once it was noticed, nothing counts as stale.
     assert total.no_decider.dropped + total.no_decider.accepted >= steady.both(
         noticed, ending - DEADLINE
     )

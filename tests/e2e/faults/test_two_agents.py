@@ -1,14 +1,14 @@
-"""A second agent is started beside the first: it ends, names the first, and the first does not
+"""A second agent is started beside the first: it names the first and ends, and the first does not
 notice."""
 
 import pytest
 from agents import BY_HAND
-from steady import ALLOWED, REFUSED, Steady, decide
+from steady import ALLOWED, DROPPED, Steady, decide
 from test_limits import kernel_queue
 
 
 def refused(agent):
-    """What it says when it is started and ends."""
+    """Starts an agent that must end with an error; returns what it printed."""
     agent.launch()
     assert agent.process.wait() == 1, agent.process.output
     return agent.process.output
@@ -25,7 +25,7 @@ def names(said, agent):
 @pytest.mark.parametrize("queue", (0, 5), ids=("one_queue", "two_queues"))
 @pytest.mark.parametrize("on_stop", ("keep", "release"))
 def test_two_agents_in_one_namespace(rig, queue, on_stop):
-    """Not even the rules of the first are touched, whatever the second would do at its end."""
+    """Not even the rules of the first are touched, whatever the second is to do when it stops."""
     first = rig.agent(rig.decider(decide))
     steady = Steady(rig)
     steady.passes(0)
@@ -35,7 +35,7 @@ def test_two_agents_in_one_namespace(rig, queue, on_stop):
         assert names(said, first), said
     steady.sends(50)
     total = steady.balance(first)
-    assert not steady.lost(ALLOWED) and not steady.passed(REFUSED)
+    assert not steady.lost(ALLOWED) and not steady.passed(DROPPED)
     assert total.accepted + total.dropped == total.received
     assert total.decider_connects == 1 and first.stats().hook_lost == 0
 

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+#include "server/policies/policy_edition.h"
+#include "sluice/v1/decision.pb.h"
+
+namespace sluice::server {
+
+// What verdicts are based on. When an agent is told another basis, it forgets what it remembers.
+struct Basis {
+  PolicyEdition policy;
+  bool screened = false;
+  uint64_t deciders = 0;     // How often a decider that rules ask has changed its policy.
+  uint32_t incarnation = 0;  // ServerOptions::incarnation.
+
+  bool operator==(const Basis& other) const = default;
+  // DecideWelcome's policy_token and policy_label.
+  std::string Token() const;
+  std::string Label() const;
+};
+
+// What waits to be written to one Decide stream. Verdicts added while a message is being written go
+// out in one batch, which acknowledges all packets received so far. One thread at a time.
+class DecideOutbox final {
+ public:
+  void Welcome(const Basis& basis);
+  // The basis the agent was told last.
+  const Basis& told() const { return told_; }
+
+  // Returns a verdict to be filled in; it goes out with the next batch.
+  v1::Verdict* Add();
+  // The packet batch with this number has been received.
+  void Acknowledge(uint64_t batch);
+  // The verdicts added so far are based on `basis`. If the agent was told another one, a Retune
+  // follows those verdicts; the agent then forgets all it remembers by earlier bases, so a
+  // remembered verdict never outlives its policy.
+  void Tell(const Basis& basis);
+  void Echo(const v1::Heartbeat& heartbeat);
+
+  // The next message, nullptr if there is none. It stays unchanged until the next call.
+  const v1::DecideResponse* Next();
+  // More is waiting to be written than the peer may leave unread.
+  bool Full() const;
+
+ private:
+  bool welcome_due_ = false;
+  Basis told_;
+  bool retune_due_ = false;
+  uint64_t acknowledged_ = 0;
+  bool verdicts_due_ = false;
+  bool wrote_verdicts_ = false;
+  // One is being written, the other being filled.
+  std::array<v1::DecideResponse, 2> verdicts_;
+  size_t filling_ = 0;
+  v1::DecideResponse other_;
+  std::deque<v1::Heartbeat> heartbeats_;
+};
+
+}  // namespace sluice::server

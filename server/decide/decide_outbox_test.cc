@@ -1,0 +1,127 @@
+#include "server/decide/decide_outbox.h"
+
+#include <gtest/gtest.h>
+
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sluice::server {
+namespace {
+
+// All messages that go out, as text.
+std::vector<std::string> Drain(DecideOutbox& outbox) {
+  std::vector<std::string> sent;
+  while (const v1::DecideResponse* next = outbox.Next()) {
+    if (next->has_welcome()) sent.push_back("welcome " + next->welcome().policy_label());
+    if (next->has_retune()) sent.push_back("retune " + next->retune().policy_label());
+    if (next->has_heartbeat()) {
+      sent.push_back("beat " + std::to_string(next->heartbeat().sequence()));
+    }
+    if (!next->has_verdicts()) continue;
+    std::string text = "verdicts " + std::to_string(next->verdicts().received_batch()) + ":";
+    for (const auto& verdict : next->verdicts().verdicts()) {
+      text += " " + std::to_string(verdict.transaction_id());
+    }
+    sent.push_back(text);
+  }
+  return sent;
+}
+
+using Sent = std::vector<std::string>;
+
+v1::Heartbeat Beat(uint64_t sequence) {
+  v1::Heartbeat heartbeat;
+  heartbeat.set_sequence(sequence);
+  return heartbeat;
+}
+
+TEST(DecideOutboxTest, BeginsWithTheWelcome) {
+  DecideOutbox outbox;
+  EXPECT_EQ(outbox.Next(), nullptr);
+  outbox.Welcome({{4, 0}, false});
+  outbox.Acknowledge(1);
+  EXPECT_EQ(Drain(outbox), (Sent{"welcome 4", "verdicts 1:"}));
+  EXPECT_EQ(outbox.Next(), nullptr);
+}
+
+TEST(DecideOutboxTest, MergesWhatComesMeanwhile) {
+  DecideOutbox outbox;
+  outbox.Add()->set_transaction_id(1);
+  outbox.Acknowledge(1);
+  const v1::DecideResponse* writing = outbox.Next();
+  ASSERT_NE(writing, nullptr);
+  outbox.Add()->set_transaction_id(2);
+  outbox.Acknowledge(2);
+  outbox.Add()->set_transaction_id(3);
+  outbox.Acknowledge(3);
+  // The message being written stays unchanged.
+  EXPECT_EQ(writing->verdicts().verdicts_size(), 1);
+  EXPECT_EQ(writing->verdicts().received_batch(), 1u);
+  EXPECT_EQ(Drain(outbox), Sent{"verdicts 3: 2 3"});
+}
+
+TEST(DecideOutboxTest, NoTwoBasesHaveTheSameToken) {
+  const Basis bases[] = {
+      {},
+      {.policy = {7, 0}},
+      {.policy = {7, 1}},
+      {.policy = {7, 0}, .screened = true},
+      {.policy = {7, 0}, .deciders = 1},
+      {.policy = {7, 0}, .incarnation = 1},
+      {.policy = {7, 0}, .incarnation = 0xffffffff},
+  };
+  std::set<std::string> tokens;
+  for (const Basis& basis : bases) tokens.insert(basis.Token());
+  EXPECT_EQ(tokens.size(), std::size(bases));
+}
+
+TEST(DecideOutboxTest, LabelsAreForPeople) {
+  EXPECT_EQ((Basis{.policy = {7, 0}, .incarnation = 0xabc}).Label(), "7");
+  EXPECT_EQ((Basis{.policy = {7, 3}, .screened = true, .deciders = 2}).Label(),
+            "7 (sets: 3) (deciders: 2) (screened)");
+}
+
+TEST(DecideOutboxTest, TellsOfAnotherBasisBehindItsVerdicts) {
+  DecideOutbox outbox;
+  outbox.Welcome({{1, 0}, false});
+  outbox.Tell({{1, 0}, false});
+  EXPECT_EQ(Drain(outbox), Sent{"welcome 1"});
+  outbox.Add()->set_transaction_id(1);
+  outbox.Tell({{2, 0}, false});
+  EXPECT_EQ(Drain(outbox), (Sent{"verdicts 0: 1", "retune 2"}));
+  outbox.Tell({{2, 0}, true});
+  EXPECT_EQ(outbox.told(), (Basis{{2, 0}, true}));
+  EXPECT_EQ(Drain(outbox), Sent{"retune 2 (screened)"});
+  outbox.Tell({{2, 0}, false, 3});
+  EXPECT_EQ(Drain(outbox), Sent{"retune 2 (deciders: 3)"});
+  outbox.Tell({{2, 4}, false, 3});
+  EXPECT_EQ(Drain(outbox), Sent{"retune 2 (sets: 4) (deciders: 3)"});
+}
+
+TEST(DecideOutboxTest, VerdictsNeverKeepHeartbeatsWaiting) {
+  DecideOutbox outbox;
+  outbox.Add()->set_transaction_id(1);
+  outbox.Echo(Beat(7));
+  outbox.Echo(Beat(8));
+  ASSERT_TRUE(outbox.Next()->has_verdicts());
+  outbox.Add()->set_transaction_id(2);
+  EXPECT_EQ(Drain(outbox), (Sent{"beat 7", "verdicts 0: 2", "beat 8"}));
+}
+
+TEST(DecideOutboxTest, IsFullWhenItsPeerDoesNotRead) {
+  DecideOutbox outbox;
+  for (int i = 0; i < 8 * 1024; ++i) {
+    EXPECT_FALSE(outbox.Full());
+    outbox.Add();
+  }
+  EXPECT_TRUE(outbox.Full());
+  outbox.Next();
+  EXPECT_FALSE(outbox.Full());
+  for (uint64_t i = 0; i < 16; ++i) outbox.Echo(Beat(i));
+  EXPECT_TRUE(outbox.Full());
+}
+
+}  // namespace
+}  // namespace sluice::server

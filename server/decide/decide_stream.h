@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+
+#include "server/calls/bidi_reactor.h"
+#include "server/deciders/deciders.h"
+#include "server/gateways/registry.h"
+#include "server/journal/decision_log.h"
+#include "server/policies/policy_store.h"
+#include "server/policies/policy_trials.h"
+#include "server/screen/screeners.h"
+#include "server/streams/ticker.h"
+#include "sluice/v1/decision.grpc.pb.h"
+#include "third_party/daemon/log_rate_limiter.h"
+
+namespace sluice::server {
+
+// What Decide streams work with. Not owned.
+struct DecideParts {
+  const PolicyStore* policies;
+  PolicyTrials* trials;
+  Screeners* screeners;
+  Deciders* deciders;
+  DecisionLog* log;
+  Registry* registry;
+  Ticker* ticker;
+  uint32_t incarnation;  // ServerOptions::incarnation.
+  // Limits log lines about verdicts that were not carried out. Owned by DecisionServiceImpl.
+  LogRateLimiter* error_lines = nullptr;
+};
+
+// Makes the reactor of one Decide stream. It deletes itself.
+Reactor* BeginDecide(std::unique_ptr<BidiCall<v1::DecideRequest, v1::DecideResponse>> call,
+                     const DecideParts& parts);
+
+}  // namespace sluice::server
