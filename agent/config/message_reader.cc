@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "agent/config/agent_config.pb.h"
 #include "agent/config/scalars.h"
+#include "agent/config/suggest.h"
 
 namespace sluice::agent {
 namespace {

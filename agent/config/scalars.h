@@ -2,9 +2,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/time/time.h"
 
@@ -25,9 +23,5 @@ std::optional<absl::Duration> ParseTime(std::string_view text);
 
 // `true` or `false`; YAML 1.1's other words for them are names of modes here.
 std::optional<bool> ParseBool(std::string_view text);
-
-// The word of `known` that `given` was probably meant to be: at most two letters, and less than
-// half of the word, are changed, added, left out or swapped. Empty if there is none.
-std::string Suggest(std::string_view given, const std::vector<std::string>& known);
 
 }  // namespace sluice::agent

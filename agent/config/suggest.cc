@@ -1,7 +1,7 @@
+#include "agent/config/suggest.h"
+
 #include <algorithm>
 #include <cstddef>
-
-#include "agent/config/scalars.h"
 
 namespace sluice::agent {
 namespace {

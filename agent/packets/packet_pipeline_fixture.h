@@ -66,17 +66,21 @@ class FakeQueue final : public PacketQueue {
     return absl::OkStatus();
   }
   absl::Status SetCopyRange(CopyRange wanted) override {
+    if (!copy_range_failure.ok()) return copy_range_failure;
     range = wanted;
     return absl::OkStatus();
   }
 
   absl::Status SetFlags(QueueFlags wanted) override {
+    if (!flags_failure.ok()) return flags_failure;
     flags = wanted;
     return absl::OkStatus();
   }
 
   std::map<uint32_t, Given> given;
-  absl::Status failure;
+  absl::Status failure;             // Of Send.
+  absl::Status copy_range_failure;  // Of SetCopyRange.
+  absl::Status flags_failure;       // Of SetFlags.
   CopyRange range;
   QueueFlags flags;
   int sends = 0;

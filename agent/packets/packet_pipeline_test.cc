@@ -218,6 +218,36 @@ TEST_F(PacketPipelineTest, AsksOnlyAboutTheFamiliesWanted) {
   EXPECT_EQ(Stats().family_unasked().dropped(), 1u);
 }
 
+TEST_F(PacketPipelineTest, RefusedOptionsChangeNothing) {
+  Connect();
+  const CopyRange range = queue_.range;
+  const QueueFlags flags = queue_.flags;
+  v1::PacketOptions packet_options;
+  packet_options.set_rewrite(true);
+  for (absl::Status* const failure : {&queue_.copy_range_failure, &queue_.flags_failure}) {
+    *failure = absl::InternalError("refused");
+    EXPECT_EQ(Retune(packet_options), *failure);
+    EXPECT_EQ(queue_.range, range);
+    EXPECT_EQ(queue_.flags, flags);
+    *failure = absl::OkStatus();
+  }
+  EXPECT_TRUE(Retune(packet_options).ok());
+  EXPECT_NE(queue_.range, range);
+  EXPECT_NE(queue_.flags, flags);
+}
+
+TEST_F(PacketPipelineTest, NamesOfPoliciesAreBounded) {
+  v1::DecideWelcome welcome;
+  v1::Retune retune;
+  welcome.set_policy_token(std::string(256, 't'));
+  welcome.set_policy_label(std::string(256, 'l'));
+  EXPECT_TRUE(pipeline_->OnWelcome(kStream, welcome).ok());
+  welcome.set_policy_token(std::string(257, 't'));
+  EXPECT_TRUE(absl::IsInvalidArgument(pipeline_->OnWelcome(kStream, welcome)));
+  retune.set_policy_label(std::string(257, 'l'));
+  EXPECT_TRUE(absl::IsInvalidArgument(pipeline_->OnRetune(retune)));
+}
+
 TEST_F(PacketPipelineTest, ChecksCopyOptions) {
   v1::PacketOptions packet_options;
   packet_options.set_copy_mode(v1::COPY_MODE_NONE);

@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "server/policies/policy_file.h"
+#include "server/policies/file_checksum.h"
 
 namespace sluice::server {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "server/policies/policy_file.h"
+#include "server/policies/file_checksum.h"
 
 namespace sluice::server {
 namespace {

@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "proto/text/text.h"
+#include "server/policies/file_checksum.h"
 
 namespace sluice::server {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/policies/policy_archive.h"
-#include "server/policies/policy_file.h"
+#include "server/policies/policy_record.h"
 #include "server/policy/checker/known_names.h"
 
 namespace sluice::server {

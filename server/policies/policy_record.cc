@@ -1,8 +1,8 @@
+#include "server/policies/policy_record.h"
+
 #include <google/protobuf/util/time_util.h>
 
 #include <utility>
-
-#include "server/policies/policy_file.h"
 
 namespace sluice::server {
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/policy/advice/rule_name.h"
 #include "server/policy/advice/warnings.h"
 #include "server/policy/checker/checker.h"
 #include "server/policy/checker/names.h"

@@ -1,7 +1,7 @@
 #include "clients/cli/policy/policy_change.h"
 
 #include "clients/cli/format/text.h"
-#include "clients/cli/policy/policy_check.h"
+#include "clients/cli/policy/policy_words.h"
 #include "clients/cli/verb/verb.h"
 
 namespace sluice::cli {

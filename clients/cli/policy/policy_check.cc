@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "clients/cli/policy/policy_problems.h"
 #include "clients/cli/policy/policy_text.h"
 #include "clients/cli/verb/print_json.h"
 

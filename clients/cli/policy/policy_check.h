@@ -1,10 +1,7 @@
 #pragma once
 
 #include <absl/status/status.h>
-#include <google/protobuf/repeated_ptr_field.h>
 
-#include <cstdint>
-#include <ostream>
 #include <string>
 
 #include "clients/cli/verb/connection.h"
@@ -19,20 +16,5 @@ namespace sluice::cli {
 absl::Status LoadGoodPolicy(const std::string& file, const std::string& output, Context& context,
                             Connection& connection, v1::PolicyText* policy,
                             v1::CheckPolicyResponse* checked);
-
-enum class Severity { kError, kWarning };
-
-// Prints each problem as compilers do: FILE:LINE:COLUMN: message, the line, and `^~~~` below the
-// place. Of a long line, shows the part around the column. Included files are named by their path
-// as seen from the working directory.
-void PrintProblems(const v1::PolicyText& policy,
-                   const google::protobuf::RepeatedPtrField<v1::PolicyProblem>& problems,
-                   Severity severity, bool color, std::ostream& out);
-
-// "1 rule", "7 rules".
-std::string Rules(uint32_t count);
-
-// "version 3 (my.policy, 7 rules)".
-std::string Describe(const v1::Policy& policy);
 
 }  // namespace sluice::cli

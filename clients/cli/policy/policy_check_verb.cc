@@ -3,6 +3,7 @@
 
 #include "clients/cli/policy/policy_check.h"
 #include "clients/cli/policy/policy_verbs.h"
+#include "clients/cli/policy/policy_words.h"
 #include "clients/cli/verb/print_json.h"
 #include "clients/cli/verb/verb.h"
 #include "proto/text/text.h"

@@ -3,8 +3,8 @@
 #include <optional>
 #include <string>
 
-#include "clients/cli/policy/policy_check.h"
 #include "clients/cli/policy/policy_verbs.h"
+#include "clients/cli/policy/policy_words.h"
 #include "clients/cli/verb/print_json.h"
 #include "clients/cli/verb/verb.h"
 

@@ -1,3 +1,5 @@
+#include "clients/cli/policy/policy_problems.h"
+
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -5,7 +7,6 @@
 
 #include "clients/cli/format/table.h"
 #include "clients/cli/format/text.h"
-#include "clients/cli/policy/policy_check.h"
 #include "clients/cli/policy/policy_text.h"
 #include "proto/text/text.h"
 

@@ -1,8 +1,8 @@
+#include "clients/cli/policy/policy_problems.h"
+
 #include <gtest/gtest.h>
 
 #include <sstream>
-
-#include "clients/cli/policy/policy_check.h"
 
 namespace sluice::cli {
 namespace {

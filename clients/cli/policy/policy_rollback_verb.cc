@@ -4,7 +4,7 @@
 #include <string>
 
 #include "clients/cli/policy/policy_change.h"
-#include "clients/cli/policy/policy_check.h"
+#include "clients/cli/policy/policy_problems.h"
 #include "clients/cli/policy/policy_verbs.h"
 #include "clients/cli/verb/print_json.h"
 #include "clients/cli/verb/verb.h"

@@ -1,7 +1,8 @@
+#include "clients/cli/policy/policy_words.h"
+
 #include <absl/strings/str_cat.h>
 
 #include "clients/cli/format/text.h"
-#include "clients/cli/policy/policy_check.h"
 #include "proto/text/text.h"
 
 namespace sluice::cli {

@@ -1,6 +1,7 @@
+#include "server/policy/advice/rule_name.h"
+
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
-#include "server/policy/advice/warnings.h"
 
 namespace sluice::server::policy {
 namespace {

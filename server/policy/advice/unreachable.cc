@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/policy/advice/rule_cover.h"
+#include "server/policy/advice/rule_name.h"
 #include "server/policy/advice/warnings.h"
 
 namespace sluice::server::policy {

@@ -9,6 +9,7 @@
 #include "proto/text/text.h"
 #include "server/policy/terms/decider_address.h"
 #include "server/policy/terms/decision_terms.h"
+#include "server/policy/terms/duration.h"
 #include "server/policy/terms/nearest_word.h"
 
 namespace sluice::server::policy {

@@ -1,10 +1,6 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <string_view>
-
-#include "absl/status/statusor.h"
 
 namespace sluice::server::policy {
 
@@ -24,11 +20,5 @@ enum class Scope : uint8_t {
   kPeer,        // packets of the same source, destination, protocol and destination port
   kSource,      // packets of the same source
 };
-
-// A decimal number directly followed by `ms`, `s`, `m` or `h`, from `least` to `most`.
-// INVALID_ARGUMENT: something else; the message says what it should be.
-absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text,
-                                                        std::chrono::milliseconds least,
-                                                        std::chrono::milliseconds most);
 
 }  // namespace sluice::server::policy

@@ -1,3 +1,5 @@
+#include "server/policy/terms/duration.h"
+
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -5,7 +7,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "server/policy/terms/decision_terms.h"
 #include "server/policy/terms/problems.h"
 
 namespace sluice::server::policy {
