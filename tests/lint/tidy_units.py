@@ -21,12 +21,13 @@ _DEFINED = re.compile(
     r"|^(?:[\w:<>,&*\[\]]+\s+)+[*&]*(\w+)(?:\[[^\]]*\])?\s*(?:[=({;]|$)",  # a variable or a function
     re.MULTILINE,
 )
+_ENTRY = re.compile(r"^(?:extern \"C\" )?int (main|LLVMFuzzerTestOneInput)\(", re.MULTILINE)
 _MACRO = re.compile(r"^#define (\w+)", re.MULTILINE)
 
 
 def own_names(text):
     """Names that other files may have for something else."""
-    names = set(_MACRO.findall(text))
+    names = {*_MACRO.findall(text), *_ENTRY.findall(text)}
     for body in _ANONYMOUS.findall(text):
         for match in _DEFINED.finditer(body):
             names.add(match[1] or match[2])
