@@ -133,7 +133,8 @@ class Decider(decision_pb2_grpc.DecisionServiceServicer):
         return iter(self.next, None)
 
     def retune(self, policy_version="", **packet_options):
-        """Changes the packet options, all of them, or the version of your policy, from here on."""
+        """Replaces all packet options and the version of your policy, from here on: repeat what
+        stays."""
         with self._changed:
             self._tuning = _tuning(policy_version, packet_options)
             for stream in self._streams:

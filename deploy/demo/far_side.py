@@ -1,5 +1,5 @@
 """The far side of deploy/quickstart, behind the gateway: answers datagrams and connections on the
-ports the demonstration uses, including those the policy closes. Prints `ready`; ends on SIGTERM."""
+ports the demonstration uses, even where the policy drops them. Prints `ready`; ends on SIGTERM."""
 
 import selectors
 import socket
