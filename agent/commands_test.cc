@@ -17,18 +17,21 @@
 #include <utility>
 #include <vector>
 
+#include "agent/netfilter/table/connection_marks.h"
 #include "agent/netfilter/table/table.h"
 #include "agent/netfilter/table/table_testbed.h"
-#include "agent/remembered/connection_marks.h"
 
 namespace sluice::agent {
 namespace {
 
-// Remembers what it is given.
+// Has the entries a test puts into it, until it is to forget them.
 class FakeTable final : public RememberingTable {
  public:
   absl::Status Install(TableState) override { return status; }
-  absl::Status Forget() override { return status; }
+  absl::Status Forget() override {
+    if (status.ok()) entries.clear();
+    return status;
+  }
   absl::Status AddSlot(const RememberedSlot&) override { return status; }
   absl::Status StopAsking() override { return status; }
   absl::Status Remove() override { return status; }
@@ -275,6 +278,7 @@ TEST_F(CommandsTest, ListsWhatItsScopeLooksAt) {
 TEST_F(CommandsTest, ForgetsAndSaysHowMuch) {
   fake_.entries.resize(3);
   EXPECT_EQ(Reply(Forget()).forget_remembered().forgotten(), 3u);
+  EXPECT_TRUE(fake_.entries.empty());
 }
 
 TEST_F(CommandsTest, TellsWhatTheTableRefuses) {

@@ -5,13 +5,12 @@
 namespace sluice::agent {
 namespace {
 
-void FillNotices(const TableCounters& counters, const IcmpLimits* limits,
+void FillNotices(const TableCounters& counters, const IcmpLimits& limits,
                  v1::NoticeStats& notices) {
   notices.set_told(counters.told);
   notices.set_none_due(counters.none_due);
   notices.set_no_way_back(counters.no_way_back);
-  if (limits == nullptr) return;
-  if (const auto kept_back = limits->Read(); kept_back) notices.set_rate_limited(*kept_back);
+  if (const auto kept_back = limits.Read(); kept_back) notices.set_rate_limited(*kept_back);
 }
 
 }  // namespace
@@ -40,7 +39,7 @@ v1::GatewayStats ReadStats(const StatsSources& sources) {
       stats.set_guard_dropped(counters->guard_dropped);
       stats.set_exempted(counters->exempted);
       stats.set_untracked(counters->untracked);
-      FillNotices(*counters, sources.icmp_limits, *stats.mutable_notices());
+      FillNotices(*counters, *sources.icmp_limits, *stats.mutable_notices());
       if (sources.remembered != nullptr) {
         *stats.mutable_remembered() = sources.remembered->Stats(*counters);
       }

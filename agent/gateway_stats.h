@@ -16,18 +16,20 @@
 
 namespace sluice::agent {
 
-// Where a gateway's counters come from. None is owned; those that are null are left out.
+// Where a gateway's counters come from. None is owned.
 struct StatsSources {
   std::string gateway;
   google::protobuf::Timestamp started;
   std::vector<QueueLoop*> queues;
-  const ModeSwitch* mode = nullptr;
+  const ModeSwitch* mode;
+  const IcmpLimits* icmp_limits;
+  const EventReporter* reporter;
+  // Null where the rules are the operator's.
   Table* table = nullptr;
   RememberedVerdicts* remembered = nullptr;
-  const IcmpLimits* icmp_limits = nullptr;
   const TableRestorer* table_restorer = nullptr;
+  // Null without connection events.
   const ConntrackWatcher* conntrack = nullptr;
-  const EventReporter* reporter = nullptr;
 };
 
 // Reads all counters; those of each queue are consistent in themselves. Any thread.

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "agent/check/check.h"
@@ -35,15 +36,16 @@
 #include "agent/netfilter/queue/packet_timestamps.h"
 #include "agent/netfilter/survey/probe.h"
 #include "agent/netfilter/table/agent_claim.h"
+#include "agent/netfilter/table/connection_marks.h"
 #include "agent/netfilter/table/table.h"
 #include "agent/netfilter/table/table_monitor.h"
 #include "agent/ready.h"
 #include "agent/release.h"
-#include "agent/remembered/connection_marks.h"
 #include "agent/remembered/remembered_verdicts.h"
 #include "agent/streams/command_server.h"
 #include "agent/streams/event_reporter.h"
 #include "agent/streams/stream_poller.h"
+#include "agent/streams/wakeup.h"
 #include "proto/text/text.h"
 #include "third_party/daemon/daemon_log.h"
 #include "third_party/daemon/library_logs.h"
@@ -272,6 +274,10 @@ int Run(const AgentConfig& config, const std::string& file) {
     loops.push_back(queues.back().get());
   }
   if (remembered != nullptr) remembered->Start({loops.begin(), loops.end()});
+  // Its thread uses the queues, so it ends before them, wherever this function returns.
+  const absl::Cleanup stop_remembering = [&remembered] {
+    if (remembered != nullptr) remembered->Stop();
+  };
 
   ModeSwitch mode(table.get(), remembered.get(), loops);
 
@@ -301,12 +307,12 @@ int Run(const AgentConfig& config, const std::string& file) {
                              .started = started,
                              .queues = loops,
                              .mode = &mode,
+                             .icmp_limits = &icmp_limits,
+                             .reporter = &reporter,
                              .table = table.get(),
                              .remembered = remembered.get(),
-                             .icmp_limits = &icmp_limits,
                              .table_restorer = table_restorer.get(),
-                             .conntrack = conntrack.get(),
-                             .reporter = &reporter};
+                             .conntrack = conntrack.get()};
   const auto stats = [&sources] { return ReadStats(sources); };
   if (conntrack != nullptr) conntrack->Start();
   reporter.Start(stats, [&conntrack](v1::GapCause cause) {

@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "agent/netfilter/queue/links.h"
-#include "agent/packets/counters.h"
+#include "agent/packets/accounted_for.h"
 #include "agent/streams/event_sink.h"
 #include "sluice/v1/decision.grpc.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -37,7 +37,7 @@ namespace {
 constexpr std::chrono::seconds kPatience{20};
 constexpr uint16_t kQueue = 5;
 // What the decider below says.
-constexpr RememberedKind kRefusal{.scope = RememberedScope::kSource, .lifetime_s = 60};
+constexpr RememberedKind kDroppedSource{.scope = RememberedScope::kSource, .lifetime_s = 60};
 
 class FakeEvents final : public EventSink {
  public:
@@ -82,7 +82,7 @@ class FakeMemory final : public VerdictMemory {
   std::string token_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Refuses the source of every packet, by policy "1".
+// Drops the source of every packet, by policy "1".
 class Decider final : public v1::DecisionService::Service {
  public:
   explicit Decider(const std::string& address)
@@ -370,19 +370,19 @@ TEST_F(QueueLoopTest, RemembersWhatItIsToldFromThenOn) {
   loop_->Start();
   ASSERT_TRUE(memory_.WaitForPolicy("1"));
 
-  // What carries a slot goes on to the table, which refuses it; here is none.
-  loop_->StartRemembering({.generation = 1, .policy_token = "1", .slots = {{kRefusal, 5}}});
+  // What carries a slot goes on to the table, which would drop it; there is none here.
+  loop_->StartRemembering({.generation = 1, .policy_token = "1", .slots = {{kDroppedSource, 5}}});
   Send();
   EXPECT_TRUE(Arrives());
   loop_->StopRemembering();
   Send();
   EXPECT_TRUE(AwaitDropped(2));
   EXPECT_EQ(loop_->unslotted(), 0u);
-  loop_->StartRemembering({.generation = 2, .policy_token = "1", .slots = {{kRefusal, 0}}});
+  loop_->StartRemembering({.generation = 2, .policy_token = "1", .slots = {{kDroppedSource, 0}}});
   Send();
   EXPECT_TRUE(AwaitDropped(3));
   EXPECT_EQ(loop_->unslotted(), 1u);
-  loop_->StartRemembering({.generation = 3, .policy_token = "2", .slots = {{kRefusal, 5}}});
+  loop_->StartRemembering({.generation = 3, .policy_token = "2", .slots = {{kDroppedSource, 5}}});
   Send();
   EXPECT_TRUE(AwaitDropped(4)) << "the decider follows another policy";
   const v1::QueueStats stats = loop_->Stats();

@@ -11,9 +11,9 @@
 #include <memory>
 #include <optional>
 
+#include "agent/netfilter/table/connection_marks.h"
 #include "agent/netfilter/table/table_monitor.h"
 #include "agent/netfilter/table/table_testbed.h"
-#include "agent/remembered/connection_marks.h"
 
 namespace sluice::agent {
 namespace {

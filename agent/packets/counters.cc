@@ -39,18 +39,6 @@ v1::Settled* SettledOf(v1::Cause cause, v1::QueueStats& stats) {
 
 }  // namespace
 
-uint64_t AccountedFor(const v1::QueueStats& stats) {
-  v1::QueueStats copy = stats;
-  uint64_t sum =
-      stats.accepted() + stats.dropped() + stats.requeued() + stats.repeated() + stats.pending();
-  for (int cause = 0; cause < v1::Cause_ARRAYSIZE; ++cause) {
-    if (const v1::Settled* settled = SettledOf(static_cast<v1::Cause>(cause), copy)) {
-      sum += settled->dropped() + settled->accepted();
-    }
-  }
-  return sum;
-}
-
 void Counters::Fill(v1::QueueStats& stats) const {
   stats.set_received(received_);
   stats.set_accepted(settled_[v1::CAUSE_VERDICT][Index(Disposition::kAccepted)]);

@@ -19,9 +19,6 @@ inline Disposition Fallback(v1::Cause cause, bool fail_open) {
   return fail_open ? Disposition::kAccepted : Disposition::kDropped;
 }
 
-// The right-hand side of the identity: `received`, if each packet was counted once. For tests.
-uint64_t AccountedFor(const v1::QueueStats& stats);
-
 // A 32-bit kernel counter extended to 64 bits. Update it at least once in every 2^32 counts.
 class WideCounter final {
  public:

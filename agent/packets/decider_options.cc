@@ -55,7 +55,8 @@ absl::Status DeciderOptions::Set(const v1::PacketOptions& packet_options) {
   if (absl::Status status = SetFlags(packet_options.rewrite()); !status.ok()) return status;
   if (const CopyRange wanted = OfKernel(range); wanted != OfKernel(copy_range_)) {
     if (absl::Status status = queue_->SetCopyRange(wanted); !status.ok()) {
-      // The flags as they were; the caller ends the stream if that fails, too.
+      // Puts the flags back. If that fails as well, they stay changed; the caller ends the stream
+      // either way.
       SetFlags(rewrite_).IgnoreError();
       return status;
     }

@@ -47,7 +47,7 @@ void PacketAnswers::Drop(PendingPacket& packet, v1::Cause cause) {
   Settle(packet, KernelVerdict::kDrop, packet.mark, {}, cause, Disposition::kDropped);
 }
 
-void PacketAnswers::DropWithNotice(PendingPacket& packet, v1::Notify notify, uint32_t slot) {
+void PacketAnswers::DropByVerdict(PendingPacket& packet, v1::Notify notify, uint32_t slot) {
   const Notice notice = NoticeOf(notify);
   if (options_.mark_mask == 0 || (slot == 0 && notice == Notice::kNone) || packet.released ||
       mode_ == v1::MODE_SHADOW) {

@@ -53,7 +53,7 @@ class PacketAnswers final {
   void Drop(PendingPacket& packet, v1::Cause cause);
   // Drops the packet by verdict; the agent's rules, where it has any, send the notice to its
   // sender. `slot` as above; one that is not 0 also says which notice.
-  void DropWithNotice(PendingPacket& packet, v1::Notify notify, uint32_t slot = 0);
+  void DropByVerdict(PendingPacket& packet, v1::Notify notify, uint32_t slot = 0);
   // The caller keeps to kMostRepeats.
   void Repeat(PendingPacket& packet, const PacketChange& change);
   void Requeue(PendingPacket& packet, uint16_t queue, const PacketChange& change);

@@ -222,7 +222,7 @@ absl::Status PacketPipeline::CarryOut(PendingPacket& packet, const v1::Verdict& 
   if (!kind.ok()) return kind.status();
   const uint32_t slot = SlotFor(packet, *kind);
   if (verdict.action() == v1::ACTION_UNSPECIFIED || verdict.action() == v1::ACTION_DROP) {
-    answers_.DropWithNotice(packet, verdict.notify(), slot);
+    answers_.DropByVerdict(packet, verdict.notify(), slot);
     return absl::OkStatus();
   }
   return Forward(packet, verdict, slot);

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/packets/counters.h"
+#include "agent/packets/accounted_for.h"
 #include "agent/packets/packet_pipeline.h"
 
 namespace sluice::agent {

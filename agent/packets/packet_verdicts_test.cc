@@ -55,7 +55,7 @@ TEST_F(PacketPipelineTest, MarksOnlyWhatIsTheDecidersToMark) {
   EXPECT_EQ(queue_.given.at(1).mark, kDecided | 0x0f);
 }
 
-TEST_F(PacketPipelineTest, RefusesByTheMarkOfTheNotifyChain) {
+TEST_F(PacketPipelineTest, DropsByTheMarkOfTheNotifyChain) {
   Connect();
   Push(1, 0x5);
   Push(2);
@@ -220,7 +220,7 @@ TEST_F(PacketPipelineTest, IgnoresThePayloadOfWhatItDrops) {
   EXPECT_EQ(Stats().dropped(), 1u);
 }
 
-TEST_F(PacketPipelineTest, ShadowForwardsAllAndCountsWhatWouldHaveBeenRefused) {
+TEST_F(PacketPipelineTest, ShadowForwardsAllAndCountsWhatWouldHaveBeenDropped) {
   pipeline_->EnterMode(v1::MODE_SHADOW);
   EXPECT_TRUE(queue_.flags.fail_open);
   Connect();
@@ -228,9 +228,9 @@ TEST_F(PacketPipelineTest, ShadowForwardsAllAndCountsWhatWouldHaveBeenRefused) {
   EXPECT_TRUE(queue_.given.at(4).accepted) << "before there is a verdict";
   const auto asked = Asked();
   ASSERT_EQ(asked.size(), 4u);
-  v1::Verdict refused = Verdict(asked[1].transaction_id(), v1::ACTION_DROP);
-  refused.set_notify(v1::NOTIFY_TCP_RESET);
-  Answer({Verdict(asked[0].transaction_id(), v1::ACTION_ACCEPT), refused,
+  v1::Verdict dropped = Verdict(asked[1].transaction_id(), v1::ACTION_DROP);
+  dropped.set_notify(v1::NOTIFY_TCP_RESET);
+  Answer({Verdict(asked[0].transaction_id(), v1::ACTION_ACCEPT), dropped,
           Verdict(asked[2].transaction_id(), v1::ACTION_REPEAT)});
   At(50);
   EXPECT_EQ(Stats().accepted(), 3u);

@@ -23,7 +23,6 @@ struct PendingPacket {
   PendingPacket(const PendingPacket&) = delete;
   PendingPacket& operator=(const PendingPacket&) = delete;
 
-  AnswerRight right;
   uint64_t transaction_id = 0;
   int64_t arrival_ns = 0;   // monotonic clock
   int64_t deadline_ns = 0;  // monotonic clock
@@ -37,6 +36,7 @@ struct PendingPacket {
   v1::Family family = v1::FAMILY_UNSPECIFIED;
   bool whole = false;     // all of it was copied, one segment with its checksums filled in
   bool released = false;  // the kernel was told to let it go; the verdict is for the record
+  AnswerRight right;
   // The packet as deciders are shown it; kept in case another one has to be asked. Null while it is
   // packed.
   std::unique_ptr<v1::Packet> message;

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <iterator>
 
-#include "agent/remembered/connection_marks.h"
+#include "agent/netfilter/table/connection_marks.h"
 #include "proto/text/text.h"
 
 namespace sluice::agent {

@@ -161,8 +161,8 @@ class FakeQueue final : public RememberingQueue {
 
 constexpr uint32_t kMask = 0xff00;
 
-// Refusals of sources; each lifetime is another kind.
-RememberedKind Refusal(uint32_t lifetime_s) {
+// Drops of sources; each lifetime is another kind.
+RememberedKind DropSource(uint32_t lifetime_s) {
   return {.scope = RememberedScope::kSource, .lifetime_s = lifetime_s};
 }
 RememberedKind Connections(DevicePair devices) {
@@ -237,12 +237,12 @@ TEST_F(RememberedVerdictsTest, QueuesAreStoppedBeforeTheTableChangesAndStartedAf
 
 TEST_F(RememberedVerdictsTest, OnlyModeOnRemembers) {
   EXPECT_TRUE(remembered_->Install(TableMode::kShadow).ok());
-  remembered_->WantSlot(1, Refusal(60));
+  remembered_->WantSlot(1, DropSource(60));
   EXPECT_EQ(*remembered_->ForgetAll(), 0u);
   EXPECT_TRUE(remembered_->List(0)->empty());
   EXPECT_TRUE(remembered_->Install(TableMode::kOn).ok());
   remembered_->PolicyIs("1", "");
-  remembered_->WantSlot(2, Refusal(61));
+  remembered_->WantSlot(2, DropSource(61));
   ASSERT_TRUE(log_.WaitFor("b starts 2 of 1: 5"));
   EXPECT_EQ(log_.Take(), (Lines{"a stops", "b stops", "install shadow", "a stops", "b stops",
                                 "install on", "a starts 2 of 1", "b starts 2 of 1", "add 5",
@@ -252,9 +252,9 @@ TEST_F(RememberedVerdictsTest, OnlyModeOnRemembers) {
 TEST_F(RememberedVerdictsTest, ASlotIsInTheTableBeforeAQueueIsToldOfIt) {
   TurnOn();
   // Both queues want it.
-  remembered_->WantSlot(1, Refusal(60));
-  remembered_->WantSlot(1, Refusal(60));
-  remembered_->WantSlot(1, Refusal(61));
+  remembered_->WantSlot(1, DropSource(60));
+  remembered_->WantSlot(1, DropSource(60));
+  remembered_->WantSlot(1, DropSource(61));
   ASSERT_TRUE(log_.WaitFor("b starts 1 of 1: 5 6"));
   EXPECT_EQ(log_.Take(), (Lines{"add 5", "a starts 1 of 1: 5", "b starts 1 of 1: 5", "add 6",
                                 "a starts 1 of 1: 5 6", "b starts 1 of 1: 5 6"}));
@@ -264,12 +264,12 @@ TEST_F(RememberedVerdictsTest, WhatAnOlderGenerationWantsIsNotDone) {
   TurnOn();
   ASSERT_TRUE(remembered_->ForgetAll().ok());
   log_.Take();
-  remembered_->WantSlot(1, Refusal(60));
-  remembered_->WantSlot(2, Refusal(61));
+  remembered_->WantSlot(1, DropSource(60));
+  remembered_->WantSlot(2, DropSource(61));
   ASSERT_TRUE(log_.WaitFor("b starts 2 of 1: 5"));
   EXPECT_EQ(log_.Take(), (Lines{"add 5", "a starts 2 of 1: 5", "b starts 2 of 1: 5"}));
   ASSERT_EQ(table_.slots().size(), 1u);
-  EXPECT_EQ(table_.slots()[0].kind, Refusal(61));
+  EXPECT_EQ(table_.slots()[0].kind, DropSource(61));
 }
 
 TEST_F(RememberedVerdictsTest, ConnectionsHaveTheirMarksFromTheStartOfTheNextGeneration) {
@@ -295,14 +295,14 @@ TEST_F(RememberedVerdictsTest, ConnectionsHaveTheirMarksFromTheStartOfTheNextGen
 TEST_F(RememberedVerdictsTest, TheNumberOfARefusedSlotIsNotGivenToAnotherKind) {
   TurnOn();
   table_.Refuse("add");
-  remembered_->WantSlot(1, Refusal(60));
-  remembered_->WantSlot(1, Refusal(61));
+  remembered_->WantSlot(1, DropSource(60));
+  remembered_->WantSlot(1, DropSource(61));
   ASSERT_TRUE(log_.WaitFor("b starts 1 of 1: 0 6"));
   EXPECT_EQ(log_.Take(), (Lines{"add 5 refused", "a starts 1 of 1: 0", "b starts 1 of 1: 0",
                                 "add 6", "a starts 1 of 1: 0 6", "b starts 1 of 1: 0 6"}));
   remembered_->PolicyIs("2", "");
   ASSERT_TRUE(log_.WaitFor("b starts 2 of 2"));
-  remembered_->WantSlot(2, Refusal(60));
+  remembered_->WantSlot(2, DropSource(60));
   EXPECT_TRUE(log_.WaitFor("b starts 2 of 2: 5")) << "numbers begin again";
 }
 
@@ -311,7 +311,7 @@ TEST_F(RememberedVerdictsTest, KindsBeyondTheLastSlotAreToldNumber0) {
   constexpr uint32_t kSlots = kDropCodes - kFirstDropSlot;
   std::string told;
   for (uint32_t i = 0; i < kSlots; ++i) absl::StrAppend(&told, " ", kFirstDropSlot + i);
-  for (uint32_t i = 0; i < kSlots + 2; ++i) remembered_->WantSlot(1, Refusal(60 + i));
+  for (uint32_t i = 0; i < kSlots + 2; ++i) remembered_->WantSlot(1, DropSource(60 + i));
   ASSERT_TRUE(log_.WaitFor(absl::StrCat("b starts 1 of 1:", told, " 0 0")));
   EXPECT_EQ(table_.slots().size(), kSlots);
 }
@@ -376,7 +376,7 @@ TEST_F(RememberedVerdictsTest, AfterARefusedInstallNothingIsRememberedUntilAllIs
   for (const std::string mode : {"on", "shadow"}) {
     Begin(kMask);
     TurnOn();
-    remembered_->WantSlot(1, Refusal(60));
+    remembered_->WantSlot(1, DropSource(60));
     ASSERT_TRUE(log_.WaitFor("b starts 1 of 1: 5"));
     log_.Take();
     table_.Refuse("install");
@@ -384,7 +384,7 @@ TEST_F(RememberedVerdictsTest, AfterARefusedInstallNothingIsRememberedUntilAllIs
         remembered_->Install(mode == "on" ? TableMode::kOn : TableMode::kShadow);
     EXPECT_EQ(status, absl::UnavailableError("refused"));
     // The owner does these before it forgets, which is a second later.
-    remembered_->WantSlot(1, Refusal(61));
+    remembered_->WantSlot(1, DropSource(61));
     remembered_->PolicyIs("1", "");
     ASSERT_TRUE(log_.WaitFor("b starts 2 of 1"));
     EXPECT_EQ(TakeUntil("install on"),
@@ -452,7 +452,7 @@ TEST_F(RememberedVerdictsTest, WhatIsPostedAfterStopIsNotDone) {
   TurnOn();
   remembered_->Stop();
   remembered_->PolicyIs("2", "");
-  remembered_->WantSlot(1, Refusal(60));
+  remembered_->WantSlot(1, DropSource(60));
   remembered_->Stop();
   EXPECT_EQ(log_.Take(), Lines());
   // Main stops the queues after that, and takes the table out last.

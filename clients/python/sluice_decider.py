@@ -3,7 +3,7 @@
     with Decider("0.0.0.0:7654") as decider:
         for packet in decider:
             if packet.headers.cut_short or packet.headers.destination_port == 23:
-                packet.drop("telnet is refused", notify="tcp-reset")
+                packet.drop("telnet is not allowed", notify="tcp-reset")
             else:
                 packet.accept("ok")
 

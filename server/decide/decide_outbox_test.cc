@@ -14,8 +14,14 @@ namespace {
 std::vector<std::string> Drain(DecideOutbox& outbox) {
   std::vector<std::string> sent;
   while (const v1::DecideResponse* next = outbox.Next()) {
-    if (next->has_welcome()) sent.push_back("welcome " + next->welcome().policy_label());
-    if (next->has_retune()) sent.push_back("retune " + next->retune().policy_label());
+    if (next->has_welcome()) {
+      sent.push_back("welcome " + next->welcome().policy_label());
+      EXPECT_EQ(next->welcome().policy_token(), outbox.told().Token());
+    }
+    if (next->has_retune()) {
+      sent.push_back("retune " + next->retune().policy_label());
+      EXPECT_EQ(next->retune().policy_token(), outbox.told().Token());
+    }
     if (next->has_heartbeat()) {
       sent.push_back("beat " + std::to_string(next->heartbeat().sequence()));
     }

@@ -83,10 +83,10 @@ void DeciderPool::List(std::vector<v1::Decider>* deciders) const {
 
 void DeciderPool::OnPolicy(DeciderLink* link, const std::string& token) {
   Member& member = Of(link);
-  if (member.policy == token) return;
+  if (member.policy_token == token) return;
   // Before its first answer there is nothing of it to be forgotten.
   const bool first = member.answered == 0;
-  member.policy = token;
+  member.policy_token = token;
   if (!first) common_->on_policy();
 }
 

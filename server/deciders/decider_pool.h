@@ -76,7 +76,7 @@ class DeciderPool final : private DeciderLink::Listener {
 
     DeciderLink link;
     QuestionOutbox outbox;
-    std::string policy;  // The version of the policy it decides by.
+    std::string policy_token;  // Of the policy it decides by.
     uint64_t asked = 0;
     uint64_t answered = 0;
     uint64_t timed_out = 0;

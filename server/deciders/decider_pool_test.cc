@@ -306,7 +306,7 @@ TEST_F(DeciderPoolTest, FollowsWhereThePolicySaysItIs) {
   EXPECT_EQ(gateway_.answers[0], "1 DROP \"d\" went away: rule 1, line 2");
 }
 
-TEST_F(DeciderPoolTest, ADecidersOtherPolicyVoidsWhatItSaid) {
+TEST_F(DeciderPoolTest, AnotherPolicyOfADeciderForgetsWhatItSaid) {
   pool_.SetAddresses({"x"}, At(0));
   deciders_.Read("x", At(0));
   deciders_.Welcome("x", At(0), "1");

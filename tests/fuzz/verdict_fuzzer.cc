@@ -11,7 +11,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "agent/packets/counters.h"
+#include "agent/packets/accounted_for.h"
 #include "agent/packets/packet_pipeline.h"
 #include "sluice/v1/decision.pb.h"
 #include "sluice/v1/stats.pb.h"

@@ -6,10 +6,12 @@ import grpc
 sys.path.append(sys.path[0] + "/..")  # Where ../generate puts the stubs.
 from sluice.v1 import decision_pb2 as pb, decision_pb2_grpc
 
-def decide(packet):  # Port 0 is not known, as in a packet cut short; dropped as well.
+def decide(packet):  # What was cut short before its protocol or port is not known: dropped, too.
+    headers = packet.headers
     verdict = pb.Verdict(transaction_id=packet.transaction_id, action=pb.ACTION_ACCEPT, reason="ok")
-    if packet.headers.protocol == 6 and packet.headers.destination_port in (0, 23):
-        verdict.action, verdict.reason = pb.ACTION_DROP, "telnet is refused"
+    if not headers.HasField("protocol") or (
+            headers.protocol == 6 and headers.destination_port in (0, 23)):
+        verdict.action, verdict.reason = pb.ACTION_DROP, "telnet is not allowed"
         verdict.notify = pb.NOTIFY_ADMIN_PROHIBITED
     return verdict
 

@@ -1,4 +1,4 @@
-#include "agent/remembered/connection_marks.h"
+#include "agent/netfilter/table/connection_marks.h"
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>

@@ -1,6 +1,6 @@
 // Tests on a real kernel's connection table.
 
-#include "agent/remembered/connection_marks.h"
+#include "agent/netfilter/table/connection_marks.h"
 
 #include <gtest/gtest.h>
 
@@ -20,8 +20,8 @@ class ConnectionMarksTest : public TableTestbed {
     Shell("conntrack -I -p tcp -s 192.0.2.1 -d 192.0.2.2 --sport " + std::to_string(port) +
           " --dport 80 --state ESTABLISHED -t 60 -m " + std::to_string(mark) + " " + options);
   }
-  static size_t Listed(uint32_t generation, size_t limit = 0) {
-    const auto entries = ListMarked(kMask, {generation}, limit);
+  static size_t Listed(uint32_t mark, size_t limit = 0) {
+    const auto entries = ListMarked(kMask, {mark}, limit);
     EXPECT_TRUE(entries.ok()) << entries.status();
     return entries.ok() ? entries->size() : 0;
   }
@@ -60,9 +60,9 @@ TEST_F(ConnectionMarksTest, SweepsAllMarksButOne) {
 }
 
 TEST_F(ConnectionMarksTest, ListsConnectionsByTheirFirstPacket) {
-  const uint32_t generation = ConnectionMark(kMask, 0);
-  Connect(40000, generation);
-  const auto entries = ListMarked(kMask, {generation}, 0);
+  const uint32_t mark = ConnectionMark(kMask, 0);
+  Connect(40000, mark);
+  const auto entries = ListMarked(kMask, {mark}, 0);
   ASSERT_TRUE(entries.ok()) << entries.status();
   ASSERT_EQ(entries->size(), 1u);
   const RememberedEntry& entry = entries->front();
