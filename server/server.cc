@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/calls/tcp_keepalive.h"
@@ -134,8 +135,8 @@ Server::~Server() {
 
 void Server::Stop(std::chrono::milliseconds grace) {
   if (grpc_ == nullptr) return;
-  ticker_.EndAll(grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                              "this server is going down: try another server, or try again"));
+  ticker_.EndAll(
+      absl::UnavailableError("this server is going down: try another server, or try again"));
   grpc_->Shutdown(std::chrono::system_clock::now() + grace);
   grpc_->Wait();
   calls_.reset();

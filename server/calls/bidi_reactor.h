@@ -7,7 +7,9 @@
 #include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "server/calls/call_queue.h"
+#include "server/calls/grpc_status.h"
 #include "server/calls/reactor.h"
 
 namespace sluice::server {
@@ -42,7 +44,7 @@ class BidiReactor : public Reactor {
     call_->stream.Write(*response, written_.Tag());
   }
   // Called once, and only while no write is under way.
-  void Finish(const grpc::Status& status) { call_->stream.Finish(status, finished_.Tag()); }
+  void Finish(const absl::Status& status) { call_->stream.Finish(ToGrpc(status), finished_.Tag()); }
 
   virtual void OnReadDone(bool ok) = 0;
   virtual void OnWriteDone(bool ok) = 0;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/calls/handle_calls.h"
 #include "sluice/v1/control.grpc.pb.h"
 #include "sluice/v1/decision.grpc.pb.h"
@@ -53,7 +54,7 @@ class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
   ~Echo() override = default;
 
   // One read or write is under way at a time, so one of them ends it.
-  void End() { Finish(grpc::Status::OK); }
+  void End() { Finish(absl::OkStatus()); }
 
   Fates* const fates_;
   v1::DecideRequest request_;
@@ -70,7 +71,7 @@ class Count final : public WriteReactor<v1::WatchStatsRequest, v1::WatchStatsRes
     Next();
   }
 
-  void OnWriteDone(bool ok) override { ok ? Next() : Finish(grpc::Status::CANCELLED); }
+  void OnWriteDone(bool ok) override { ok ? Next() : Finish(absl::CancelledError("")); }
   void OnDone() override {
     ++fates_->done;
     delete this;
@@ -80,7 +81,7 @@ class Count final : public WriteReactor<v1::WatchStatsRequest, v1::WatchStatsRes
   ~Count() override = default;
 
   void Next() {
-    if (left_-- == 0) return Finish(grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "that is all"));
+    if (left_-- == 0) return Finish(absl::OutOfRangeError("that is all"));
     StartWrite(&response_);
   }
 
@@ -106,7 +107,7 @@ class CallsTest : public testing::Test {
                 [this](auto call) -> Reactor* {
                   if (call->request.gateway().empty()) {
                     return Refusal<v1::WatchStatsRequest, v1::WatchStatsResponse>::Make(
-                        std::move(call), grpc::Status(grpc::StatusCode::NOT_FOUND, "none"));
+                        std::move(call), absl::NotFoundError("none"));
                   }
                   return new Count(std::move(call), &fates_);
                 });
@@ -115,7 +116,7 @@ class CallsTest : public testing::Test {
                   MutexLock lock(mutex_);
                   later_.emplace_back([call] {
                     call->response.mutable_policy()->set_version(call->request.version());
-                    call->Finish(grpc::Status::OK);
+                    call->Finish(absl::OkStatus());
                   });
                 });
     HandleCalls(queue_.get(), &control_, &v1::ControlService::AsyncService::RequestListGateways,
@@ -124,7 +125,7 @@ class CallsTest : public testing::Test {
                   later_.emplace_back([this, call] {
                     while (!call->Abandoned()) std::this_thread::yield();
                     ++fates_.abandoned;
-                    call->Finish(grpc::Status::OK);
+                    call->Finish(absl::OkStatus());
                   });
                 });
     queue_->Start();

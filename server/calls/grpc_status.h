@@ -2,15 +2,12 @@
 
 #include <grpcpp/support/status.h>
 
-#include <string>
-
 #include "absl/status/status.h"
 
 namespace sluice::server {
 
-// absl and gRPC number their codes alike.
-inline grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
-}
+// The status that a gRPC caller gets. Payloads become its details (status.proto): each is a
+// serialized message under its type URL.
+grpc::Status ToGrpc(const absl::Status& status);
 
 }  // namespace sluice::server

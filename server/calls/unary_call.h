@@ -7,7 +7,9 @@
 #include <atomic>
 #include <chrono>
 
+#include "absl/status/status.h"
 #include "server/calls/call_queue.h"
+#include "server/calls/grpc_status.h"
 #include "server/calls/reactor.h"
 
 namespace sluice::server {
@@ -28,7 +30,9 @@ class UnaryCall final {
     return context.IsCancelled() || context.deadline() <= std::chrono::system_clock::now();
   }
 
-  void Finish(const grpc::Status& status) { responder.Finish(response, status, finished_.Tag()); }
+  void Finish(const absl::Status& status) {
+    responder.Finish(response, ToGrpc(status), finished_.Tag());
+  }
 
   grpc::ServerContext context;
   Request request;

@@ -7,7 +7,9 @@
 #include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "server/calls/call_queue.h"
+#include "server/calls/grpc_status.h"
 #include "server/calls/reactor.h"
 
 namespace sluice::server {
@@ -43,7 +45,7 @@ class WriteReactor : public Reactor {
     call_->stream.Write(*response, written_.Tag());
   }
   // Called once, and only while no write is under way.
-  void Finish(const grpc::Status& status) { call_->stream.Finish(status, finished_.Tag()); }
+  void Finish(const absl::Status& status) { call_->stream.Finish(ToGrpc(status), finished_.Tag()); }
 
   virtual void OnWriteDone(bool ok) = 0;
 
@@ -73,7 +75,7 @@ class Refusal final : public WriteReactor<Request, Response> {
  public:
   using typename WriteReactor<Request, Response>::Call;
 
-  static Reactor* Make(std::unique_ptr<Call> call, const grpc::Status& why) {
+  static Reactor* Make(std::unique_ptr<Call> call, const absl::Status& why) {
     auto* refusal = new Refusal(std::move(call));
     refusal->Finish(why);
     return refusal;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "server/calls/handle_calls.h"
 #include "server/control/explain_call.h"
@@ -18,17 +19,15 @@
 namespace sluice::server {
 namespace {
 
-using grpc::StatusCode;
 using Async = v1::ControlService::AsyncService;
 
-grpc::Status Busy() {
-  return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                      "this server has too many policies to compile already; try again later");
+absl::Status Busy() {
+  return absl::ResourceExhaustedError(
+      "this server has too many policies to compile already; try again later");
 }
 
-grpc::Status TooLate() {
-  return grpc::Status(StatusCode::DEADLINE_EXCEEDED,
-                      "nobody waited for this call any more; nothing was done");
+absl::Status TooLate() {
+  return absl::DeadlineExceededError("nobody waited for this call any more; nothing was done");
 }
 
 // Has the worker do `job` and finishes the call with its result. A job whose caller stopped waiting
@@ -45,16 +44,14 @@ template <typename Call, typename Job>
 void OnCompiler(Compiler* compiler, Call* call, Job job) {
   compiler->Post({.run =
                       [call, job = std::move(job)](JobNames* names) {
-                        const grpc::Status status = call->Abandoned() ? TooLate() : job(names);
+                        const absl::Status status = call->Abandoned() ? TooLate() : job(names);
                         if (names->wanted.empty()) call->Finish(status);
                       },
                   .busy = [call] { call->Finish(Busy()); },
                   .gone = [call] { return call->Abandoned(); }});
 }
 
-grpc::Status WrongReply() {
-  return grpc::Status(StatusCode::INTERNAL, "the gateway answered another question");
-}
+absl::Status WrongReply() { return absl::InternalError("the gateway answered another question"); }
 
 template <typename Call>
 PolicyCaller CallerOf(Call* call) {
@@ -100,7 +97,7 @@ void ControlServiceImpl::OpenGateways(CallQueue* queue) {
     for (v1::Gateway& gateway : registry_->List()) {
       *call->response.add_gateways() = std::move(gateway);
     }
-    call->Finish(grpc::Status::OK);
+    call->Finish(absl::OkStatus());
   });
   HandleCalls(queue, &service_, &Async::RequestSetMode, [this](auto* call) { SetMode(call); });
   HandleCalls(queue, &service_, &Async::RequestGetStats, [this](auto* call) { GetStats(call); });
@@ -141,7 +138,7 @@ void ControlServiceImpl::OpenPolicies(CallQueue* queue) {
   HandleCalls(queue, &service_, &Async::RequestListPolicies, [this](auto* call) {
     OnWorker(archivist_, call, [this, call] {
       ListPolicies(call->request, *policies_, &call->response);
-      return grpc::Status::OK;
+      return absl::OkStatus();
     });
   });
   HandleCalls(queue, &service_, &Async::RequestExplainPolicy, [this](auto* call) {
@@ -183,9 +180,8 @@ void ControlServiceImpl::OpenStreams(CallQueue* queue) {
 void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeResponse>* call) {
   const v1::SetModeRequest& request = call->request;
   if (!v1::Mode_IsValid(request.mode())) {
-    return call->Finish(grpc::Status(StatusCode::INVALID_ARGUMENT,
-                                     absl::StrCat("mode: ", static_cast<int>(request.mode()),
-                                                  " is not a mode; use off, on or shadow")));
+    return call->Finish(absl::InvalidArgumentError(absl::StrCat(
+        "mode: ", static_cast<int>(request.mode()), " is not a mode; use off, on or shadow")));
   }
   v1::Command command;
   command.mutable_set_mode()->set_mode(request.mode());
@@ -194,7 +190,7 @@ void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeRespon
   }
   router_->Send(
       request.gateway(), std::move(command),
-      [call](const grpc::Status& status, const v1::CommandReply& reply) {
+      [call](const absl::Status& status, const v1::CommandReply& reply) {
         v1::SetModeResponse& response = call->response;
         response.set_previous(reply.set_mode().previous());
         response.set_current(reply.set_mode().current());
@@ -211,7 +207,7 @@ void ControlServiceImpl::GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsRes
   command.mutable_get_stats();
   router_->Send(
       call->request.gateway(), std::move(command),
-      [call](const grpc::Status& status, const v1::CommandReply& reply) {
+      [call](const absl::Status& status, const v1::CommandReply& reply) {
         if (reply.has_stats()) *call->response.mutable_stats() = reply.stats();
         call->Finish(status.ok() && !reply.has_stats() ? WrongReply() : status);
       },
@@ -224,7 +220,7 @@ void ControlServiceImpl::ForgetRemembered(
   command.mutable_forget_remembered();
   router_->Send(
       call->request.gateway(), std::move(command),
-      [call](const grpc::Status& status, const v1::CommandReply& reply) {
+      [call](const absl::Status& status, const v1::CommandReply& reply) {
         call->response.set_forgotten(reply.forget_remembered().forgotten());
         call->Finish(status.ok() && !reply.has_forget_remembered() ? WrongReply() : status);
       },
@@ -235,7 +231,7 @@ void ControlServiceImpl::ListDeciders(
     UnaryCall<v1::ListDecidersRequest, v1::ListDecidersResponse>* call) {
   deciders_->List([call](std::vector<v1::Decider> deciders) {
     for (v1::Decider& decider : deciders) *call->response.add_deciders() = std::move(decider);
-    call->Finish(grpc::Status::OK);
+    call->Finish(absl::OkStatus());
   });
 }
 

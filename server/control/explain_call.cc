@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "server/calls/grpc_status.h"
 #include "server/control/policy_calls.h"
 #include "server/control/tested_packet.h"
 #include "server/policy/checker/looked_up.h"
@@ -14,9 +13,7 @@
 
 namespace sluice::server {
 
-using grpc::StatusCode;
-
-grpc::Status ExplainPolicy(const v1::ExplainPolicyRequest& request, const PolicyStore& policies,
+absl::Status ExplainPolicy(const v1::ExplainPolicyRequest& request, const PolicyStore& policies,
                            JobNames* names, v1::ExplainPolicyResponse* response) {
   const std::unique_ptr<policy::Names> local = policies.LocalNames();
   policy::AnsweredNames answered(&names->known, local.get());
@@ -32,8 +29,8 @@ grpc::Status ExplainPolicy(const v1::ExplainPolicyRequest& request, const Policy
     if (compiled.rules == nullptr) return StatusOf(compiled);
     rules = std::move(compiled.rules);
   }
-  if (!names->wanted.empty()) return grpc::Status::OK;
-  if (!named.ok()) return ToGrpc(named);
+  if (!names->wanted.empty()) return absl::OkStatus();
+  if (!named.ok()) return named;
   policy::FactSet not_told = 0;
   for (const int fact : request.not_told()) {
     const auto one = static_cast<v1::PacketFact>(fact);
@@ -43,24 +40,24 @@ grpc::Status ExplainPolicy(const v1::ExplainPolicyRequest& request, const Policy
   }
   *response->mutable_ruling() = std::move(*TestPacket(*rules, &packet).mutable_ruling());
   *response->mutable_packet() = packet;
-  if (IsMalformed(response->ruling())) return grpc::Status::OK;  // No rule is considered.
+  if (IsMalformed(response->ruling())) return absl::OkStatus();  // No rule is considered.
   const policy::LookedUp meant = policy::LookedUp::Of(rules->names());
   policy::AnsweredNames meanings(&meant, local.get());
   const absl::Status explained =
       policy::ExplainRules(request.has_policy() ? request.policy() : current->text, packet,
                            request.all(), not_told, meanings, response);
   if (!explained.ok()) {
-    return grpc::Status(StatusCode::FAILED_PRECONDITION, std::string(explained.message()));
+    return absl::FailedPreconditionError(explained.message());
   }
   const bool decided = response->considered_size() > 0 &&
                        response->considered(response->considered_size() - 1).matches();
   const uint32_t rule = decided ? response->considered(response->considered_size() - 1).rule() : 0;
   if (rule != response->ruling().rule()) {
-    return grpc::Status(StatusCode::FAILED_PRECONDITION,
-                        "names or files the policy refers to have changed since it was applied; "
-                        "apply it again to have it mean what they mean now");
+    return absl::FailedPreconditionError(
+        "names or files the policy refers to have changed since it was applied; "
+        "apply it again to have it mean what they mean now");
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 }  // namespace sluice::server

@@ -9,14 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
-#include "server/calls/grpc_status.h"
 #include "server/control/scope_warnings.h"
 #include "server/policy/rule_set.h"
 
 namespace sluice::server {
 namespace {
-
-using grpc::StatusCode;
 
 // The limit in control.proto.
 constexpr std::chrono::seconds kLongestApproval = std::chrono::hours(24);
@@ -24,21 +21,20 @@ constexpr std::chrono::seconds kLongestApproval = std::chrono::hours(24);
 // Reads what Apply and Rollback requests have in common. INVALID_ARGUMENT: confirm_within is out of
 // range.
 template <typename Request>
-grpc::Status ToChange(const Request& request, const PolicyCaller& caller,
+absl::Status ToChange(const Request& request, const PolicyCaller& caller,
                       PolicyStore::Change* change) {
   change->author = request.author();
   change->abandoned = caller.gone;
   if (request.has_if_version()) change->if_version = request.if_version();
-  if (!request.has_confirm_within()) return grpc::Status::OK;
+  if (!request.has_confirm_within()) return absl::OkStatus();
   const auto within = std::chrono::seconds(
       std::clamp<int64_t>(request.confirm_within().seconds(), -1, kLongestApproval.count() + 1));
   const auto exactly = within + std::chrono::nanoseconds(request.confirm_within().nanos());
   if (exactly <= std::chrono::seconds(0) || exactly > kLongestApproval) {
-    return grpc::Status(StatusCode::INVALID_ARGUMENT,
-                        "confirm_within: must be more than 0 and at most a day");
+    return absl::InvalidArgumentError("confirm_within: must be more than 0 and at most a day");
   }
   change->confirm_by = std::chrono::steady_clock::now() + exactly;
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 template <typename Response>
@@ -49,17 +45,17 @@ void AddScopeWarnings(const RuleSet& rules, const Registry& registry, Response* 
 }
 
 template <typename Response>
-grpc::Status Answer(const PolicyStore::Applied& applied, const std::string& author,
+absl::Status Answer(const PolicyStore::Applied& applied, const std::string& author,
                     const std::string& peer, const Registry& registry, Response* response) {
   if (!applied.problems.empty()) {
     const std::string problems = Describe(applied.problems);
     const char* const what = absl::IsUnavailable(applied.status) ? " cannot be applied now:\n"
                                                                  : " is no longer well-formed:\n";
-    return grpc::Status(
-        static_cast<StatusCode>(applied.status.code()),
+    return absl::Status(
+        applied.status.code(),
         applied.restored ? absl::StrCat("version ", *applied.restored, what, problems) : problems);
   }
-  if (!applied.status.ok()) return ToGrpc(applied.status);
+  if (!applied.status.ok()) return applied.status;
   const Policy& current = *applied.current;
   spdlog::info("policy {} applied by {} from {}: {}{} rules from {}{}", current.version,
                author.empty() ? "somebody" : OneLine(author, 256), peer,
@@ -71,17 +67,17 @@ grpc::Status Answer(const PolicyStore::Applied& applied, const std::string& auth
   *response->mutable_current() = current.ToProto(now);
   for (const v1::PolicyProblem& warning : applied.warnings) *response->add_warnings() = warning;
   AddScopeWarnings(*current.rules, registry, response);
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-grpc::Status CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
+absl::Status CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
                          const PolicyStore& policies, JobNames* names,
                          v1::CheckPolicyResponse* response) {
   const RuleSet::Compiled compiled = policies.Compile(request.policy(), names->known);
   names->wanted = compiled.wanted;
-  if (compiled.rules == nullptr && compiled.problems.empty()) return ToGrpc(compiled.status);
+  if (compiled.rules == nullptr && compiled.problems.empty()) return compiled.status;
   for (const v1::PolicyProblem& problem : compiled.problems) *response->add_problems() = problem;
   for (const v1::PolicyProblem& warning : compiled.warnings) *response->add_warnings() = warning;
   for (const std::string& file : compiled.missing_files) response->add_missing_files(file);
@@ -89,58 +85,58 @@ grpc::Status CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& 
     response->set_rules(static_cast<uint32_t>(compiled.rules->size()));
     AddScopeWarnings(*compiled.rules, registry, response);
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
-grpc::Status ApplyPolicy(const v1::ApplyPolicyRequest& request, const PolicyCaller& caller,
+absl::Status ApplyPolicy(const v1::ApplyPolicyRequest& request, const PolicyCaller& caller,
                          const Registry& registry, PolicyStore* policies, JobNames* names,
                          v1::ApplyPolicyResponse* response) {
   PolicyStore::Change change;
-  if (const grpc::Status status = ToChange(request, caller, &change); !status.ok()) return status;
+  if (const absl::Status status = ToChange(request, caller, &change); !status.ok()) return status;
   const PolicyStore::Applied applied =
       policies->Apply(request.policy(), names->known, std::chrono::system_clock::now(), change);
   names->wanted = applied.wanted;
   return Answer(applied, change.author, caller.address, registry, response);
 }
 
-grpc::Status RollbackPolicy(const v1::RollbackPolicyRequest& request, const PolicyCaller& caller,
+absl::Status RollbackPolicy(const v1::RollbackPolicyRequest& request, const PolicyCaller& caller,
                             const Registry& registry, PolicyStore* policies, JobNames* names,
                             v1::RollbackPolicyResponse* response) {
   PolicyStore::Change change;
-  if (const grpc::Status status = ToChange(request, caller, &change); !status.ok()) return status;
+  if (const absl::Status status = ToChange(request, caller, &change); !status.ok()) return status;
   const auto version =
       request.has_version() ? std::optional<uint64_t>(request.version()) : std::nullopt;
   const PolicyStore::Applied applied =
       policies->Rollback(version, names->known, std::chrono::system_clock::now(), change);
   names->wanted = applied.wanted;
-  const grpc::Status status = Answer(applied, change.author, caller.address, registry, response);
+  const absl::Status status = Answer(applied, change.author, caller.address, registry, response);
   if (status.ok()) response->set_restored_version(*applied.restored);
   return status;
 }
 
-grpc::Status ConfirmPolicy(const v1::ConfirmPolicyRequest& request, const std::string& peer,
+absl::Status ConfirmPolicy(const v1::ConfirmPolicyRequest& request, const std::string& peer,
                            PolicyStore* policies, v1::ConfirmPolicyResponse* response) {
   if (const absl::Status status = policies->Confirm(request.version()); !status.ok()) {
-    return ToGrpc(status);
+    return status;
   }
   spdlog::info("policy {} confirmed from {}", request.version(), peer);
   *response->mutable_current() = policies->Current()->ToProto(std::chrono::steady_clock::now());
   response->mutable_current()->clear_text();
   response->mutable_current()->clear_files();
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
-grpc::Status GetPolicy(const v1::GetPolicyRequest& request, const PolicyStore& policies,
+absl::Status GetPolicy(const v1::GetPolicyRequest& request, const PolicyStore& policies,
                        v1::GetPolicyResponse* response) {
   const std::shared_ptr<const Policy> current = policies.Current();
   if (!request.has_version() || request.version() == current->version) {
     *response->mutable_policy() = current->ToProto(std::chrono::steady_clock::now());
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
   const absl::StatusOr<PolicyRecord> record = policies.Get(request.version());
-  if (!record.ok()) return ToGrpc(record.status());
+  if (!record.ok()) return record.status();
   *response->mutable_policy() = record->ToProto();
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 void ListPolicies(const v1::ListPoliciesRequest& request, const PolicyStore& policies,
@@ -176,9 +172,9 @@ std::string Describe(const std::vector<v1::PolicyProblem>& problems) {
   return text;
 }
 
-grpc::Status StatusOf(const RuleSet::Compiled& compiled) {
-  if (compiled.problems.empty()) return ToGrpc(compiled.status);
-  return grpc::Status(static_cast<StatusCode>(compiled.status.code()), Describe(compiled.problems));
+absl::Status StatusOf(const RuleSet::Compiled& compiled) {
+  if (compiled.problems.empty()) return compiled.status;
+  return absl::Status(compiled.status.code(), Describe(compiled.problems));
 }
 
 }  // namespace sluice::server

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/gateways/registry.h"
 #include "server/policies/compiler.h"
 #include "server/policies/policy_store.h"
@@ -24,18 +23,18 @@ struct PolicyCaller {
 // caller's address. Those with `names` compile and are jobs of the Compiler. All of them wait for
 // the disk, so a worker runs them. The registry says which scopes gateways cannot enforce.
 
-grpc::Status CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
+absl::Status CheckPolicy(const v1::CheckPolicyRequest& request, const Registry& registry,
                          const PolicyStore& policies, JobNames* names,
                          v1::CheckPolicyResponse* response);
-grpc::Status ApplyPolicy(const v1::ApplyPolicyRequest& request, const PolicyCaller& caller,
+absl::Status ApplyPolicy(const v1::ApplyPolicyRequest& request, const PolicyCaller& caller,
                          const Registry& registry, PolicyStore* policies, JobNames* names,
                          v1::ApplyPolicyResponse* response);
-grpc::Status RollbackPolicy(const v1::RollbackPolicyRequest& request, const PolicyCaller& caller,
+absl::Status RollbackPolicy(const v1::RollbackPolicyRequest& request, const PolicyCaller& caller,
                             const Registry& registry, PolicyStore* policies, JobNames* names,
                             v1::RollbackPolicyResponse* response);
-grpc::Status ConfirmPolicy(const v1::ConfirmPolicyRequest& request, const std::string& peer,
+absl::Status ConfirmPolicy(const v1::ConfirmPolicyRequest& request, const std::string& peer,
                            PolicyStore* policies, v1::ConfirmPolicyResponse* response);
-grpc::Status GetPolicy(const v1::GetPolicyRequest& request, const PolicyStore& policies,
+absl::Status GetPolicy(const v1::GetPolicyRequest& request, const PolicyStore& policies,
                        v1::GetPolicyResponse* response);
 void ListPolicies(const v1::ListPoliciesRequest& request, const PolicyStore& policies,
                   v1::ListPoliciesResponse* response);
@@ -45,6 +44,6 @@ void ListPolicies(const v1::ListPoliciesRequest& request, const PolicyStore& pol
 std::string Describe(const std::vector<v1::PolicyProblem>& problems);
 
 // Why `compiled` has no rules. Only if it has none.
-grpc::Status StatusOf(const RuleSet::Compiled& compiled);
+absl::Status StatusOf(const RuleSet::Compiled& compiled);
 
 }  // namespace sluice::server

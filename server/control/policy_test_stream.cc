@@ -10,8 +10,6 @@
 
 namespace sluice::server {
 
-using grpc::StatusCode;
-
 PolicyTestStream::PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies,
                                    PolicyTestRoom* room, Compiler* compiler, Worker* tester,
                                    Ticker* ticker)
@@ -26,8 +24,7 @@ void PolicyTestStream::Begin() {
   entered_ = room_->Enter();
   ticker_->Add(this);
   if (!entered_) {
-    return End(grpc::Status(
-        StatusCode::RESOURCE_EXHAUSTED,
+    return End(absl::ResourceExhaustedError(
         absl::StrCat(PolicyTestRoom::kMost, " policies are tested here already; try later")));
   }
   MutexLock lock(mutex_);
@@ -40,18 +37,19 @@ void PolicyTestStream::OnReadDone(bool ok) {
     if (ended_) return;
     busy_ = ok;
   }
-  if (!ok) return End(grpc::Status::OK);  // The caller has half-closed the stream.
+  if (!ok) return End(absl::OkStatus());  // The caller has half-closed the stream.
   if (rules_ == nullptr) {
     TakeFirst();
   } else if (!tester_->Post([this] { TakePackets(); })) {
-    Break("this server has too many packets to test already; try again later",
-          StatusCode::RESOURCE_EXHAUSTED);
+    Break(absl::ResourceExhaustedError(
+        "this server has too many packets to test already; try again later"));
   }
 }
 
 void PolicyTestStream::TakeFirst() {
   if (request_.packets_size() > 0) {
-    return Break("the first message of a TestPolicy stream says the policy, and has no packets");
+    return Break(absl::InvalidArgumentError(
+        "the first message of a TestPolicy stream says the policy, and has no packets"));
   }
   if (!request_.has_policy()) {
     rules_ = policies_->Current()->rules;
@@ -61,8 +59,8 @@ void PolicyTestStream::TakeFirst() {
       {.run = [this](JobNames* names) { Compile(names); },
        .busy =
            [this] {
-             Break("this server has too many policies to compile already; try again later",
-                   StatusCode::RESOURCE_EXHAUSTED);
+             Break(absl::ResourceExhaustedError(
+                 "this server has too many policies to compile already; try again later"));
            },
        .gone = [this] { return Ended(); }});
 }
@@ -71,10 +69,7 @@ void PolicyTestStream::Compile(JobNames* names) {
   RuleSet::Compiled compiled = policies_->Compile(request_.policy(), names->known);
   if (!Ended()) names->wanted = std::move(compiled.wanted);
   if (!names->wanted.empty()) return;
-  if (compiled.rules == nullptr) {
-    const grpc::Status why = StatusOf(compiled);
-    return Break(why.error_message(), why.error_code());
-  }
+  if (compiled.rules == nullptr) return Break(StatusOf(compiled));
   rules_ = std::move(compiled.rules);
   Answer();
 }
@@ -85,10 +80,12 @@ bool PolicyTestStream::Ended() {
 }
 
 void PolicyTestStream::TakePackets() {
-  if (request_.has_policy()) return Break("a second policy on a TestPolicy stream");
+  if (request_.has_policy()) {
+    return Break(absl::InvalidArgumentError("a second policy on a TestPolicy stream"));
+  }
   if (request_.packets_size() > kMostPackets) {
-    return Break(absl::StrCat(request_.packets_size(), " packets in a message; at most ",
-                              kMostPackets, " are taken"));
+    return Break(absl::InvalidArgumentError(absl::StrCat(
+        request_.packets_size(), " packets in a message; at most ", kMostPackets, " are taken")));
   }
   response_.Clear();
   for (v1::Packet& packet : *request_.mutable_packets()) {
@@ -106,10 +103,10 @@ void PolicyTestStream::Answer() {
   StartWrite(&response_);
 }
 
-void PolicyTestStream::Break(const std::string& what, StatusCode code) {
+void PolicyTestStream::Break(const absl::Status& why) {
   MutexLock lock(mutex_);
   busy_ = false;
-  if (!ended_) status_ = grpc::Status(code, what);
+  if (!ended_) status_ = why;
   ended_ = true;
   FinishLocked();
 }
@@ -119,7 +116,7 @@ void PolicyTestStream::OnWriteDone(bool ok) {
   busy_ = false;
   if (!ok && !ended_) {
     ended_ = true;
-    status_ = grpc::Status(StatusCode::UNAVAILABLE, "the connection broke");
+    status_ = absl::UnavailableError("the connection broke");
   }
   if (ended_) return FinishLocked();
   StartRead(&request_);
@@ -131,16 +128,14 @@ void PolicyTestStream::Tick(Time) {
   if (ended_ && ++ended_ticks_ == kSilentTicks) context().TryCancel();
 }
 
-void PolicyTestStream::End(const grpc::Status& why) {
+void PolicyTestStream::End(const absl::Status& why) {
   MutexLock lock(mutex_);
   if (!ended_) status_ = why;
   ended_ = true;
   FinishLocked();
 }
 
-void PolicyTestStream::OnCancel() {
-  End(grpc::Status(StatusCode::CANCELLED, "the call was cancelled"));
-}
+void PolicyTestStream::OnCancel() { End(absl::CancelledError("the call was cancelled")); }
 
 void PolicyTestStream::OnDone() {
   ticker_->Remove(this);

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <atomic>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "server/calls/bidi_reactor.h"
 #include "server/policies/compiler.h"
 #include "server/policies/policy_store.h"
@@ -50,7 +49,7 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   void Begin();
 
   void Tick(Time now) override;
-  void End(const grpc::Status& why) override;
+  void End(const absl::Status& why) override;
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -65,7 +64,7 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   void TakePackets();
   void Answer();
   // Ends the call; called by the reaction at work.
-  void Break(const std::string& what, grpc::StatusCode code = grpc::StatusCode::INVALID_ARGUMENT);
+  void Break(const absl::Status& why);
   void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const PolicyStore* const policies_;  // Not owned, nor are the next four.
@@ -86,7 +85,7 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   int ended_ticks_ ABSL_GUARDED_BY(mutex_) = 0;
-  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice::server

@@ -18,17 +18,17 @@ void RememberedList::Begin() {
   v1::Command command;
   command.mutable_list_remembered()->set_limit(request().limit());
   router_->Send(request().gateway(), std::move(command),
-                [this](const grpc::Status& status, v1::CommandReply&& reply) {
+                [this](const absl::Status& status, v1::CommandReply&& reply) {
                   Answered(status, std::move(reply));
                 });
 }
 
-void RememberedList::Answered(const grpc::Status& status, v1::CommandReply&& reply) {
+void RememberedList::Answered(const absl::Status& status, v1::CommandReply&& reply) {
   MutexLock lock(mutex_);
   if (!status.ok()) {
     EndLocked(status);
   } else if (!reply.has_remembered()) {
-    EndLocked(grpc::Status(grpc::StatusCode::INTERNAL, "the gateway answered another question"));
+    EndLocked(absl::InternalError("the gateway answered another question"));
   } else if (!ended()) {
     verdicts_.Swap(reply.mutable_remembered());
     Written();
@@ -37,7 +37,7 @@ void RememberedList::Answered(const grpc::Status& status, v1::CommandReply&& rep
 }
 
 void RememberedList::Written() {
-  if (next_ == verdicts_.verdicts_size()) return EndLocked(grpc::Status::OK);
+  if (next_ == verdicts_.verdicts_size()) return EndLocked(absl::OkStatus());
   response_.clear_verdicts();
   for (int i = 0; i < kVerdictsAMessage && next_ < verdicts_.verdicts_size(); ++i) {
     response_.add_verdicts()->Swap(verdicts_.mutable_verdicts(next_++));

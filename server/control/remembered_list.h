@@ -1,9 +1,8 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <memory>
 
+#include "absl/status/status.h"
 #include "server/gateways/router.h"
 #include "server/streams/writing_call.h"
 #include "sluice/v1/control.pb.h"
@@ -21,7 +20,7 @@ class RememberedList final
  private:
   ~RememberedList() override = default;
 
-  void Answered(const grpc::Status& status, v1::CommandReply&& reply);
+  void Answered(const absl::Status& status, v1::CommandReply&& reply);
   void Written() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Router* const router_;  // Not owned.

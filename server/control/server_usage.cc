@@ -56,15 +56,14 @@ std::chrono::nanoseconds RunTime(uint64_t start_ticks, int64_t ticks_per_second,
   return std::max(since_boot - started, std::chrono::nanoseconds(0));
 }
 
-grpc::Status GetServer(const Registry& registry, v1::GetServerResponse* response) {
+absl::Status GetServer(const Registry& registry, v1::GetServerResponse* response) {
   std::ifstream file("/proc/self/stat");
   std::string line;
   std::getline(file, line);
   const std::optional<ProcessStat> stat = ParseProcessStat(line);
   rusage used = {};
   if (!stat.has_value() || getrusage(RUSAGE_SELF, &used) != 0) {
-    return grpc::Status(grpc::StatusCode::INTERNAL,
-                        "/proc/self/stat cannot be read; is /proc mounted for the server?");
+    return absl::InternalError("/proc/self/stat cannot be read; is /proc mounted for the server?");
   }
   SetDuration(RunTime(stat->start_ticks, sysconf(_SC_CLK_TCK), SinceBoot()),
               response->mutable_running());
@@ -75,7 +74,7 @@ grpc::Status GetServer(const Registry& registry, v1::GetServerResponse* response
     response->set_gateways(response->gateways() + (gateway.connected() ? 1 : 0));
     response->set_decide_streams(response->decide_streams() + gateway.decide_streams());
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 }  // namespace sluice::server

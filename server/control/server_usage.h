@@ -1,12 +1,11 @@
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "server/gateways/registry.h"
 #include "sluice/v1/control.pb.h"
 
@@ -31,6 +30,6 @@ std::chrono::nanoseconds RunTime(uint64_t start_ticks, int64_t ticks_per_second,
 
 // ControlService.GetServer: what CPU time and memory this process uses, and for how many gateways.
 // Any thread may call; it reads a file in /proc, which does not wait for a disk.
-grpc::Status GetServer(const Registry& registry, v1::GetServerResponse* response);
+absl::Status GetServer(const Registry& registry, v1::GetServerResponse* response);
 
 }  // namespace sluice::server

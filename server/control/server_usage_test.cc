@@ -92,9 +92,9 @@ TEST(ServerUsageTest, CountsGatewaysAndTheirStreams) {
   }
   class FakeStream final : public CommandStream {
    public:
-    void End(const grpc::Status&) override {}
-    grpc::Status Send(v1::Command, std::chrono::steady_clock::time_point, Done&) override {
-      return grpc::Status::OK;
+    void End(const absl::Status&) override {}
+    absl::Status Send(v1::Command, std::chrono::steady_clock::time_point, Done&) override {
+      return absl::OkStatus();
     }
   } stream;
   v1::ServeHello serve;

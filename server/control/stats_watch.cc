@@ -17,17 +17,17 @@ void StatsWatch::Ask() {
   v1::Command command;
   command.mutable_get_stats();
   router_->Send(request().gateway(), std::move(command),
-                [this](const grpc::Status& status, const v1::CommandReply& reply) {
+                [this](const absl::Status& status, const v1::CommandReply& reply) {
                   Answered(status, reply);
                 });
 }
 
-void StatsWatch::Answered(const grpc::Status& status, const v1::CommandReply& reply) {
+void StatsWatch::Answered(const absl::Status& status, const v1::CommandReply& reply) {
   MutexLock lock(mutex_);
   if (!status.ok()) {
     EndLocked(status);
   } else if (!reply.has_stats()) {
-    EndLocked(grpc::Status(grpc::StatusCode::INTERNAL, "the gateway's answer has no counters"));
+    EndLocked(absl::InternalError("the gateway's answer has no counters"));
   } else if (!ended()) {
     *response_.mutable_stats() = reply.stats();
     Write(&response_);

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <chrono>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "server/gateways/router.h"
 #include "server/streams/writing_call.h"
 #include "sluice/v1/control.pb.h"
@@ -28,7 +27,7 @@ class StatsWatch final : public WritingCall<v1::WatchStatsRequest, v1::WatchStat
   void Written() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The call is lent until the answer comes.
   void Ask();
-  void Answered(const grpc::Status& status, const v1::CommandReply& reply);
+  void Answered(const absl::Status& status, const v1::CommandReply& reply);
 
   Router* const router_;  // Not owned.
   const std::chrono::milliseconds interval_;

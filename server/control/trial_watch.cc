@@ -4,12 +4,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "server/control/policy_calls.h"
 
 namespace sluice::server {
 namespace {
-
-using grpc::StatusCode;
 
 constexpr std::chrono::seconds kInterval{1};
 
@@ -26,8 +25,7 @@ void TrialWatch::Begin(Compiler* compiler) {
        .busy =
            [this] {
              MutexLock lock(mutex_);
-             EndLocked(grpc::Status(
-                 StatusCode::RESOURCE_EXHAUSTED,
+             EndLocked(absl::ResourceExhaustedError(
                  "this server has too many policies to compile already; try again later"));
              Returned();
            },
@@ -49,8 +47,8 @@ void TrialWatch::Compile(JobNames* names) {
     trial_ = trials_->Begin(std::move(compiled.rules),
                             {request().gateways().begin(), request().gateways().end()});
     if (trial_ == nullptr) {
-      EndLocked(grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                             "this server runs as many trials as it can already; try again later"));
+      EndLocked(absl::ResourceExhaustedError(
+          "this server runs as many trials as it can already; try again later"));
     } else {
       Write(&response_);
     }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
 #include "server/decide/decide_outbox.h"
@@ -26,17 +27,12 @@
 namespace sluice::server {
 namespace {
 
-using grpc::StatusCode;
 using Clock = std::chrono::steady_clock;
 
 // The limit in decision.proto.
 constexpr int kMaxBatch = 1024;
 // A usual batch (some 20 packets of 128 bytes) is parsed into this without further allocations.
 constexpr size_t kArenaBlock = 32 * 1024;
-
-grpc::Status Broken(const std::string& what) {
-  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
-}
 
 // The conversation: takes what arrives and has it decided.
 class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResponse>,
@@ -90,10 +86,11 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     return google::protobuf::Arena::CreateMessage<v1::DecideRequest>(&arena_);
   }
 
-  grpc::Status Take(const v1::DecideRequest& request) override {
+  absl::Status Take(const v1::DecideRequest& request) override {
     if ((!entries_) != request.has_hello()) {
-      return Broken(!entries_ ? "the first message of a Decide stream must be the hello"
-                              : "a second hello on a Decide stream");
+      return absl::InvalidArgumentError(
+          !entries_ ? "the first message of a Decide stream must be the hello"
+                    : "a second hello on a Decide stream");
     }
     switch (request.message_case()) {
       case v1::DecideRequest::kHello:
@@ -104,24 +101,24 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
         parts_.registry->Heard(gateway_, std::chrono::system_clock::now());
         MutexLock lock(mutex_);
         outbox_.Echo(request.heartbeat());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       }
       case v1::DecideRequest::kErrors:
         TakeErrors(request.errors());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       case v1::DecideRequest::MESSAGE_NOT_SET:
         break;
     }
     // A kind of message that only a newer agent sends.
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
-  grpc::Status TakeHello(const v1::DecideHello& hello) {
+  absl::Status TakeHello(const v1::DecideHello& hello) {
     gateway_ = hello.agent().gateway();
     relay_ = hello.relay();
     const auto now = std::chrono::system_clock::now();
     const std::string address = PeerAddress(context().peer());
-    const grpc::Status joined = relay_ ? parts_.registry->JoinRelay(gateway_, address, now)
+    const absl::Status joined = relay_ ? parts_.registry->JoinRelay(gateway_, address, now)
                                        : parts_.registry->JoinDecide(hello, address, now);
     if (!joined.ok()) return joined;
     scopes_ = ScopeSet(hello.capabilities());
@@ -134,17 +131,17 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     MutexLock lock(mutex_);
     greeted_ = true;
     outbox_.Welcome(BasisNow(parts_.policies->Current()->edition(), screened));
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
-  grpc::Status TakePackets(const v1::PacketBatch& batch) {
+  absl::Status TakePackets(const v1::PacketBatch& batch) {
     if (batch.batch() != received_ + 1) {
-      return Broken(absl::StrCat("packet batch ", batch.batch(), " after ", received_,
-                                 "; they count up by one from 1"));
+      return absl::InvalidArgumentError(absl::StrCat("packet batch ", batch.batch(), " after ",
+                                                     received_, "; they count up by one from 1"));
     }
     if (batch.packets_size() > kMaxBatch) {
-      return Broken(absl::StrCat("a packet batch of ", batch.packets_size(), "; at most ",
-                                 kMaxBatch, " are allowed"));
+      return absl::InvalidArgumentError(absl::StrCat("a packet batch of ", batch.packets_size(),
+                                                     "; at most ", kMaxBatch, " are allowed"));
     }
     received_ = batch.batch();
     const Clock::time_point now = Clock::now();
@@ -155,7 +152,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     } else {
       Decide(batch, now);
     }
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
   void Decide(const v1::PacketBatch& batch, Clock::time_point started) {

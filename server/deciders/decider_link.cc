@@ -134,13 +134,13 @@ void DeciderLink::OnWritten(Time now) {
   if (welcomed() && now >= beat_) Beat(now);
 }
 
-void DeciderLink::OnEnded(const grpc::Status& status, Time now) {
+void DeciderLink::OnEnded(const absl::Status& status, Time now) {
   if (status.ok()) {
     Lose(now, "ended the stream");
-  } else if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+  } else if (absl::IsUnimplemented(status)) {
     Lose(now, "offers no sluice.v1.DecisionService (is another program listening there?)");
   } else {
-    Lose(now, absl::StrCat("cannot be asked: ", OneLine(status.error_message(), 256)));
+    Lose(now, absl::StrCat("cannot be asked: ", OneLine(std::string(status.message()), 256)));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "server/deciders/decider_stream.h"
 #include "sluice/v1/decision.pb.h"
 #include "third_party/daemon/log_rate_limiter.h"
@@ -63,7 +64,7 @@ class DeciderLink final : private DeciderStream::Listener {
 
   void OnMessage(const v1::DecideResponse& message, Time now) override;
   void OnWritten(Time now) override;
-  void OnEnded(const grpc::Status& status, Time now) override;
+  void OnEnded(const absl::Status& status, Time now) override;
 
   void Dial(Time now);
   void Welcome(const v1::DecideWelcome& welcome, Time now);

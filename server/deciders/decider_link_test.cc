@@ -118,7 +118,7 @@ TEST_F(DeciderLinkTest, DialsAgainWithJitter) {
   int64_t now_ms = 0;
   for (int attempt = 1; attempt <= 20; ++attempt) {
     ASSERT_EQ(deciders_.dialled("x"), attempt);
-    deciders_.End("x", grpc::Status(grpc::StatusCode::UNAVAILABLE, "refused"), At(now_ms));
+    deciders_.End("x", absl::UnavailableError("refused"), At(now_ms));
     const auto delay = link_.NextTimer() - At(now_ms);
     EXPECT_GE(delay, milliseconds(100));
     EXPECT_LE(delay, milliseconds(attempt == 1 ? 200 : 500));
@@ -185,7 +185,7 @@ TEST_F(DeciderLinkTest, EndsABrokenConversation) {
   Connect(1700);
   deciders_.Say("x", v1::DecideResponse(), At(1701));
   EXPECT_TRUE(link_.welcomed());
-  deciders_.End("x", grpc::Status::OK, At(1702));
+  deciders_.End("x", absl::OkStatus(), At(1702));
   EXPECT_EQ(lost_, 3);
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 
+#include "absl/status/status.h"
 #include "server/deciders/fake_deciders.h"
 
 namespace sluice::server {
@@ -194,7 +195,7 @@ TEST_F(DeciderPoolTest, AnotherIsAskedWhenAStreamEnds) {
   v1::DecideResponse received;
   received.mutable_verdicts()->set_received_batch(2);
   deciders_.Say("x", received, At(1));
-  deciders_.End("y", grpc::Status(grpc::StatusCode::UNAVAILABLE, "killed"), At(10));
+  deciders_.End("y", absl::UnavailableError("killed"), At(10));
   pool_.Run(At(10));
   EXPECT_EQ(Got("x", 10), had);
   EXPECT_EQ(gateway_.answers, Strings{});
@@ -204,7 +205,7 @@ TEST_F(DeciderPoolTest, AnotherIsAskedWhenAStreamEnds) {
   deciders_.Say("x", Verdict(had[0]), At(12));
   EXPECT_EQ(gateway_.answers, Strings{"2 ACCEPT asked \"d\": ok"});
   // No other address is left.
-  deciders_.End("x", grpc::Status::OK, At(15));
+  deciders_.End("x", absl::OkStatus(), At(15));
   EXPECT_EQ(gateway_.answers.size(), 4u);
   EXPECT_EQ(gateway_.answers.back(), "4 DROP \"d\" went away: rule 1, line 2");
   EXPECT_EQ(List()[0].failed(), 3u);
@@ -214,7 +215,7 @@ TEST_F(DeciderPoolTest, WhatHasNoTimeLeftIsNotAskedOfAnother) {
   Connect({"x", "y"});
   Ask(1);
   Got("x");
-  deciders_.End("x", grpc::Status::OK, At(20));
+  deciders_.End("x", absl::OkStatus(), At(20));
   EXPECT_EQ(gateway_.answers, Strings{"1 DROP \"d\" did not answer in time: rule 1, line 2"});
   EXPECT_EQ(List()[0].timed_out(), 1u);
   EXPECT_EQ(List()[1].asked(), 0u);
@@ -324,7 +325,7 @@ TEST_F(DeciderPoolTest, AnotherPolicyOfADeciderForgetsWhatItSaid) {
   deciders_.Say("x", retune, At(3));
   EXPECT_EQ(policies_, 1);
   // It comes back with the policy it had.
-  deciders_.End("x", grpc::Status::OK, At(4));
+  deciders_.End("x", absl::OkStatus(), At(4));
   pool_.Run(At(600));
   deciders_.Read("x", At(600));
   deciders_.Welcome("x", At(600), "3");

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <chrono>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "sluice/v1/decision.pb.h"
 
 namespace sluice::server {
@@ -22,7 +21,7 @@ class DeciderStream {
     // The last write has gone out: the next message may be written.
     virtual void OnWritten(Time now) = 0;
     // The last callback. The stream may be destroyed within it.
-    virtual void OnEnded(const grpc::Status& status, Time now) = 0;
+    virtual void OnEnded(const absl::Status& status, Time now) = 0;
 
    protected:
     ~Listener() = default;

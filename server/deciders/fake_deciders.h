@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "server/deciders/decider_stream.h"
 #include "server/deciders/question.h"
@@ -53,7 +54,7 @@ class FakeDeciders final : public DeciderDialer {
     response.mutable_welcome()->set_policy_token(version);
     Say(address, response, now);
   }
-  void End(const std::string& address, const grpc::Status& status, Question::Time now) {
+  void End(const std::string& address, const absl::Status& status, Question::Time now) {
     calls_[address].listener->OnEnded(status, now);
   }
   bool connected(const std::string& address) { return calls_[address].listener != nullptr; }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "sluice/v1/decision.grpc.pb.h"
 #include "third_party/grpc_target/grpc_target.h"
 
@@ -38,6 +39,15 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(GrpcTarget(address), grpc::InsecureChannelCredentials(),
                                    arguments);
+}
+
+// Details are left out, as nobody reads those of a decider.
+absl::Status FromGrpc(const grpc::Status& status) {
+  // absl and gRPC number their codes alike, from 0 to 16. A decider may send any other number.
+  const int code = status.error_code();
+  const bool known = code >= 0 && code <= 16;
+  return absl::Status(known ? static_cast<absl::StatusCode>(code) : absl::StatusCode::kUnknown,
+                      status.error_message());
 }
 
 // One call. A read is always under way, and sometimes a write, until the read fails. Deletes itself
@@ -107,14 +117,14 @@ class Call final {
 
   void Finished(bool, DeciderStream::Time now) {
     over_ = true;
-    if (unreadable_) {
-      status_ =
-          grpc::Status(grpc::StatusCode::DATA_LOSS,
-                       "it sent a message that cannot be read: a string in it is not UTF-8, or "
-                       "it is not a message of this conversation");
-    }
     if (listener_ != nullptr) {
-      listener_->OnEnded(status_, now);
+      listener_->OnEnded(
+          unreadable_
+              ? absl::DataLossError(
+                    "it sent a message that cannot be read: a string in it is not UTF-8, or "
+                    "it is not a message of this conversation")
+              : FromGrpc(status_),
+          now);
     } else {
       DeleteIfDone();
     }

@@ -7,14 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "server/calls/handle_calls.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
 namespace {
-
-using grpc::StatusCode;
 
 // The limit in event.proto.
 constexpr int kMaxEvents = 256;
@@ -25,10 +24,6 @@ google::protobuf::ArenaOptions Blocks() {
   google::protobuf::ArenaOptions options;
   options.max_block_size = 64 * 1024;
   return options;
-}
-
-grpc::Status Broken(const std::string& what) {
-  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
 }
 
 // One Report stream.
@@ -43,7 +38,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
         registry_(registry),
         arena_(Blocks()) {}
 
-  void End(const grpc::Status& why) override { Conversation::End(why); }
+  void End(const absl::Status& why) override { Conversation::End(why); }
 
  private:
   ~ReportStream() override = default;
@@ -54,10 +49,11 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
     return google::protobuf::Arena::CreateMessage<v1::ReportRequest>(&arena_);
   }
 
-  grpc::Status Take(const v1::ReportRequest& request) override {
+  absl::Status Take(const v1::ReportRequest& request) override {
     if (joined_ == request.has_hello()) {
-      return Broken(joined_ ? "a second hello on a Report stream"
-                            : "the first message of a Report stream must be the hello");
+      return absl::InvalidArgumentError(
+          joined_ ? "a second hello on a Report stream"
+                  : "the first message of a Report stream must be the hello");
     }
     switch (request.message_case()) {
       case v1::ReportRequest::kHello:
@@ -66,22 +62,22 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
         return TakeEvents(request.events());
       case v1::ReportRequest::kStats:
         registry_->SetStats(gateway_, request.stats());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       case v1::ReportRequest::kHeartbeat: {
         registry_->Heard(gateway_, std::chrono::system_clock::now());
         MutexLock lock(mutex_);
         heartbeats_.push_back(request.heartbeat());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       }
       case v1::ReportRequest::MESSAGE_NOT_SET:
         break;
     }
     // A kind of message that only a newer agent sends.
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
-  grpc::Status TakeHello(const v1::ReportHello& hello) {
-    const grpc::Status joined = registry_->JoinReport(hello.agent(), PeerAddress(context().peer()),
+  absl::Status TakeHello(const v1::ReportHello& hello) {
+    const absl::Status joined = registry_->JoinReport(hello.agent(), PeerAddress(context().peer()),
                                                       std::chrono::system_clock::now(), this);
     if (!joined.ok()) return joined;
     joined_ = true;
@@ -90,17 +86,17 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
     ring_ = log_->RingOf(gateway_);
     MutexLock lock(mutex_);
     welcome_due_ = true;
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
-  grpc::Status TakeEvents(const v1::EventBatch& batch) {
+  absl::Status TakeEvents(const v1::EventBatch& batch) {
     if (batch.batch() != taken_ + 1) {
-      return Broken(absl::StrCat("event batch ", batch.batch(), " after ", taken_,
-                                 "; they count up by one from 1"));
+      return absl::InvalidArgumentError(absl::StrCat("event batch ", batch.batch(), " after ",
+                                                     taken_, "; they count up by one from 1"));
     }
     if (batch.events_size() > kMaxEvents) {
-      return Broken(absl::StrCat("an event batch of ", batch.events_size(), "; at most ",
-                                 kMaxEvents, " are allowed"));
+      return absl::InvalidArgumentError(absl::StrCat("an event batch of ", batch.events_size(),
+                                                     "; at most ", kMaxEvents, " are allowed"));
     }
     taken_ = batch.batch();
     connections_->Take(batch);
@@ -111,7 +107,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
     if (!packet_events_.empty()) EnterPacketEvents();
     MutexLock lock(mutex_);
     ack_ = taken_;
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
   void EnterPacketEvents() {

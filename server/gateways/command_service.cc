@@ -10,16 +10,14 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
 #include "server/calls/handle_calls.h"
 #include "server/streams/conversation.h"
-#include "sluice/v1/status.pb.h"
 
 namespace sluice::server {
 namespace {
-
-using grpc::StatusCode;
 
 // Unanswered commands per gateway. Callers are people and their tools, so there are few.
 constexpr size_t kMaxPending = 256;
@@ -31,10 +29,6 @@ constexpr uint32_t kListCredit = 4;
 // Heartbeats that may wait to be echoed: three seconds' worth.
 constexpr size_t kMaxHeartbeats = 16;
 
-grpc::Status Broken(const std::string& what) {
-  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
-}
-
 // One Serve stream.
 class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeResponse>,
                           public CommandStream {
@@ -42,22 +36,22 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   ServeStream(std::unique_ptr<Call> call, Registry* registry, Ticker* ticker)
       : Conversation(std::move(call), ticker), registry_(registry) {}
 
-  void End(const grpc::Status& why) override { Conversation::End(why); }
+  void End(const absl::Status& why) override { Conversation::End(why); }
 
-  grpc::Status Send(v1::Command command, std::chrono::steady_clock::time_point deadline,
+  absl::Status Send(v1::Command command, std::chrono::steady_clock::time_point deadline,
                     Done& done) override {
     MutexLock lock(mutex_);
-    if (ended()) return grpc::Status(StatusCode::UNAVAILABLE, gateway_ + " has just disconnected");
+    if (ended()) return absl::UnavailableError(gateway_ + " has just disconnected");
     if (pending_.size() >= kMaxPending || commands_.size() >= kMaxPending) {
-      return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                          absl::StrCat(gateway_, " owes ", kMaxPending, " answers already"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat(gateway_, " owes ", kMaxPending, " answers already"));
     }
     command.set_id(++last_id_);
     if (command.has_list_remembered()) command.mutable_list_remembered()->set_credit(kListCredit);
     pending_.emplace(last_id_, Pending{deadline, std::move(done)});
     commands_.push_back(std::move(command));
     WriteLocked();
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
  private:
@@ -70,38 +64,39 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
 
   ~ServeStream() override = default;
 
-  grpc::Status Take(const v1::ServeRequest& request) override {
+  absl::Status Take(const v1::ServeRequest& request) override {
     if (gateway_.empty() != request.has_hello()) {
-      return Broken(gateway_.empty() ? "the first message of a Serve stream must be the hello"
-                                     : "a second hello on a Serve stream");
+      return absl::InvalidArgumentError(
+          gateway_.empty() ? "the first message of a Serve stream must be the hello"
+                           : "a second hello on a Serve stream");
     }
     switch (request.message_case()) {
       case v1::ServeRequest::kHello:
         return TakeHello(request.hello());
       case v1::ServeRequest::kReply:
         TakeReply(request.reply());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       case v1::ServeRequest::kHeartbeat: {
         registry_->Heard(gateway_, std::chrono::system_clock::now());
         MutexLock lock(mutex_);
         heartbeats_.push_back(request.heartbeat());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       }
       case v1::ServeRequest::MESSAGE_NOT_SET:
         break;
     }
     // A kind of message that only a newer agent sends.
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
-  grpc::Status TakeHello(const v1::ServeHello& hello) {
+  absl::Status TakeHello(const v1::ServeHello& hello) {
     {
       // Set before others can find this stream in the registry.
       MutexLock lock(mutex_);
       welcome_due_ = true;
       gateway_ = hello.agent().gateway();
     }
-    const grpc::Status joined = registry_->JoinServe(hello, PeerAddress(context().peer()),
+    const absl::Status joined = registry_->JoinServe(hello, PeerAddress(context().peer()),
                                                      std::chrono::system_clock::now(), this);
     joined_ = joined.ok();
     return joined;
@@ -132,13 +127,12 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
       pending_.erase(found);
     }
     if (too_long) {
-      return done(
-          grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                       absl::StrCat(gateway_, " has a longer answer than this server takes, ",
-                                    kMaxReplyBytes >> 20, " MiB: ask for less")),
-          v1::CommandReply());
+      return done(absl::ResourceExhaustedError(
+                      absl::StrCat(gateway_, " has a longer answer than this server takes, ",
+                                   kMaxReplyBytes >> 20, " MiB: ask for less")),
+                  v1::CommandReply());
     }
-    const grpc::Status status = whole.has_error() ? ToStatus(whole.error()) : grpc::Status::OK;
+    const absl::Status status = whole.has_error() ? ToStatus(whole.error()) : absl::OkStatus();
     done(status, std::move(whole));
   }
 
@@ -192,21 +186,21 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   }
 
   void Ticking(Time now) override {
-    Fail(grpc::Status(StatusCode::DEADLINE_EXCEEDED, "the gateway did not answer in time"),
+    Fail(absl::DeadlineExceededError("the gateway did not answer in time"),
          [now](const Pending& pending) { return pending.deadline <= now; });
   }
 
   void Leave() override {
     if (joined_) registry_->LeaveServe(gateway_, this, std::chrono::system_clock::now());
-    Fail(grpc::Status(StatusCode::UNAVAILABLE,
-                      "the gateway's connection broke before it answered; it may have carried "
-                      "out what was asked"),
+    Fail(absl::UnavailableError(
+             "the gateway's connection broke before it answered; it may have carried "
+             "out what was asked"),
          [](const Pending&) { return true; });
   }
 
   // Fails the pending commands that `which` picks.
   template <typename Which>
-  void Fail(const grpc::Status& why, Which which) {
+  void Fail(const absl::Status& why, Which which) {
     std::vector<Done> failed;
     {
       MutexLock lock(mutex_);
@@ -248,24 +242,22 @@ void CommandServiceImpl::Open(CallQueue* queue) {
               });
 }
 
-grpc::Status ToStatus(const v1::CommandError& error) {
+absl::Status ToStatus(const v1::CommandError& error) {
   // google.rpc.Code has 1 to 16. Other values become UNKNOWN: a failure must not turn into a
   // success.
   const bool known = error.code() >= 1 && error.code() <= 16;
-  const auto code = known ? static_cast<StatusCode>(error.code()) : StatusCode::UNKNOWN;
+  const auto code =
+      known ? static_cast<absl::StatusCode>(error.code()) : absl::StatusCode::kUnknown;
   // A status travels in HTTP/2 headers, of which gRPC takes 8 KiB by default. The message is in
   // them twice: percent-encoded (up to three bytes for one) and in the base64 details (four for
   // three).
   constexpr size_t kMostText = 1024;
-  const std::string message(Beginning(error.message(), kMostText));
-  if (!error.has_system() || error.system().ByteSizeLong() > kMostText) {
-    return grpc::Status(code, message);
+  absl::Status status(code, std::string(Beginning(error.message(), kMostText)));
+  if (error.has_system() && error.system().ByteSizeLong() <= kMostText) {
+    status.SetPayload("type.googleapis.com/sluice.v1.SystemError",
+                      absl::Cord(error.system().SerializeAsString()));
   }
-  v1::StatusDetails details;
-  details.set_code(code);
-  details.set_message(message);
-  details.add_details()->PackFrom(error.system());
-  return grpc::Status(code, message, details.SerializeAsString());
+  return status;
 }
 
 }  // namespace sluice::server

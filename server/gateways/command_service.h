@@ -1,5 +1,6 @@
 #pragma once
 
+#include "absl/status/status.h"
 #include "server/calls/call_queue.h"
 #include "server/gateways/registry.h"
 #include "server/streams/ticker.h"
@@ -22,7 +23,7 @@ class CommandServiceImpl final {
   v1::CommandService::AsyncService service_;
 };
 
-// The status that reports a gateway's error: code, message, and the SystemError in the details.
-grpc::Status ToStatus(const v1::CommandError& error);
+// The status that reports a gateway's error: code, message, and the SystemError as a payload.
+absl::Status ToStatus(const v1::CommandError& error);
 
 }  // namespace sluice::server

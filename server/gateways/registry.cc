@@ -14,21 +14,19 @@
 namespace sluice::server {
 namespace {
 
-using grpc::StatusCode;
-
 // Host names have at most 253 bytes (RFC 1035).
 constexpr size_t kMaxName = 253;
 constexpr size_t kMaxVersion = 64;
 // Enough to recognize an agent that keeps calling under a name that was taken from it.
 constexpr size_t kMaxSuperseded = 8;
 
-grpc::Status CheckName(const std::string& name) {
+absl::Status CheckName(const std::string& name) {
   const bool printable =
       std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-  if (!name.empty() && name.size() <= kMaxName && printable) return grpc::Status::OK;
-  return grpc::Status(StatusCode::INVALID_ARGUMENT,
-                      "hello.agent.gateway: 1 to 253 printable ASCII characters without spaces "
-                      "are a name; set `gateway` in the agent's configuration");
+  if (!name.empty() && name.size() <= kMaxName && printable) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "hello.agent.gateway: 1 to 253 printable ASCII characters without spaces "
+      "are a name; set `gateway` in the agent's configuration");
 }
 
 void SetTime(Registry::WallTime time, google::protobuf::Timestamp* out) {
@@ -36,27 +34,25 @@ void SetTime(Registry::WallTime time, google::protobuf::Timestamp* out) {
       std::chrono::nanoseconds(time.time_since_epoch()).count());
 }
 
-grpc::Status Taken() {
-  return grpc::Status(StatusCode::ABORTED,
-                      "a newer agent has taken this gateway's name; give each agent its own "
-                      "`gateway`, or stop the older agent");
+absl::Status Taken() {
+  return absl::AbortedError(
+      "a newer agent has taken this gateway's name; give each agent its own "
+      "`gateway`, or stop the older agent");
 }
 
-grpc::Status Replaced() {
-  return grpc::Status(StatusCode::ABORTED,
-                      "a later stream of the same agent has replaced this one");
+absl::Status Replaced() {
+  return absl::AbortedError("a later stream of the same agent has replaced this one");
 }
 
-grpc::Status TooManyStreams(const std::string& gateway, uint32_t streams) {
-  return grpc::Status(StatusCode::RESOURCE_EXHAUSTED,
-                      absl::StrCat(gateway, " has ", streams, " Decide streams up already"));
+absl::Status TooManyStreams(const std::string& gateway, uint32_t streams) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(gateway, " has ", streams, " Decide streams up already"));
 }
 
-grpc::Status NeverHeardOf(const std::string& gateway) {
-  return grpc::Status(StatusCode::NOT_FOUND,
-                      absl::StrCat("no gateway \"", gateway,
-                                   "\" has connected to this server; "
-                                   "`sluicectl gateways` lists those that have"));
+absl::Status NeverHeardOf(const std::string& gateway) {
+  return absl::NotFoundError(absl::StrCat("no gateway \"", gateway,
+                                          "\" has connected to this server; "
+                                          "`sluicectl gateways` lists those that have"));
 }
 
 }  // namespace
@@ -64,12 +60,12 @@ grpc::Status NeverHeardOf(const std::string& gateway) {
 Registry::Registry(RegistryLimits limits, std::function<void(const std::string&)> forget)
     : limits_(limits), forget_(std::move(forget)) {}
 
-grpc::Status Registry::JoinDecide(const v1::DecideHello& hello, const std::string& address,
+absl::Status Registry::JoinDecide(const v1::DecideHello& hello, const std::string& address,
                                   WallTime now) {
   const v1::AgentIdentity& agent = hello.agent();
   MutexLock lock(mutex_);
   Entry* entry = nullptr;
-  if (grpc::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
+  if (absl::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
   if (entry->decide_streams >= limits_.decide_streams) {
     return TooManyStreams(agent.gateway(), entry->decide_streams);
   }
@@ -79,7 +75,7 @@ grpc::Status Registry::JoinDecide(const v1::DecideHello& hello, const std::strin
     // An agent that opens only Decide streams claims the name with its first one.
     (void)Claim(*entry, agent.incarnation());
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 void Registry::LeaveDecide(const std::string& gateway, WallTime now) {
@@ -90,17 +86,17 @@ void Registry::LeaveDecide(const std::string& gateway, WallTime now) {
   found->second.last_seen = now;
 }
 
-grpc::Status Registry::JoinRelay(const std::string& gateway, const std::string& address,
+absl::Status Registry::JoinRelay(const std::string& gateway, const std::string& address,
                                  WallTime now) {
   MutexLock lock(mutex_);
   Entry* entry = nullptr;
-  if (grpc::Status added = Add(gateway, now, &entry); !added.ok()) return added;
+  if (absl::Status added = Add(gateway, now, &entry); !added.ok()) return added;
   if (entry->relay_streams >= limits_.decide_streams) {
     return TooManyStreams(gateway, entry->relay_streams);
   }
   ++entry->relay_streams;
   if (entry->address.empty()) entry->address = address;
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 void Registry::LeaveRelay(const std::string& gateway, WallTime now) {
@@ -111,18 +107,18 @@ void Registry::LeaveRelay(const std::string& gateway, WallTime now) {
   found->second.last_seen = std::max(found->second.last_seen, now);
 }
 
-grpc::Status Registry::JoinServe(const v1::ServeHello& hello, const std::string& address,
+absl::Status Registry::JoinServe(const v1::ServeHello& hello, const std::string& address,
                                  WallTime now, CommandStream* stream) {
   MutexLock lock(mutex_);
   Entry* entry = nullptr;
-  if (grpc::Status found = Find(hello.agent(), address, now, &entry); !found.ok()) return found;
-  if (grpc::Status claimed = Claim(*entry, hello.agent().incarnation()); !claimed.ok())
+  if (absl::Status found = Find(hello.agent(), address, now, &entry); !found.ok()) return found;
+  if (absl::Status claimed = Claim(*entry, hello.agent().incarnation()); !claimed.ok())
     return claimed;
   if (entry->serve != nullptr) entry->serve->End(Replaced());
   entry->serve = stream;
   entry->mode = hello.mode();
   ++entry->streams;
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 void Registry::LeaveServe(const std::string& gateway, CommandStream* stream, WallTime now) {
@@ -134,16 +130,16 @@ void Registry::LeaveServe(const std::string& gateway, CommandStream* stream, Wal
   found->second.last_seen = std::max(found->second.last_seen, now);
 }
 
-grpc::Status Registry::JoinReport(const v1::AgentIdentity& agent, const std::string& address,
+absl::Status Registry::JoinReport(const v1::AgentIdentity& agent, const std::string& address,
                                   WallTime now, GatewayStream* stream) {
   MutexLock lock(mutex_);
   Entry* entry = nullptr;
-  if (grpc::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
-  if (grpc::Status claimed = Claim(*entry, agent.incarnation()); !claimed.ok()) return claimed;
+  if (absl::Status found = Find(agent, address, now, &entry); !found.ok()) return found;
+  if (absl::Status claimed = Claim(*entry, agent.incarnation()); !claimed.ok()) return claimed;
   if (entry->report != nullptr) entry->report->End(Replaced());
   entry->report = stream;
   ++entry->streams;
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 void Registry::LeaveReport(const std::string& gateway, GatewayStream* stream, WallTime now) {
@@ -193,28 +189,26 @@ std::vector<std::shared_ptr<const v1::GatewayStats>> Registry::Stats() const {
   return all;
 }
 
-grpc::Status Registry::CheckAsking(const std::string& gateway) const {
+absl::Status Registry::CheckAsking(const std::string& gateway) const {
   MutexLock lock(mutex_);
   const auto found = entries_.find(gateway);
   if (found == entries_.end()) return NeverHeardOf(gateway);
-  if (found->second.decide_streams > 0) return grpc::Status::OK;
-  return grpc::Status(StatusCode::UNAVAILABLE,
-                      absl::StrCat(gateway,
-                                   " is not connected: its agent has no Decide stream "
-                                   "to this server"));
+  if (found->second.decide_streams > 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(gateway,
+                                             " is not connected: its agent has no Decide stream "
+                                             "to this server"));
 }
 
-grpc::Status Registry::Send(const std::string& gateway, v1::Command command,
+absl::Status Registry::Send(const std::string& gateway, v1::Command command,
                             std::chrono::steady_clock::time_point deadline,
                             CommandStream::Done& done) {
   MutexLock lock(mutex_);
   const auto found = entries_.find(gateway);
   if (found == entries_.end()) return NeverHeardOf(gateway);
   if (found->second.serve == nullptr) {
-    return grpc::Status(StatusCode::UNAVAILABLE,
-                        absl::StrCat(gateway,
-                                     " is not connected: its agent has no Serve stream "
-                                     "to this server"));
+    return absl::UnavailableError(absl::StrCat(gateway,
+                                               " is not connected: its agent has no Serve stream "
+                                               "to this server"));
   }
   return found->second.serve->Send(std::move(command), deadline, done);
 }
@@ -248,13 +242,12 @@ std::vector<v1::Gateway> Registry::List() const {
   return gateways;
 }
 
-grpc::Status Registry::Add(const std::string& gateway, WallTime now, Entry** entry) {
-  if (grpc::Status fit = CheckName(gateway); !fit.ok()) return fit;
+absl::Status Registry::Add(const std::string& gateway, WallTime now, Entry** entry) {
+  if (absl::Status fit = CheckName(gateway); !fit.ok()) return fit;
   auto found = entries_.find(gateway);
   if (found == entries_.end()) {
     if (entries_.size() >= limits_.gateways && !MakeRoom()) {
-      return grpc::Status(
-          StatusCode::RESOURCE_EXHAUSTED,
+      return absl::ResourceExhaustedError(
           absl::StrCat("this server has its ", limits_.gateways, " gateways connected already"));
     }
     found = entries_.emplace(gateway, Entry{}).first;
@@ -262,23 +255,23 @@ grpc::Status Registry::Add(const std::string& gateway, WallTime now, Entry** ent
   }
   *entry = &found->second;
   (*entry)->last_seen = now;
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
-grpc::Status Registry::Find(const v1::AgentIdentity& agent, const std::string& address,
+absl::Status Registry::Find(const v1::AgentIdentity& agent, const std::string& address,
                             WallTime now, Entry** entry) {
-  if (grpc::Status added = Add(agent.gateway(), now, entry); !added.ok()) return added;
+  if (absl::Status added = Add(agent.gateway(), now, entry); !added.ok()) return added;
   // The gateway's first agent, or the first after a relay made the entry.
   if ((*entry)->incarnation == 0) (*entry)->incarnation = agent.incarnation();
   if ((*entry)->incarnation == agent.incarnation() || !(*entry)->serve) {
     (*entry)->address = address;
     (*entry)->agent_version = Beginning(agent.agent_version(), kMaxVersion);
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
-grpc::Status Registry::Claim(Entry& entry, uint64_t incarnation) {
-  if (entry.incarnation == incarnation) return grpc::Status::OK;
+absl::Status Registry::Claim(Entry& entry, uint64_t incarnation) {
+  if (entry.incarnation == incarnation) return absl::OkStatus();
   const auto old = std::find(entry.superseded.begin(), entry.superseded.end(), incarnation);
   if (old != entry.superseded.end()) {
     if (entry.serve != nullptr || entry.report != nullptr) return Taken();
@@ -291,7 +284,7 @@ grpc::Status Registry::Claim(Entry& entry, uint64_t incarnation) {
   // The older agent's streams do not speak for the gateway any more.
   if (entry.serve != nullptr) std::exchange(entry.serve, nullptr)->End(Taken());
   if (entry.report != nullptr) std::exchange(entry.report, nullptr)->End(Taken());
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 bool Registry::MakeRoom() {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "server/gateways/gateway_streams.h"
 #include "server/verdicts/scope_set.h"
 #include "sluice/v1/control.pb.h"
@@ -47,23 +46,23 @@ class Registry final {
 
   // INVALID_ARGUMENT: the agent's identity has no valid gateway name. RESOURCE_EXHAUSTED: see
   // above.
-  grpc::Status JoinDecide(const v1::DecideHello& hello, const std::string& address, WallTime now);
+  absl::Status JoinDecide(const v1::DecideHello& hello, const std::string& address, WallTime now);
   void LeaveDecide(const std::string& gateway, WallTime now);
 
   // For the stream of a server that relays packets (DecideHello.relay): called with the relay's own
   // name and with that of each gateway whose packets it brings. The stream does not speak for the
   // gateway, but keeps it from being forgotten.
-  grpc::Status JoinRelay(const std::string& gateway, const std::string& address, WallTime now);
+  absl::Status JoinRelay(const std::string& gateway, const std::string& address, WallTime now);
   void LeaveRelay(const std::string& gateway, WallTime now);
 
   // The streams of which a gateway has one each. The name belongs to the newer agent, that is, to
   // the one the server met later: its stream ends that of the older agent with ABORTED, and the
   // older agent gets ABORTED whenever it calls while the newer one is here. A new stream of the
   // same agent replaces its old one.
-  grpc::Status JoinServe(const v1::ServeHello& hello, const std::string& address, WallTime now,
+  absl::Status JoinServe(const v1::ServeHello& hello, const std::string& address, WallTime now,
                          CommandStream* stream);
   void LeaveServe(const std::string& gateway, CommandStream* stream, WallTime now);
-  grpc::Status JoinReport(const v1::AgentIdentity& agent, const std::string& address, WallTime now,
+  absl::Status JoinReport(const v1::AgentIdentity& agent, const std::string& address, WallTime now,
                           GatewayStream* stream);
   void LeaveReport(const std::string& gateway, GatewayStream* stream, WallTime now);
 
@@ -77,12 +76,12 @@ class Registry final {
   std::vector<std::shared_ptr<const v1::GatewayStats>> Stats() const;
 
   // Sends through the gateway's Serve stream; see CommandStream::Send. NOT_FOUND: unknown gateway.
-  grpc::Status Send(const std::string& gateway, v1::Command command,
+  absl::Status Send(const std::string& gateway, v1::Command command,
                     std::chrono::steady_clock::time_point deadline, CommandStream::Done& done);
 
   // OK if the gateway asks this server about packets now. NOT_FOUND: unknown gateway; UNAVAILABLE:
   // it has no Decide stream up.
-  grpc::Status CheckAsking(const std::string& gateway) const;
+  absl::Status CheckAsking(const std::string& gateway) const;
 
   // Gateways that ask this server now and whose agents cannot enforce `scope`, sorted by name.
   std::vector<std::string> Lacking(v1::Scope scope) const;
@@ -109,11 +108,11 @@ class Registry final {
     uint32_t streams = 0;
   };
 
-  grpc::Status Add(const std::string& gateway, WallTime now, Entry** entry)
+  absl::Status Add(const std::string& gateway, WallTime now, Entry** entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  grpc::Status Find(const v1::AgentIdentity& agent, const std::string& address, WallTime now,
+  absl::Status Find(const v1::AgentIdentity& agent, const std::string& address, WallTime now,
                     Entry** entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  grpc::Status Claim(Entry& entry, uint64_t incarnation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Claim(Entry& entry, uint64_t incarnation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const RegistryLimits limits_;

@@ -8,7 +8,6 @@
 namespace sluice::server {
 namespace {
 
-using grpc::StatusCode;
 using Time = Registry::WallTime;
 
 Time At(int second) { return Time(std::chrono::seconds(second)); }
@@ -38,14 +37,14 @@ v1::DecideHello DecideHello(const std::string& gateway, uint64_t incarnation,
 
 class FakeStream final : public CommandStream {
  public:
-  void End(const grpc::Status& why) override { ended = why; }
-  grpc::Status Send(v1::Command command, std::chrono::steady_clock::time_point,
+  void End(const absl::Status& why) override { ended = why; }
+  absl::Status Send(v1::Command command, std::chrono::steady_clock::time_point,
                     Done& done) override {
     sent.push_back(std::move(command));
-    done(grpc::Status::OK, v1::CommandReply());
-    return grpc::Status::OK;
+    done(absl::OkStatus(), v1::CommandReply());
+    return absl::OkStatus();
   }
-  std::optional<grpc::Status> ended;
+  std::optional<absl::Status> ended;
   std::vector<v1::Command> sent;
 };
 
@@ -104,14 +103,14 @@ TEST(RegistryTest, ANewerAgentTakesTheName) {
   ASSERT_TRUE(registry.JoinReport(Agent("gw", 1), "", At(1), &old_report).ok());
   ASSERT_TRUE(registry.JoinServe(Hello("gw", 2), "", At(2), &new_serve).ok());
   ASSERT_TRUE(old_serve.ended.has_value());
-  EXPECT_EQ(old_serve.ended->error_code(), StatusCode::ABORTED);
+  EXPECT_EQ(old_serve.ended->code(), absl::StatusCode::kAborted);
   ASSERT_TRUE(old_report.ended.has_value());
   EXPECT_EQ(registry.List()[0].incarnation(), 2u);
 
   // The older agent calls again; the newer one keeps the name.
   FakeStream again;
-  EXPECT_EQ(registry.JoinServe(Hello("gw", 1), "", At(3), &again).error_code(),
-            StatusCode::ABORTED);
+  EXPECT_EQ(registry.JoinServe(Hello("gw", 1), "", At(3), &again).code(),
+            absl::StatusCode::kAborted);
   EXPECT_FALSE(new_serve.ended.has_value());
   // When the old stream leaves, the new one stays.
   registry.LeaveServe("gw", &old_serve, At(4));
@@ -131,19 +130,19 @@ TEST(RegistryTest, ALaterStreamOfTheSameAgentReplacesItsOld) {
   ASSERT_TRUE(registry.JoinServe(Hello("gw", 1), "", At(1), &first).ok());
   ASSERT_TRUE(registry.JoinServe(Hello("gw", 1), "", At(2), &second).ok());
   ASSERT_TRUE(first.ended.has_value());
-  EXPECT_EQ(first.ended->error_code(), StatusCode::ABORTED);
+  EXPECT_EQ(first.ended->code(), absl::StatusCode::kAborted);
   registry.LeaveServe("gw", &first, At(3));
-  CommandStream::Done done = [](const grpc::Status&, const v1::CommandReply&) {};
+  CommandStream::Done done = [](const absl::Status&, const v1::CommandReply&) {};
   EXPECT_TRUE(registry.Send("gw", {}, {}, done).ok());
   EXPECT_EQ(second.sent.size(), 1u);
 }
 
 TEST(RegistryTest, SaysWhyACommandCannotBeSent) {
   Registry registry;
-  CommandStream::Done done = [](const grpc::Status&, const v1::CommandReply&) { FAIL(); };
-  EXPECT_EQ(registry.Send("gw", {}, {}, done).error_code(), StatusCode::NOT_FOUND);
+  CommandStream::Done done = [](const absl::Status&, const v1::CommandReply&) { FAIL(); };
+  EXPECT_EQ(registry.Send("gw", {}, {}, done).code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 1), "", At(1)).ok());
-  EXPECT_EQ(registry.Send("gw", {}, {}, done).error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(registry.Send("gw", {}, {}, done).code(), absl::StatusCode::kUnavailable);
 }
 
 TEST(RegistryTest, KeepsWhatGatewaysHaveCounted) {
@@ -171,8 +170,8 @@ TEST(RegistryTest, RefusesNamesUnfitForAGateway) {
   for (const std::string& name :
        {std::string(), std::string("two words"), std::string("line\n"), std::string("\xff"),
         std::string("nul\0", 4), std::string(254, 'x')}) {
-    EXPECT_EQ(registry.JoinDecide(DecideHello(name, 1), "", At(1)).error_code(),
-              StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(registry.JoinDecide(DecideHello(name, 1), "", At(1)).code(),
+              absl::StatusCode::kInvalidArgument);
   }
   EXPECT_TRUE(registry.JoinDecide(DecideHello(std::string(253, 'x'), 1), "", At(1)).ok());
 }
@@ -183,10 +182,10 @@ TEST(RegistryTest, ForgetsTheGatewayGoneLongest) {
                     [&](const std::string& gateway) { forgotten.push_back(gateway); });
   ASSERT_TRUE(registry.JoinDecide(DecideHello("a", 1), "", At(1)).ok());
   ASSERT_TRUE(registry.JoinDecide(DecideHello("b", 1), "", At(2)).ok());
-  EXPECT_EQ(registry.JoinDecide(DecideHello("b", 1), "", At(2)).error_code(),
-            StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(registry.JoinDecide(DecideHello("c", 1), "", At(3)).error_code(),
-            StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(registry.JoinDecide(DecideHello("b", 1), "", At(2)).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(registry.JoinDecide(DecideHello("c", 1), "", At(3)).code(),
+            absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(forgotten.empty());
   registry.LeaveDecide("b", At(4));
   registry.LeaveDecide("a", At(5));
@@ -214,19 +213,19 @@ TEST(RegistryTest, KnowsWhatItsGatewaysCannotEnforce) {
 TEST(RegistryTest, ARelayKeepsAGatewayWithoutSpeakingForIt) {
   Registry registry({.gateways = 1, .decide_streams = 1});
   ASSERT_TRUE(registry.JoinRelay("gw", "192.0.2.9:1", At(1)).ok());
-  EXPECT_EQ(registry.JoinRelay("gw", "", At(1)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(registry.JoinRelay("no name", "", At(1)).error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(registry.JoinRelay("gw", "", At(1)).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(registry.JoinRelay("no name", "", At(1)).code(), absl::StatusCode::kInvalidArgument);
   ASSERT_EQ(registry.List().size(), 1u);
   EXPECT_EQ(registry.List()[0].address(), "192.0.2.9:1");
   EXPECT_EQ(registry.List()[0].decide_streams(), 0u);
-  EXPECT_EQ(registry.CheckAsking("gw").error_code(), StatusCode::UNAVAILABLE);
-  EXPECT_EQ(registry.JoinRelay("other", "", At(2)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(registry.CheckAsking("gw").code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(registry.JoinRelay("other", "", At(2)).code(), absl::StatusCode::kResourceExhausted);
   // The gateway's own agent may call as well.
   ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 7), "192.0.2.1:1", At(3)).ok());
   EXPECT_EQ(registry.List()[0].incarnation(), 7u);
   EXPECT_EQ(registry.List()[0].address(), "192.0.2.1:1");
   registry.LeaveDecide("gw", At(4));
-  EXPECT_EQ(registry.JoinRelay("other", "", At(5)).error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(registry.JoinRelay("other", "", At(5)).code(), absl::StatusCode::kResourceExhausted);
   registry.LeaveRelay("gw", At(6));
   EXPECT_TRUE(registry.JoinRelay("other", "", At(7)).ok());
 }

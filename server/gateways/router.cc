@@ -16,7 +16,7 @@ void Router::Send(const std::string& gateway, v1::Command command, CommandStream
   const auto now = std::chrono::system_clock::now();
   if (until < now + timeout_) patience = std::max(until - now, patience.zero());
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  const grpc::Status sent = registry_->Send(gateway, std::move(command), deadline, done);
+  const absl::Status sent = registry_->Send(gateway, std::move(command), deadline, done);
   if (!sent.ok()) done(sent, v1::CommandReply());
 }
 

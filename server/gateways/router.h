@@ -18,7 +18,7 @@ class Router final {
   // Calls `done` exactly once. If the command cannot be sent, `done` is called at once (NOT_FOUND,
   // UNAVAILABLE, RESOURCE_EXHAUSTED); otherwise on one of the CallQueue's threads or the ticker's,
   // with the reply, DEADLINE_EXCEEDED or UNAVAILABLE. A CommandError of the gateway becomes an
-  // error status whose details hold the SystemError, if it sent one. `until` is when the caller
+  // error status with the SystemError as a payload, if it sent one. `until` is when the caller
   // stops waiting. A gateway that has not begun to carry out the command by then, or by the
   // timeout, does not begin it.
   void Send(

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/calls/grpc_status.h"
+#include "absl/status/status.h"
 #include "server/calls/handle_calls.h"
 #include "server/journal/filter.h"
 #include "server/streams/observer_outbox.h"
@@ -29,9 +29,9 @@ class Seat final {
   const bool free_;
 };
 
-grpc::Status TooMany() {
-  return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                      "this server has as many observers as it can serve; try again later");
+absl::Status TooMany() {
+  return absl::ResourceExhaustedError(
+      "this server has as many observers as it can serve; try again later");
 }
 
 class DecisionOutbox final : public ObserverOutbox<DecisionLog::Entry, v1::ObserveDecisionsRequest,
@@ -126,7 +126,7 @@ Reactor* ObserveServiceImpl::ObserveDecisions(std::unique_ptr<DecisionsCall> cal
   absl::StatusOr<Filter> filter = Filter::Create(request.filter());
   if (!filter.ok()) {
     return Refusal<v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>::Make(
-        std::move(call), ToGrpc(filter.status()));
+        std::move(call), filter.status());
   }
   std::vector<v1::Cause> causes;
   for (const int cause : request.causes()) causes.push_back(static_cast<v1::Cause>(cause));
@@ -143,7 +143,7 @@ Reactor* ObserveServiceImpl::ObserveConnections(std::unique_ptr<ConnectionsCall>
   absl::StatusOr<Filter> filter = Filter::Create(request.filter());
   if (!filter.ok()) {
     return Refusal<v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>::Make(
-        std::move(call), ToGrpc(filter.status()));
+        std::move(call), filter.status());
   }
   std::vector<v1::EventType> types;
   for (const int type : request.types()) types.push_back(static_cast<v1::EventType>(type));

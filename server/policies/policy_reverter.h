@@ -1,5 +1,6 @@
 #pragma once
 
+#include "absl/status/status.h"
 #include "server/policies/policy_store.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
@@ -17,7 +18,7 @@ class PolicyReverter final : public Ticked {
   PolicyReverter& operator=(const PolicyReverter&) = delete;
 
   void Tick(Time now) override;
-  void End(const grpc::Status&) override {}
+  void End(const absl::Status&) override {}
 
  private:
   PolicyStore* const policies_;

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/policies/policy_store.h"
 #include "server/streams/ticker.h"
 
@@ -34,7 +35,7 @@ class SetWatcher final : public Ticked {
 
   // Notices a new policy.
   void Tick(Time now) override;
-  void End(const grpc::Status&) override {}
+  void End(const absl::Status&) override {}
 
  private:
   using Paths = std::vector<std::string>;

@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
 #include "server/streams/conversation.h"
 #include "server/streams/durations.h"
 
 namespace sluice::server {
 namespace {
 
-using grpc::StatusCode;
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMaxHeartbeats = 16;
@@ -25,10 +25,6 @@ constexpr size_t kMaxHeartbeats = 16;
 constexpr int kMaxErrors = 16;
 // Packets that may wait to be written. A caller that leaves this many unread gets no more.
 constexpr size_t kMaxUnread = Screeners::kMostWaiting;
-
-grpc::Status Broken(const std::string& what) {
-  return grpc::Status(StatusCode::INVALID_ARGUMENT, what);
-}
 
 class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResponse>,
                            public Screener {
@@ -77,44 +73,45 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
 
   ~ScreenStream() override = default;
 
-  grpc::Status Take(const v1::ScreenRequest& request) override {
+  absl::Status Take(const v1::ScreenRequest& request) override {
     if (gateway_.empty() != request.has_hello()) {
-      return Broken(gateway_.empty() ? "the first message of a Screen stream must be the hello"
-                                     : "a second hello on a Screen stream");
+      return absl::InvalidArgumentError(
+          gateway_.empty() ? "the first message of a Screen stream must be the hello"
+                           : "a second hello on a Screen stream");
     }
     switch (request.message_case()) {
       case v1::ScreenRequest::kHello:
         return TakeHello(request.hello());
       case v1::ScreenRequest::kVerdicts:
         screeners_->Answer(gateway_, request.verdicts(), Clock::now());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       case v1::ScreenRequest::kHeartbeat: {
         MutexLock lock(mutex_);
         heartbeats_.push_back(request.heartbeat());
-        return grpc::Status::OK;
+        return absl::OkStatus();
       }
       case v1::ScreenRequest::MESSAGE_NOT_SET:
         break;
     }
     // A kind of message that only a newer caller sends.
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
-  grpc::Status TakeHello(const v1::ScreenHello& hello) {
-    if (grpc::Status asks = registry_->CheckAsking(hello.gateway()); !asks.ok()) return asks;
+  absl::Status TakeHello(const v1::ScreenHello& hello) {
+    if (absl::Status asks = registry_->CheckAsking(hello.gateway()); !asks.ok()) return asks;
     const std::string address = PeerAddress(context().peer());
     {
       // Packets may come as soon as Enter is called, and the welcome must go before them.
       MutexLock lock(mutex_);
       welcome_due_ = true;
     }
-    grpc::Status entered = screeners_->Enter(hello.gateway(), address, this);
+    absl::Status entered = screeners_->Enter(hello.gateway(), address, this);
     if (!entered.ok()) return entered;
     gateway_ = hello.gateway();
     spdlog::info("{}: its packets are screened by {}, no longer by the policy", gateway_, address);
     MutexLock lock(mutex_);
     entered_ = true;
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
   const v1::ScreenResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -23,17 +23,16 @@ Screeners::Screen* Screeners::Find(const std::string& gateway) {
   return found == screeners_.end() ? nullptr : &found->second;
 }
 
-grpc::Status Screeners::Enter(const std::string& gateway, const std::string& address,
+absl::Status Screeners::Enter(const std::string& gateway, const std::string& address,
                               Screener* screener) {
   MutexLock lock(mutex_);
   if (const Screen* other = Find(gateway); other != nullptr) {
-    return grpc::Status(
-        grpc::StatusCode::ALREADY_EXISTS,
+    return absl::AlreadyExistsError(
         absl::StrCat("its packets are screened already, by somebody at ", other->address));
   }
   screeners_[gateway] = {screener, address, {}};
   ++up_;
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 void Screeners::Leave(const std::string& gateway, Screener* screener, Time now) {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "server/verdicts/verdict.h"
 #include "sluice/v1/decision.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -47,7 +46,7 @@ class Screeners final {
   static constexpr size_t kMostWaiting = 16'384;
 
   // ALREADY_EXISTS: the gateway has a screener; the message has that one's `address`.
-  grpc::Status Enter(const std::string& gateway, const std::string& address, Screener* screener);
+  absl::Status Enter(const std::string& gateway, const std::string& address, Screener* screener);
   // The policy decides the packets that are unanswered and still have time.
   void Leave(const std::string& gateway, Screener* screener, Time now);
   bool Screening(const std::string& gateway) const;

@@ -107,9 +107,9 @@ TEST_F(ScreenersTest, AnswersGoToTheStreamThePacketCameOn) {
 
 TEST_F(ScreenersTest, ThereIsOneScreenerAGateway) {
   FakeScreener second;
-  const grpc::Status status = screeners_.Enter("gw", "192.0.2.2:7", &second);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
-  EXPECT_NE(status.error_message().find("192.0.2.1:7"), std::string::npos);
+  const absl::Status status = screeners_.Enter("gw", "192.0.2.2:7", &second);
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_NE(status.message().find("192.0.2.1:7"), std::string::npos);
   screeners_.Leave("gw", &second, At(0));
   EXPECT_TRUE(screeners_.Screening("gw"));
   screeners_.Leave("gw", &screener_, At(0));

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <chrono>
 #include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "server/calls/bidi_reactor.h"
 #include "server/streams/silence.h"
 #include "server/streams/ticker.h"
@@ -36,7 +35,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     this->StartRead(request_);
   }
 
-  void End(const grpc::Status& why) override {
+  void End(const absl::Status& why) override {
     MutexLock lock(mutex_);
     EndLocked(why);
   }
@@ -50,8 +49,8 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
         // The last write or the status is held up: the peer does not read, or is gone.
         if (++ended_ticks_ == kSilentTicks) this->context().TryCancel();
       } else if (silent_ >= kSilentTicks) {
-        EndLocked(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
-                               "nothing heard for 600 ms; send a heartbeat every 200 ms"));
+        EndLocked(
+            absl::DeadlineExceededError("nothing heard for 600 ms; send a heartbeat every 200 ms"));
       }
       leave = ended_;
     }
@@ -64,7 +63,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
 
   void OnReadDone(bool ok) final {
     if (ok) {
-      grpc::Status status;
+      absl::Status status;
       if (BeginTaking()) status = Take(*request_);
       MutexLock lock(mutex_);
       taking_ = false;
@@ -83,9 +82,9 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       } else {
         // gRPC reports the end of the stream and an unreadable message in the same way. Only the
         // part of the message that it could read tells them apart.
-        EndLocked(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                               "a message could not be read: a string in it is not UTF-8, or it is "
-                               "not a message of this conversation"));
+        EndLocked(absl::InvalidArgumentError(
+            "a message could not be read: a string in it is not UTF-8, or it is "
+            "not a message of this conversation"));
       }
     }
     LeaveIfEnded();
@@ -95,7 +94,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     {
       MutexLock lock(mutex_);
       writing_ = false;
-      if (!ok) EndLocked(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the connection broke"));
+      if (!ok) EndLocked(absl::UnavailableError("the connection broke"));
       if (ended_) {
         FinishLocked();
       } else {
@@ -112,7 +111,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   void OnCancel() final {
     {
       MutexLock lock(mutex_);
-      EndLocked(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
+      EndLocked(absl::CancelledError("the call was cancelled"));
     }
     LeaveIfEnded();
   }
@@ -130,7 +129,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   ~Conversation() override = default;
 
   // A message has arrived. An error ends the stream with that status. Calls do not overlap.
-  virtual grpc::Status Take(const Request& request) = 0;
+  virtual absl::Status Take(const Request& request) = 0;
   // The next message to write, nullptr if there is none. It must stay unchanged until the next
   // call.
   virtual const Response* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
@@ -154,7 +153,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       writing_ = true;
       this->StartWrite(next);
     } else if (drain_) {
-      EndLocked(grpc::Status::OK);
+      EndLocked(absl::OkStatus());
     }
   }
 
@@ -168,7 +167,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     this->StartRead(request_);
   }
 
-  void EndLocked(const grpc::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void EndLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (ended_) return;
     ended_ = true;
     status_ = why;
@@ -220,7 +219,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   bool drain_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice::server

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <cstdint>
 #include <deque>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "server/streams/ticker.h"
 #include "server/streams/writing_call.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -42,7 +41,7 @@ class ObserverOutbox : public WritingCall<Request, Response> {
   }
 
   // Refuses the call. Called instead of Start.
-  void Refuse(const grpc::Status& why) {
+  void Refuse(const absl::Status& why) {
     MutexLock lock(this->mutex_);
     this->EndLocked(why);
     this->Returned();
@@ -80,7 +79,7 @@ class ObserverOutbox : public WritingCall<Request, Response> {
       Show(history_.front(), &response_);
       history_.pop_front();
     } else if (!follow_) {
-      this->EndLocked(grpc::Status::OK);
+      this->EndLocked(absl::OkStatus());
       return;
     } else if (!queue_.empty()) {
       Queued& first = queue_.front();

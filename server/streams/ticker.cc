@@ -24,7 +24,7 @@ void Ticker::Remove(Ticked* ticked) {
   ticked_.erase(ticked);
 }
 
-void Ticker::EndAll(const grpc::Status& why) {
+void Ticker::EndAll(const absl::Status& why) {
   MutexLock lock(mutex_);
   end_ = why;
   for (Ticked* ticked : ticked_) ticked->End(why);

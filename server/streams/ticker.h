@@ -1,7 +1,5 @@
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::server {
@@ -21,7 +20,7 @@ class Ticked {
   // Called every Ticker::kPeriod. Must neither block nor call the ticker.
   virtual void Tick(Time now) = 0;
   // Asks the call to end with `why` as soon as the write under way has gone out.
-  virtual void End(const grpc::Status& why) = 0;
+  virtual void End(const absl::Status& why) = 0;
 
  protected:
   ~Ticked() = default;
@@ -48,7 +47,7 @@ class Ticker final {
   void Remove(Ticked* ticked);
 
   // Ends all present calls, and those added from now on.
-  void EndAll(const grpc::Status& why);
+  void EndAll(const absl::Status& why);
 
  private:
   void Run();
@@ -56,7 +55,7 @@ class Ticker final {
   Mutex mutex_;
   std::condition_variable stopped_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<Ticked*> ticked_ ABSL_GUARDED_BY(mutex_);  // Not owned.
   std::thread thread_;
 };

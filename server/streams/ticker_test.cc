@@ -12,9 +12,9 @@ class Recorder final : public Ticked {
     ++ticks_;
     changed_.notify_all();
   }
-  void End(const grpc::Status& why) override {
+  void End(const absl::Status& why) override {
     MutexLock lock(mutex_);
-    ended_ = why.error_message();
+    ended_ = std::string(why.message());
     changed_.notify_all();
   }
   void AwaitTicks(int ticks) {
@@ -46,7 +46,7 @@ TEST(TickerTest, EndsWhatIsThereAndWhatComesLater) {
   Recorder late;
   Ticker ticker;
   ticker.Add(&early);
-  ticker.EndAll(grpc::Status(grpc::StatusCode::UNAVAILABLE, "going down"));
+  ticker.EndAll(absl::UnavailableError("going down"));
   EXPECT_EQ(early.ended(), "going down");
   ticker.Add(&late);
   EXPECT_EQ(late.ended(), "going down");

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "server/calls/write_reactor.h"
 #include "server/streams/silence.h"
 #include "server/streams/ticker.h"
@@ -25,7 +24,7 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
  public:
   using typename WriteReactor<Request, Response>::Call;
 
-  void End(const grpc::Status& why) final {
+  void End(const absl::Status& why) final {
     MutexLock lock(mutex_);
     EndLocked(why);
   }
@@ -43,14 +42,12 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
   void OnWriteDone(bool ok) final {
     MutexLock lock(mutex_);
     writing_ = false;
-    if (!ok) EndLocked(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the connection broke"));
+    if (!ok) EndLocked(absl::UnavailableError("the connection broke"));
     FinishLocked();
     if (!ended_) Written();
   }
 
-  void OnCancel() final {
-    End(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
-  }
+  void OnCancel() final { End(absl::CancelledError("the call was cancelled")); }
 
   void OnDone() final {
     Leave();
@@ -79,7 +76,7 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
   }
 
   // If called again, the first reason stands.
-  void EndLocked(const grpc::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void EndLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!ended_) status_ = why;
     ended_ = true;
     FinishLocked();
@@ -111,7 +108,7 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   int ended_ticks_ ABSL_GUARDED_BY(mutex_) = 0;
-  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice::server
