@@ -22,7 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "server/listen_address.h"
+#include "server/edge/listen_address.h"
 #include "server/policies/policy_archive.h"
 #include "server/policies/policy_problems.h"
 #include "server/policies/policy_store.h"
@@ -204,14 +204,8 @@ int Run(const Flags& flags, DaemonLog* log) {
   options.decision_log = flags.decision_log;
   options.log_all = flags.log_all;
   options.log_rate = flags.log_rate;
-  options.busy_poll = std::chrono::microseconds(flags.busy_poll_us);
-  for (const ListenAddress& address : addresses) {
-    if (const absl::Status free = CheckFree(address); !free.ok()) {
-      spdlog::error("{}", std::string(free.message()));
-      return kFailed;
-    }
-    options.listen.push_back(address.Target());
-  }
+  options.listen = addresses;
+  options.edge.busy_poll = std::chrono::microseconds(flags.busy_poll_us);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options, &policies);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));

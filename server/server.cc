@@ -1,37 +1,16 @@
 #include "server/server.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#include <limits>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "server/calls/tcp_keepalive.h"
 #include "server/journal/decision_line.h"
 #include "server/journal/line_sinks.h"
 
 namespace sluice::server {
 namespace {
-
-// Room for a policy of the largest size (RuleSet::kLargestText) with the names of its files.
-constexpr int kMaxMessage = 68 * 1024 * 1024;
-
-void SetOptions(grpc::ServerBuilder* builder) {
-  builder->SetMaxReceiveMessageSize(kMaxMessage);
-  // Channelz and compression are not used here, and would cost time for every message.
-  builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
-  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
-  // Two servers must not share a port unnoticed.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // No keepalive by gRPC: KeepAccepted has the kernel do it.
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max());
-  // Clients may ping as they like: many libraries do.
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
-}
 
 // How long gateways wait for name lookups when the server starts. DNS servers that work answer
 // sooner.
@@ -62,41 +41,23 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
   std::unique_ptr<Server> server(new Server(options, *std::move(sinks), policies));
   // Gives DNS a moment to say what the names of a kept policy mean now.
   server->name_refresher_.AwaitFirst(kNamesPatience);
-  grpc::ServerBuilder builder;
-  SetOptions(&builder);
-  // gRPC writes the ports into it.
-  server->ports_.resize(options.listen.size());
-  for (size_t i = 0; i < options.listen.size(); ++i) {
-    builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(),
-                             &server->ports_[i]);
-  }
-  builder.RegisterService(server->decision_service_.service());
-  builder.RegisterService(server->event_service_.service());
-  builder.RegisterService(server->command_service_.service());
-  builder.RegisterService(server->control_service_.service());
-  builder.RegisterService(server->observe_service_.service());
-  server->calls_ = std::make_unique<CallQueue>(builder.AddCompletionQueue(), options.busy_poll);
-  server->grpc_ = builder.BuildAndStart();
-  for (size_t i = 0; i < options.listen.size(); ++i) {
-    const std::string& address = options.listen[i];
-    if (server->grpc_ == nullptr || server->ports_[i] == 0) {
-      return absl::UnavailableError(absl::StrCat(
-          "cannot listen on ", address, "; is it in use, or is there no such address here?"));
+  server->decision_service_.AddTo(&server->methods_);
+  server->event_service_.AddTo(&server->methods_);
+  server->command_service_.AddTo(&server->methods_);
+  server->control_service_.AddTo(&server->methods_);
+  server->observe_service_.AddTo(&server->methods_);
+  std::vector<ListeningSocket> listening;
+  for (const ListenAddress& address : options.listen) {
+    absl::StatusOr<ListeningSocket> socket = Listen(address);
+    if (!socket.ok()) {
+      for (const ListeningSocket& other : listening) close(other.fd);
+      return socket.status();
     }
-    // Whoever can reach the socket's folder may connect, as over TCP.
-    if (absl::StartsWith(address, "unix:")) chmod(address.c_str() + 5, 0666);
+    server->ports_.push_back(socket->port);
+    listening.push_back(*std::move(socket));
   }
-  // Agents send heartbeats in their streams. Observers may be silent for hours, and one whose host
-  // is gone must not be kept.
-  if (const absl::Status status = KeepAccepted({}); !status.ok()) {
-    spdlog::warn("observers whose host is gone will be kept: {}", std::string(status.message()));
-  }
-  server->decision_service_.Open(server->calls_.get());
-  server->event_service_.Open(server->calls_.get());
-  server->command_service_.Open(server->calls_.get());
-  server->control_service_.Open(server->calls_.get());
-  server->observe_service_.Open(server->calls_.get());
-  server->calls_->Start();
+  server->edge_ = std::make_unique<Edge>(options.edge, &server->methods_);
+  for (const ListeningSocket& socket : listening) server->edge_->Serve(socket.fd, nullptr);
   return server;
 }
 
@@ -134,13 +95,11 @@ Server::~Server() {
 }
 
 void Server::Stop(std::chrono::milliseconds grace) {
-  if (grpc_ == nullptr) return;
+  if (edge_ == nullptr) return;
   ticker_.EndAll(
       absl::UnavailableError("this server is going down: try another server, or try again"));
-  grpc_->Shutdown(std::chrono::system_clock::now() + grace);
-  grpc_->Wait();
-  calls_.reset();
-  grpc_.reset();
+  edge_->Stop(grace);
+  edge_.reset();
 }
 
 }  // namespace sluice::server

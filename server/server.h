@@ -1,17 +1,17 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/calls/call_queue.h"
+#include "server/calls/methods.h"
 #include "server/control/control_service.h"
 #include "server/decide/decision_service.h"
 #include "server/deciders/deciders.h"
+#include "server/edge/edge.h"
+#include "server/edge/listen_address.h"
 #include "server/flows/event_service.h"
 #include "server/flows/flows.h"
 #include "server/gateways/command_service.h"
@@ -34,8 +34,8 @@ namespace sluice::server {
 
 // The options of a Server.
 struct ServerOptions {
-  // Addresses in gRPC's form: "192.0.2.1:7654", "[2001:db8::1]:7654", "unix:/run/sluice.sock".
-  std::vector<std::string> listen;
+  std::vector<ListenAddress> listen;
+  EdgeOptions edge;
   // The name this server gives to the deciders it asks.
   std::string name = "sluice-server";
   // Tells this server from others and from its own earlier incarnations, whose policies may have
@@ -50,8 +50,6 @@ struct ServerOptions {
   // Logged lines a second for each gateway. 0: the default (LinesPerSecond in server.cc).
   uint32_t log_rate = 0;
   std::chrono::milliseconds command_timeout = Router::kTimeout;
-  // How long the threads that serve calls poll for the next event before they sleep.
-  std::chrono::nanoseconds busy_poll{0};
 };
 
 // All parts of sluice-server put together and listening. Owned by main, or by a test.
@@ -101,8 +99,8 @@ class Server final {
   ControlServiceImpl control_service_;
   ObserveServiceImpl observe_service_;
   std::vector<int> ports_;
-  std::unique_ptr<CallQueue> calls_;
-  std::unique_ptr<grpc::Server> grpc_;
+  Methods methods_;
+  std::unique_ptr<Edge> edge_;
 };
 
 }  // namespace sluice::server

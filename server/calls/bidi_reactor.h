@@ -1,74 +1,56 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
-#include <grpcpp/support/async_stream.h>
-
 #include <memory>
+#include <string_view>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "server/calls/call_queue.h"
-#include "server/calls/grpc_status.h"
-#include "server/calls/reactor.h"
+#include "server/calls/call.h"
 
 namespace sluice::server {
 
-// gRPC's side of a call with a stream in each direction.
+// Reacts to the events of a call with a stream in each direction. Works like
+// grpc::ServerBidiReactor. Made with new for a call that has begun; deletes itself in OnDone.
 template <typename Request, typename Response>
-struct BidiCall {
-  explicit BidiCall(CallQueue* queue) : user(queue) {}
-
-  CallQueue::User user;
-  grpc::ServerContext context;
-  grpc::ServerAsyncReaderWriter<Response, Request> stream{&context};
-  CallEnd departure{&context};
-};
-
-// Works like grpc::ServerBidiReactor. Made with new for a call that has arrived.
-template <typename Request, typename Response>
-class BidiReactor : public Reactor {
+class BidiReactor : private CallEvents {
  public:
-  using Call = BidiCall<Request, Response>;
-
-  explicit BidiReactor(std::unique_ptr<Call> call) : call_(std::move(call)) {}
+  explicit BidiReactor(std::shared_ptr<Call> call) : call_(std::move(call)) { call_->TellTo(this); }
+  BidiReactor(const BidiReactor&) = delete;
+  BidiReactor& operator=(const BidiReactor&) = delete;
 
   // Only while no read is under way. `request` must live until OnReadDone.
   void StartRead(Request* request) {
-    Begin();
-    call_->stream.Read(request, read_.Tag());
+    request_ = request;
+    call_->Read();
   }
   // Only while no write is under way. `response` has been serialized on return.
-  void StartWrite(const Response* response) {
-    Begin();
-    call_->stream.Write(*response, written_.Tag());
-  }
+  void StartWrite(const Response* response) { call_->Write(*response); }
   // Called once, and only while no write is under way.
-  void Finish(const absl::Status& status) { call_->stream.Finish(ToGrpc(status), finished_.Tag()); }
+  void Finish(const absl::Status& status) { call_->Finish(status); }
 
+  // If not `ok`, no further message comes; unreadable() says whether the last one was none of this
+  // call's.
   virtual void OnReadDone(bool ok) = 0;
   virtual void OnWriteDone(bool ok) = 0;
+  void OnCancel() override {}
+  void OnDone() override = 0;
 
  protected:
-  ~BidiReactor() override = default;
+  virtual ~BidiReactor() = default;
 
-  grpc::ServerContext& context() { return call_->context; }
+  Call& call() { return *call_; }
+  bool unreadable() const { return unreadable_; }
 
  private:
-  void Read(bool ok) {
-    OnReadDone(ok);
-    Over();
+  void OnMessage(std::string_view message) final {
+    unreadable_ = !request_->ParseFromArray(message.data(), static_cast<int>(message.size()));
+    OnReadDone(!unreadable_);
   }
-  void Written(bool ok) {
-    OnWriteDone(ok);
-    Over();
-  }
-  void Finished(bool) { Over(); }
+  void OnNoMessage() final { OnReadDone(false); }
+  void OnWritten(bool ok) final { OnWriteDone(ok); }
 
-  const std::unique_ptr<Call> call_;
-  Operation<BidiReactor, &BidiReactor::Read> read_{this};
-  Operation<BidiReactor, &BidiReactor::Written> written_{this};
-  Operation<BidiReactor, &BidiReactor::Finished> finished_{this};
+  const std::shared_ptr<Call> call_;
+  Request* request_ = nullptr;  // Not owned.
+  bool unreadable_ = false;
 };
 
 }  // namespace sluice::server

@@ -1,54 +1,59 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
-#include <grpcpp/support/async_unary_call.h>
-
-#include <atomic>
 #include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 
-#include "absl/status/status.h"
-#include "server/calls/call_queue.h"
-#include "server/calls/grpc_status.h"
-#include "server/calls/reactor.h"
+#include "server/calls/call.h"
 
 namespace sluice::server {
 
-// A call that is answered once. Finish is called exactly once, by any thread; the call deletes
-// itself afterwards.
+// A call that is answered once, with its request. Finish is called exactly once, by any thread; the
+// call deletes itself afterwards.
 template <typename Request, typename Response>
-class UnaryCall final {
+class UnaryCall final : private CallEvents {
  public:
-  explicit UnaryCall(CallQueue* queue) : user_(queue) {
-    context.AsyncNotifyWhenDone(departed_.Tag());
+  UnaryCall(std::shared_ptr<Call> call, Request&& arrived)
+      : request(std::move(arrived)), call_(std::move(call)) {
+    call_->TellTo(this);
   }
+  UnaryCall(const UnaryCall&) = delete;
+  UnaryCall& operator=(const UnaryCall&) = delete;
 
   // Nobody waits for the answer any more: the deadline has passed, or the caller cancelled or is
   // gone. The caller takes the call for failed, so the work must not be done. Any thread, before
   // Finish.
   bool Abandoned() const {
-    return context.IsCancelled() || context.deadline() <= std::chrono::system_clock::now();
+    return call_->cancelled() || call_->deadline() <= std::chrono::steady_clock::now();
   }
+  const std::string& peer() const { return call_->peer(); }
+  Call::Time deadline() const { return call_->deadline(); }
 
   void Finish(const absl::Status& status) {
-    responder.Finish(response, ToGrpc(status), finished_.Tag());
+    // The call may be deleted by the time Finish returns.
+    const std::shared_ptr<Call> call = call_;
+    if (status.ok()) {
+      call->FinishWith(response);
+    } else {
+      call->Finish(status);
+    }
   }
 
-  grpc::ServerContext context;
-  Request request;
+  const Request request;
   Response response;
-  grpc::ServerAsyncResponseWriter<Response> responder{&context};
 
  private:
-  // Called for the end of the call and for that of Finish; the later of the two deletes it.
-  void Over(bool) {
-    if (under_way_.fetch_sub(1) == 1) delete this;
-  }
+  ~UnaryCall() = default;
 
-  CallQueue::User user_;
-  std::atomic<int> under_way_{2};
-  Operation<UnaryCall, &UnaryCall::Over> departed_{this};
-  Operation<UnaryCall, &UnaryCall::Over> finished_{this};
+  void OnMessage(std::string_view) override {}
+  void OnNoMessage() override {}
+  void OnWritten(bool) override {}
+  void OnCancel() override {}
+  void OnDone() override { delete this; }
+
+  const std::shared_ptr<Call> call_;
 };
 
 }  // namespace sluice::server

@@ -1,92 +1,78 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
-#include <grpcpp/support/async_stream.h>
-
 #include <memory>
+#include <string_view>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "server/calls/call_queue.h"
-#include "server/calls/grpc_status.h"
-#include "server/calls/reactor.h"
+#include "server/calls/call.h"
 
 namespace sluice::server {
 
-// gRPC's side of a call that is answered by a stream.
-template <typename Request, typename Response>
+// A call that is answered by a stream, with its request.
+template <typename Request>
 struct WriteCall {
-  explicit WriteCall(CallQueue* queue) : user(queue) {}
-
-  CallQueue::User user;
-  grpc::ServerContext context;
+  std::shared_ptr<Call> call;
   Request request;
-  grpc::ServerAsyncWriter<Response> stream{&context};
-  CallEnd departure{&context};
 };
 
-// Works like grpc::ServerWriteReactor. Made with new for a call that has arrived.
+// Reacts to the events of such a call. Works like grpc::ServerWriteReactor. Made with new; deletes
+// itself in OnDone.
 template <typename Request, typename Response>
-class WriteReactor : public Reactor {
+class WriteReactor : private CallEvents {
  public:
-  using Call = WriteCall<Request, Response>;
-
-  explicit WriteReactor(std::unique_ptr<Call> call) : call_(std::move(call)) {}
+  explicit WriteReactor(WriteCall<Request>&& call)
+      : call_(std::move(call.call)), request_(std::move(call.request)) {
+    call_->TellTo(this);
+  }
+  WriteReactor(const WriteReactor&) = delete;
+  WriteReactor& operator=(const WriteReactor&) = delete;
 
   // Tells the caller that the call was accepted. Called at most once, and before the first write.
-  void StartSendInitialMetadata() {
-    Begin();
-    call_->stream.SendInitialMetadata(greeted_.Tag());
-  }
+  void StartSendInitialMetadata() { call_->SendHead(); }
   // Only while no write is under way. `response` has been serialized on return.
-  void StartWrite(const Response* response) {
-    Begin();
-    call_->stream.Write(*response, written_.Tag());
-  }
+  void StartWrite(const Response* response) { call_->Write(*response); }
   // Called once, and only while no write is under way.
-  void Finish(const absl::Status& status) { call_->stream.Finish(ToGrpc(status), finished_.Tag()); }
+  void Finish(const absl::Status& status) { call_->Finish(status); }
 
   virtual void OnWriteDone(bool ok) = 0;
+  void OnCancel() override {}
+  void OnDone() override = 0;
 
  protected:
-  ~WriteReactor() override = default;
+  virtual ~WriteReactor() = default;
 
-  grpc::ServerContext& context() { return call_->context; }
-  const Request& request() const { return call_->request; }
+  Call& call() { return *call_; }
+  const Request& request() const { return request_; }
 
  private:
-  void Greeted(bool) { Over(); }
-  void Written(bool ok) {
-    OnWriteDone(ok);
-    Over();
-  }
-  void Finished(bool) { Over(); }
+  void OnMessage(std::string_view) final {}
+  void OnNoMessage() final {}
+  void OnWritten(bool ok) final { OnWriteDone(ok); }
 
-  const std::unique_ptr<Call> call_;
-  Operation<WriteReactor, &WriteReactor::Greeted> greeted_{this};
-  Operation<WriteReactor, &WriteReactor::Written> written_{this};
-  Operation<WriteReactor, &WriteReactor::Finished> finished_{this};
+  const std::shared_ptr<Call> call_;
+  const Request request_;
 };
 
 // Refuses a call with a status. Deletes itself.
-template <typename Request, typename Response>
-class Refusal final : public WriteReactor<Request, Response> {
+class Refusal final : private CallEvents {
  public:
-  using typename WriteReactor<Request, Response>::Call;
-
-  static Reactor* Make(std::unique_ptr<Call> call, const absl::Status& why) {
+  static void Make(std::shared_ptr<Call> call, const absl::Status& why) {
     auto* refusal = new Refusal(std::move(call));
-    refusal->Finish(why);
-    return refusal;
+    refusal->call_->TellTo(refusal);
+    refusal->call_->Finish(why);
   }
 
-  void OnWriteDone(bool) override {}
+ private:
+  explicit Refusal(std::shared_ptr<Call> call) : call_(std::move(call)) {}
+  ~Refusal() = default;
+
+  void OnMessage(std::string_view) override {}
+  void OnNoMessage() override {}
+  void OnWritten(bool) override {}
+  void OnCancel() override {}
   void OnDone() override { delete this; }
 
- private:
-  using WriteReactor<Request, Response>::WriteReactor;
-  ~Refusal() override = default;
+  const std::shared_ptr<Call> call_;
 };
 
 }  // namespace sluice::server

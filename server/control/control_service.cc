@@ -6,7 +6,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "server/calls/handle_calls.h"
 #include "server/control/explain_call.h"
 #include "server/control/policy_calls.h"
 #include "server/control/remembered_list.h"
@@ -19,7 +18,10 @@
 namespace sluice::server {
 namespace {
 
-using Async = v1::ControlService::AsyncService;
+// Room for a policy of the largest size (RuleSet::kLargestText) with the names of its files.
+constexpr size_t kLargestPolicyRequest = 68 << 20;
+
+constexpr char kService[] = "sluice.v1.ControlService";
 
 absl::Status Busy() {
   return absl::ResourceExhaustedError(
@@ -55,8 +57,7 @@ absl::Status WrongReply() { return absl::InternalError("the gateway answered ano
 
 template <typename Call>
 PolicyCaller CallerOf(Call* call) {
-  return {.address = PeerAddress(call->context.peer()),
-          .gone = [call] { return call->Abandoned(); }};
+  return {.address = PeerAddress(call->peer()), .gone = [call] { return call->Abandoned(); }};
 }
 
 // The interval of WatchStats: one second if none is given, at least 100 ms, and at most an hour, as
@@ -84,97 +85,119 @@ ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* tria
       archivist_(archivist),
       ticker_(ticker) {}
 
-void ControlServiceImpl::Open(CallQueue* queue) {
-  OpenGateways(queue);
-  OpenPolicies(queue);
-  OpenStreams(queue);
+void ControlServiceImpl::AddTo(Methods* methods) {
+  AddGateways(methods);
+  AddPolicies(methods);
+  AddStreams(methods);
 }
 
-void ControlServiceImpl::OpenGateways(CallQueue* queue) {
-  HandleCalls(queue, &service_, &Async::RequestGetServer,
-              [this](auto* call) { call->Finish(GetServer(*registry_, &call->response)); });
-  HandleCalls(queue, &service_, &Async::RequestListGateways, [this](auto* call) {
-    for (v1::Gateway& gateway : registry_->List()) {
-      *call->response.add_gateways() = std::move(gateway);
-    }
-    call->Finish(absl::OkStatus());
-  });
-  HandleCalls(queue, &service_, &Async::RequestSetMode, [this](auto* call) { SetMode(call); });
-  HandleCalls(queue, &service_, &Async::RequestGetStats, [this](auto* call) { GetStats(call); });
-  HandleCalls(queue, &service_, &Async::RequestForgetRemembered,
-              [this](auto* call) { ForgetRemembered(call); });
-  HandleCalls(queue, &service_, &Async::RequestListDeciders,
-              [this](auto* call) { ListDeciders(call); });
+void ControlServiceImpl::AddGateways(Methods* methods) {
+  methods->AddUnary<v1::GetServerRequest, v1::GetServerResponse>(
+      kService, "GetServer",
+      [this](auto* call) { call->Finish(GetServer(*registry_, &call->response)); });
+  methods->AddUnary<v1::ListGatewaysRequest, v1::ListGatewaysResponse>(
+      kService, "ListGateways", [this](auto* call) {
+        for (v1::Gateway& gateway : registry_->List()) {
+          *call->response.add_gateways() = std::move(gateway);
+        }
+        call->Finish(absl::OkStatus());
+      });
+  methods->AddUnary<v1::SetModeRequest, v1::SetModeResponse>(kService, "SetMode",
+                                                             [this](auto* call) { SetMode(call); });
+  methods->AddUnary<v1::GetStatsRequest, v1::GetStatsResponse>(
+      kService, "GetStats", [this](auto* call) { GetStats(call); });
+  methods->AddUnary<v1::ForgetRememberedRequest, v1::ForgetRememberedResponse>(
+      kService, "ForgetRemembered", [this](auto* call) { ForgetRemembered(call); });
+  methods->AddUnary<v1::ListDecidersRequest, v1::ListDecidersResponse>(
+      kService, "ListDeciders", [this](auto* call) { ListDeciders(call); });
 }
 
-void ControlServiceImpl::OpenPolicies(CallQueue* queue) {
-  HandleCalls(queue, &service_, &Async::RequestCheckPolicy, [this](auto* call) {
-    OnCompiler(compiler_, call, [this, call](JobNames* names) {
-      return CheckPolicy(call->request, *registry_, *policies_, names, &call->response);
-    });
-  });
-  HandleCalls(queue, &service_, &Async::RequestApplyPolicy, [this](auto* call) {
-    OnCompiler(compiler_, call, [this, call](JobNames* names) {
-      return ApplyPolicy(call->request, CallerOf(call), *registry_, policies_, names,
-                         &call->response);
-    });
-  });
-  HandleCalls(queue, &service_, &Async::RequestRollbackPolicy, [this](auto* call) {
-    OnCompiler(compiler_, call, [this, call](JobNames* names) {
-      return RollbackPolicy(call->request, CallerOf(call), *registry_, policies_, names,
-                            &call->response);
-    });
-  });
-  HandleCalls(queue, &service_, &Async::RequestConfirmPolicy, [this](auto* call) {
-    OnWorker(archivist_, call, [this, call] {
-      return ConfirmPolicy(call->request, PeerAddress(call->context.peer()), policies_,
-                           &call->response);
-    });
-  });
-  HandleCalls(queue, &service_, &Async::RequestGetPolicy, [this](auto* call) {
-    OnWorker(archivist_, call,
-             [this, call] { return GetPolicy(call->request, *policies_, &call->response); });
-  });
-  HandleCalls(queue, &service_, &Async::RequestListPolicies, [this](auto* call) {
-    OnWorker(archivist_, call, [this, call] {
-      ListPolicies(call->request, *policies_, &call->response);
-      return absl::OkStatus();
-    });
-  });
-  HandleCalls(queue, &service_, &Async::RequestExplainPolicy, [this](auto* call) {
-    OnCompiler(compiler_, call, [this, call](JobNames* names) {
-      return ExplainPolicy(call->request, *policies_, names, &call->response);
-    });
-  });
+void ControlServiceImpl::AddPolicies(Methods* methods) {
+  methods->AddUnary<v1::CheckPolicyRequest, v1::CheckPolicyResponse>(
+      kService, "CheckPolicy",
+      [this](auto* call) {
+        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+          return CheckPolicy(call->request, *registry_, *policies_, names, &call->response);
+        });
+      },
+      kLargestPolicyRequest);
+  methods->AddUnary<v1::ApplyPolicyRequest, v1::ApplyPolicyResponse>(
+      kService, "ApplyPolicy",
+      [this](auto* call) {
+        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+          return ApplyPolicy(call->request, CallerOf(call), *registry_, policies_, names,
+                             &call->response);
+        });
+      },
+      kLargestPolicyRequest);
+  methods->AddUnary<v1::RollbackPolicyRequest, v1::RollbackPolicyResponse>(
+      kService, "RollbackPolicy", [this](auto* call) {
+        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+          return RollbackPolicy(call->request, CallerOf(call), *registry_, policies_, names,
+                                &call->response);
+        });
+      });
+  methods->AddUnary<v1::ConfirmPolicyRequest, v1::ConfirmPolicyResponse>(
+      kService, "ConfirmPolicy", [this](auto* call) {
+        OnWorker(archivist_, call, [this, call] {
+          return ConfirmPolicy(call->request, PeerAddress(call->peer()), policies_,
+                               &call->response);
+        });
+      });
+  methods->AddUnary<v1::GetPolicyRequest, v1::GetPolicyResponse>(
+      kService, "GetPolicy", [this](auto* call) {
+        OnWorker(archivist_, call,
+                 [this, call] { return GetPolicy(call->request, *policies_, &call->response); });
+      });
+  methods->AddUnary<v1::ListPoliciesRequest, v1::ListPoliciesResponse>(
+      kService, "ListPolicies", [this](auto* call) {
+        OnWorker(archivist_, call, [this, call] {
+          ListPolicies(call->request, *policies_, &call->response);
+          return absl::OkStatus();
+        });
+      });
+  methods->AddUnary<v1::ExplainPolicyRequest, v1::ExplainPolicyResponse>(
+      kService, "ExplainPolicy",
+      [this](auto* call) {
+        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+          return ExplainPolicy(call->request, *policies_, names, &call->response);
+        });
+      },
+      kLargestPolicyRequest);
 }
 
 // The reactors made here delete themselves.
-void ControlServiceImpl::OpenStreams(CallQueue* queue) {
-  HandleCalls(queue, &service_, &Async::RequestWatchStats, [this](auto call) -> Reactor* {
-    const std::chrono::milliseconds interval = Interval(call->request.interval());
-    auto* watch = new StatsWatch(std::move(call), interval, router_, ticker_);
-    watch->Begin();
-    return watch;
-  });
-  HandleCalls(queue, &service_, &Async::RequestListRemembered, [this](auto call) -> Reactor* {
-    auto* list = new RememberedList(std::move(call), router_, ticker_);
-    list->Begin();
-    return list;
-  });
-  HandleCalls(queue, &service_, &Async::RequestTryPolicy, [this](auto call) -> Reactor* {
-    auto* watch = new TrialWatch(std::move(call), policies_, trials_, ticker_);
-    watch->Begin(compiler_);
-    return watch;
-  });
-  HandleCalls(queue, &service_, &Async::RequestTestPolicy, [this](auto call) -> Reactor* {
-    auto* stream =
-        new PolicyTestStream(std::move(call), policies_, &test_room_, compiler_, &tester_, ticker_);
-    stream->Begin();
-    return stream;
-  });
-  HandleCalls(queue, &service_, &Async::RequestScreen, [this](auto call) {
-    return BeginScreen(std::move(call), screeners_, registry_, ticker_);
-  });
+void ControlServiceImpl::AddStreams(Methods* methods) {
+  methods->AddWriting<v1::WatchStatsRequest, v1::WatchStatsResponse>(
+      kService, "WatchStats", [this](auto&& call) {
+        const std::chrono::milliseconds interval = Interval(call.request.interval());
+        auto* watch = new StatsWatch(std::move(call), interval, router_, ticker_);
+        watch->Begin();
+      });
+  methods->AddWriting<v1::ListRememberedRequest, v1::ListRememberedResponse>(
+      kService, "ListRemembered", [this](auto&& call) {
+        auto* list = new RememberedList(std::move(call), router_, ticker_);
+        list->Begin();
+      });
+  methods->AddWriting<v1::TryPolicyRequest, v1::TryPolicyResponse>(
+      kService, "TryPolicy",
+      [this](auto&& call) {
+        auto* watch = new TrialWatch(std::move(call), policies_, trials_, ticker_);
+        watch->Begin(compiler_);
+      },
+      kLargestPolicyRequest);
+  methods->AddBidi<v1::TestPolicyRequest, v1::TestPolicyResponse>(
+      kService, "TestPolicy", Lane::kBulk,
+      [this](std::shared_ptr<Call> call) {
+        auto* stream = new PolicyTestStream(std::move(call), policies_, &test_room_, compiler_,
+                                            &tester_, ticker_);
+        stream->Begin();
+      },
+      kLargestPolicyRequest);
+  methods->AddBidi<v1::ScreenRequest, v1::ScreenResponse>(
+      kService, "Screen", Lane::kPackets, [this](std::shared_ptr<Call> call) {
+        BeginScreen(std::move(call), screeners_, registry_, ticker_);
+      });
 }
 
 void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeResponse>* call) {
@@ -199,7 +222,7 @@ void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeRespon
         }
         call->Finish(status.ok() && !reply.has_set_mode() ? WrongReply() : status);
       },
-      call->context.deadline());
+      call->deadline());
 }
 
 void ControlServiceImpl::GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsResponse>* call) {
@@ -211,7 +234,7 @@ void ControlServiceImpl::GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsRes
         if (reply.has_stats()) *call->response.mutable_stats() = reply.stats();
         call->Finish(status.ok() && !reply.has_stats() ? WrongReply() : status);
       },
-      call->context.deadline());
+      call->deadline());
 }
 
 void ControlServiceImpl::ForgetRemembered(
@@ -224,7 +247,7 @@ void ControlServiceImpl::ForgetRemembered(
         call->response.set_forgotten(reply.forget_remembered().forgotten());
         call->Finish(status.ok() && !reply.has_forget_remembered() ? WrongReply() : status);
       },
-      call->context.deadline());
+      call->deadline());
 }
 
 void ControlServiceImpl::ListDeciders(

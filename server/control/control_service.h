@@ -1,7 +1,6 @@
 #pragma once
 
-#include "server/calls/call_queue.h"
-#include "server/calls/unary_call.h"
+#include "server/calls/methods.h"
 #include "server/control/policy_test_stream.h"
 #include "server/deciders/deciders.h"
 #include "server/gateways/registry.h"
@@ -12,7 +11,7 @@
 #include "server/screen/screeners.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
-#include "sluice/v1/control.grpc.pb.h"
+#include "sluice/v1/control.pb.h"
 
 namespace sluice::server {
 
@@ -25,14 +24,12 @@ class ControlServiceImpl final {
                      Deciders* deciders, Registry* registry, Router* router, Compiler* compiler,
                      Worker* archivist, Ticker* ticker);
 
-  grpc::Service* service() { return &service_; }
-  // Called once the server that has the service has started.
-  void Open(CallQueue* queue);
+  void AddTo(Methods* methods);
 
  private:
-  void OpenGateways(CallQueue* queue);
-  void OpenPolicies(CallQueue* queue);
-  void OpenStreams(CallQueue* queue);
+  void AddGateways(Methods* methods);
+  void AddPolicies(Methods* methods);
+  void AddStreams(Methods* methods);
 
   void SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeResponse>* call);
   void GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsResponse>* call);
@@ -50,7 +47,6 @@ class ControlServiceImpl final {
   Ticker* const ticker_;
   PolicyTestRoom test_room_;
   Worker tester_;
-  v1::ControlService::AsyncService service_;
 };
 
 }  // namespace sluice::server

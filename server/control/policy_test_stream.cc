@@ -10,7 +10,7 @@
 
 namespace sluice::server {
 
-PolicyTestStream::PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies,
+PolicyTestStream::PolicyTestStream(std::shared_ptr<Call> call, const PolicyStore* policies,
                                    PolicyTestRoom* room, Compiler* compiler, Worker* tester,
                                    Ticker* ticker)
     : BidiReactor(std::move(call)),
@@ -125,7 +125,7 @@ void PolicyTestStream::OnWriteDone(bool ok) {
 void PolicyTestStream::Tick(Time) {
   MutexLock lock(mutex_);
   // The caller does not read, or is gone.
-  if (ended_ && ++ended_ticks_ == kSilentTicks) context().TryCancel();
+  if (ended_ && ++ended_ticks_ == kSilentTicks) call().Cancel();
 }
 
 void PolicyTestStream::End(const absl::Status& why) {

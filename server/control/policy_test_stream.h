@@ -44,7 +44,7 @@ class PolicyTestStream final : public BidiReactor<v1::TestPolicyRequest, v1::Tes
   // Packets in one message. Bounds the size of the answer.
   static constexpr int kMostPackets = 8192;
 
-  PolicyTestStream(std::unique_ptr<Call> call, const PolicyStore* policies, PolicyTestRoom* room,
+  PolicyTestStream(std::shared_ptr<Call> call, const PolicyStore* policies, PolicyTestRoom* room,
                    Compiler* compiler, Worker* tester, Ticker* ticker);
   void Begin();
 

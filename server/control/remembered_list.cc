@@ -10,7 +10,8 @@ constexpr int kVerdictsAMessage = 4096;
 
 }  // namespace
 
-RememberedList::RememberedList(std::unique_ptr<Call> call, Router* router, Ticker* ticker)
+RememberedList::RememberedList(WriteCall<v1::ListRememberedRequest>&& call, Router* router,
+                               Ticker* ticker)
     : WritingCall(std::move(call), ticker), router_(router) {}
 
 void RememberedList::Begin() {

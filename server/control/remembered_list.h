@@ -14,7 +14,7 @@ namespace sluice::server {
 class RememberedList final
     : public WritingCall<v1::ListRememberedRequest, v1::ListRememberedResponse> {
  public:
-  RememberedList(std::unique_ptr<Call> call, Router* router, Ticker* ticker);
+  RememberedList(WriteCall<v1::ListRememberedRequest>&& call, Router* router, Ticker* ticker);
   void Begin();
 
  private:

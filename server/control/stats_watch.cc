@@ -4,7 +4,7 @@
 
 namespace sluice::server {
 
-StatsWatch::StatsWatch(std::unique_ptr<Call> call, std::chrono::milliseconds interval,
+StatsWatch::StatsWatch(WriteCall<v1::WatchStatsRequest>&& call, std::chrono::milliseconds interval,
                        Router* router, Ticker* ticker)
     : WritingCall(std::move(call), ticker), router_(router), interval_(interval) {}
 

@@ -16,8 +16,8 @@ namespace sluice::server {
 // the first question that fails. Made with new; deletes itself.
 class StatsWatch final : public WritingCall<v1::WatchStatsRequest, v1::WatchStatsResponse> {
  public:
-  StatsWatch(std::unique_ptr<Call> call, std::chrono::milliseconds interval, Router* router,
-             Ticker* ticker);
+  StatsWatch(WriteCall<v1::WatchStatsRequest>&& call, std::chrono::milliseconds interval,
+             Router* router, Ticker* ticker);
   void Begin();
 
  private:

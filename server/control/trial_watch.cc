@@ -14,7 +14,7 @@ constexpr std::chrono::seconds kInterval{1};
 
 }  // namespace
 
-TrialWatch::TrialWatch(std::unique_ptr<Call> call, const PolicyStore* policies,
+TrialWatch::TrialWatch(WriteCall<v1::TryPolicyRequest>&& call, const PolicyStore* policies,
                        PolicyTrials* trials, Ticker* ticker)
     : WritingCall(std::move(call), ticker), policies_(policies), trials_(trials) {}
 

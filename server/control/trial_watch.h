@@ -15,8 +15,8 @@ namespace sluice::server {
 // itself.
 class TrialWatch final : public WritingCall<v1::TryPolicyRequest, v1::TryPolicyResponse> {
  public:
-  TrialWatch(std::unique_ptr<Call> call, const PolicyStore* policies, PolicyTrials* trials,
-             Ticker* ticker);
+  TrialWatch(WriteCall<v1::TryPolicyRequest>&& call, const PolicyStore* policies,
+             PolicyTrials* trials, Ticker* ticker);
   void Begin(Compiler* compiler);
 
  private:

@@ -38,7 +38,7 @@ constexpr size_t kArenaBlock = 32 * 1024;
 class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResponse>,
                            public DeferredVerdictSink {
  public:
-  DecideStream(std::unique_ptr<Call> call, const DecideParts& parts)
+  DecideStream(std::shared_ptr<Call> call, const DecideParts& parts)
       : Conversation(std::move(call), parts.ticker),
         parts_(parts),
         block_(new char[kArenaBlock]),
@@ -117,7 +117,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     gateway_ = hello.agent().gateway();
     relay_ = hello.relay();
     const auto now = std::chrono::system_clock::now();
-    const std::string address = PeerAddress(context().peer());
+    const std::string address = PeerAddress(call().peer());
     const absl::Status joined = relay_ ? parts_.registry->JoinRelay(gateway_, address, now)
                                        : parts_.registry->JoinDecide(hello, address, now);
     if (!joined.ok()) return joined;
@@ -293,11 +293,9 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
 
 }  // namespace
 
-Reactor* BeginDecide(std::unique_ptr<BidiCall<v1::DecideRequest, v1::DecideResponse>> call,
-                     const DecideParts& parts) {
+void BeginDecide(std::shared_ptr<Call> call, const DecideParts& parts) {
   auto* stream = new DecideStream(std::move(call), parts);
   stream->Begin();
-  return stream;
 }
 
 }  // namespace sluice::server

@@ -10,7 +10,7 @@
 #include "server/policies/policy_trials.h"
 #include "server/screen/screeners.h"
 #include "server/streams/ticker.h"
-#include "sluice/v1/decision.grpc.pb.h"
+#include "sluice/v1/decision.pb.h"
 #include "third_party/daemon/log_rate_limiter.h"
 
 namespace sluice::server {
@@ -30,7 +30,6 @@ struct DecideParts {
 };
 
 // Makes the reactor of one Decide stream. It deletes itself.
-Reactor* BeginDecide(std::unique_ptr<BidiCall<v1::DecideRequest, v1::DecideResponse>> call,
-                     const DecideParts& parts);
+void BeginDecide(std::shared_ptr<Call> call, const DecideParts& parts);
 
 }  // namespace sluice::server

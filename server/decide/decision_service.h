@@ -4,9 +4,9 @@
 #include <memory>
 #include <utility>
 
-#include "server/calls/handle_calls.h"
+#include "server/calls/methods.h"
 #include "server/decide/decide_stream.h"
-#include "sluice/v1/decision.grpc.pb.h"
+#include "sluice/v1/decision.pb.h"
 
 namespace sluice::server {
 
@@ -18,19 +18,15 @@ class DecisionServiceImpl final {
     parts_.error_lines = &error_lines_;
   }
 
-  grpc::Service* service() { return &service_; }
-  // Called once the server that has the service has started.
-  void Open(CallQueue* queue) {
-    HandleCalls(queue, &service_, &Async::RequestDecide,
-                [this](auto call) { return BeginDecide(std::move(call), parts_); });
+  void AddTo(Methods* methods) {
+    methods->AddBidi<v1::DecideRequest, v1::DecideResponse>(
+        "sluice.v1.DecisionService", "Decide", Lane::kPackets,
+        [this](std::shared_ptr<Call> call) { BeginDecide(std::move(call), parts_); });
   }
 
  private:
-  using Async = v1::DecisionService::AsyncService;
-
   LogRateLimiter error_lines_{50, std::chrono::seconds(1)};
   DecideParts parts_;  // Constant after construction.
-  Async service_;
 };
 
 }  // namespace sluice::server

@@ -9,7 +9,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "server/calls/handle_calls.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
@@ -30,7 +29,7 @@ google::protobuf::ArenaOptions Blocks() {
 class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResponse>,
                            public GatewayStream {
  public:
-  ReportStream(std::unique_ptr<Call> call, Flows* flows, DecisionLog* log, Registry* registry,
+  ReportStream(std::shared_ptr<Call> call, Flows* flows, DecisionLog* log, Registry* registry,
                Ticker* ticker)
       : Conversation(std::move(call), ticker),
         flows_(flows),
@@ -77,7 +76,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
   }
 
   absl::Status TakeHello(const v1::ReportHello& hello) {
-    const absl::Status joined = registry_->JoinReport(hello.agent(), PeerAddress(context().peer()),
+    const absl::Status joined = registry_->JoinReport(hello.agent(), PeerAddress(call().peer()),
                                                       std::chrono::system_clock::now(), this);
     if (!joined.ok()) return joined;
     joined_ = true;
@@ -186,14 +185,13 @@ EventServiceImpl::EventServiceImpl(Flows* flows, DecisionLog* log, Registry* reg
                                    Ticker* ticker)
     : flows_(flows), log_(log), registry_(registry), ticker_(ticker) {}
 
-void EventServiceImpl::Open(CallQueue* queue) {
-  HandleCalls(queue, &service_, &v1::EventService::AsyncService::RequestReport,
-              [this](auto call) -> Reactor* {
-                // Deletes itself.
-                auto* stream = new ReportStream(std::move(call), flows_, log_, registry_, ticker_);
-                stream->Begin();
-                return stream;
-              });
+void EventServiceImpl::AddTo(Methods* methods) {
+  methods->AddBidi<v1::ReportRequest, v1::ReportResponse>(
+      "sluice.v1.EventService", "Report", Lane::kPackets, [this](std::shared_ptr<Call> call) {
+        // Deletes itself.
+        auto* stream = new ReportStream(std::move(call), flows_, log_, registry_, ticker_);
+        stream->Begin();
+      });
 }
 
 }  // namespace sluice::server

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "server/calls/call_queue.h"
+#include "server/calls/methods.h"
 #include "server/flows/flows.h"
 #include "server/gateways/registry.h"
 #include "server/journal/decision_log.h"
 #include "server/streams/ticker.h"
-#include "sluice/v1/event.grpc.pb.h"
+#include "sluice/v1/event.pb.h"
 
 namespace sluice::server {
 
@@ -15,16 +15,13 @@ class EventServiceImpl final {
  public:
   EventServiceImpl(Flows* flows, DecisionLog* log, Registry* registry, Ticker* ticker);
 
-  grpc::Service* service() { return &service_; }
-  // Called once the server that has the service has started.
-  void Open(CallQueue* queue);
+  void AddTo(Methods* methods);
 
  private:
   Flows* const flows_;  // Not owned, nor are the next three.
   DecisionLog* const log_;
   Registry* const registry_;
   Ticker* const ticker_;
-  v1::EventService::AsyncService service_;
 };
 
 }  // namespace sluice::server

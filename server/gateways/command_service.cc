@@ -13,7 +13,6 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
-#include "server/calls/handle_calls.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
@@ -33,7 +32,7 @@ constexpr size_t kMaxHeartbeats = 16;
 class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeResponse>,
                           public CommandStream {
  public:
-  ServeStream(std::unique_ptr<Call> call, Registry* registry, Ticker* ticker)
+  ServeStream(std::shared_ptr<Call> call, Registry* registry, Ticker* ticker)
       : Conversation(std::move(call), ticker), registry_(registry) {}
 
   void End(const absl::Status& why) override { Conversation::End(why); }
@@ -96,7 +95,7 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
       welcome_due_ = true;
       gateway_ = hello.agent().gateway();
     }
-    const absl::Status joined = registry_->JoinServe(hello, PeerAddress(context().peer()),
+    const absl::Status joined = registry_->JoinServe(hello, PeerAddress(call().peer()),
                                                      std::chrono::system_clock::now(), this);
     joined_ = joined.ok();
     return joined;
@@ -232,14 +231,13 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
 CommandServiceImpl::CommandServiceImpl(Registry* registry, Ticker* ticker)
     : registry_(registry), ticker_(ticker) {}
 
-void CommandServiceImpl::Open(CallQueue* queue) {
-  HandleCalls(queue, &service_, &v1::CommandService::AsyncService::RequestServe,
-              [this](auto call) -> Reactor* {
-                // Deletes itself.
-                auto* stream = new ServeStream(std::move(call), registry_, ticker_);
-                stream->Begin();
-                return stream;
-              });
+void CommandServiceImpl::AddTo(Methods* methods) {
+  methods->AddBidi<v1::ServeRequest, v1::ServeResponse>(
+      "sluice.v1.CommandService", "Serve", Lane::kPackets, [this](std::shared_ptr<Call> call) {
+        // Deletes itself.
+        auto* stream = new ServeStream(std::move(call), registry_, ticker_);
+        stream->Begin();
+      });
 }
 
 absl::Status ToStatus(const v1::CommandError& error) {

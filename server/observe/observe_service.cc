@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/calls/handle_calls.h"
 #include "server/journal/filter.h"
 #include "server/streams/observer_outbox.h"
 
@@ -38,8 +37,8 @@ class DecisionOutbox final : public ObserverOutbox<DecisionLog::Entry, v1::Obser
                                                    v1::ObserveDecisionsResponse>,
                              public DecisionObserver {
  public:
-  DecisionOutbox(std::unique_ptr<Call> call, DecisionFilter filter, DecisionLog* log,
-                 std::atomic<int>* observers, Ticker* ticker)
+  DecisionOutbox(WriteCall<v1::ObserveDecisionsRequest>&& call, DecisionFilter filter,
+                 DecisionLog* log, std::atomic<int>* observers, Ticker* ticker)
       : ObserverOutbox(std::move(call), ticker),
         filter_(std::move(filter)),
         log_(log),
@@ -76,8 +75,9 @@ class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveCon
                                                      v1::ObserveConnectionsResponse>,
                                public FlowObserver {
  public:
-  ConnectionOutbox(std::unique_ptr<Call> call, Filter filter, std::vector<v1::EventType> types,
-                   Flows* flows, std::atomic<int>* observers, Ticker* ticker)
+  ConnectionOutbox(WriteCall<v1::ObserveConnectionsRequest>&& call, Filter filter,
+                   std::vector<v1::EventType> types, Flows* flows, std::atomic<int>* observers,
+                   Ticker* ticker)
       : ObserverOutbox(std::move(call), ticker),
         filter_(std::move(filter)),
         types_(std::move(types)),
@@ -121,12 +121,11 @@ ObserveServiceImpl::ObserveServiceImpl(DecisionLog* log, Flows* flows, Worker* w
                                        Ticker* ticker)
     : log_(log), flows_(flows), worker_(worker), ticker_(ticker) {}
 
-Reactor* ObserveServiceImpl::ObserveDecisions(std::unique_ptr<DecisionsCall> call) {
-  const v1::ObserveDecisionsRequest& request = call->request;  // Lives as long as the call.
+void ObserveServiceImpl::ObserveDecisions(WriteCall<v1::ObserveDecisionsRequest>&& call) {
+  const v1::ObserveDecisionsRequest request = call.request;
   absl::StatusOr<Filter> filter = Filter::Create(request.filter());
   if (!filter.ok()) {
-    return Refusal<v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>::Make(
-        std::move(call), filter.status());
+    return Refusal::Make(std::move(call.call), filter.status());
   }
   std::vector<v1::Cause> causes;
   for (const int cause : request.causes()) causes.push_back(static_cast<v1::Cause>(cause));
@@ -135,15 +134,13 @@ Reactor* ObserveServiceImpl::ObserveDecisions(std::unique_ptr<DecisionsCall> cal
       std::move(call), {*std::move(filter), request.action(), std::move(causes), request.logged()},
       log_, &observers_, ticker_);
   outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
-  return outbox;
 }
 
-Reactor* ObserveServiceImpl::ObserveConnections(std::unique_ptr<ConnectionsCall> call) {
-  const v1::ObserveConnectionsRequest& request = call->request;  // Lives as long as the call.
+void ObserveServiceImpl::ObserveConnections(WriteCall<v1::ObserveConnectionsRequest>&& call) {
+  const v1::ObserveConnectionsRequest request = call.request;
   absl::StatusOr<Filter> filter = Filter::Create(request.filter());
   if (!filter.ok()) {
-    return Refusal<v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>::Make(
-        std::move(call), filter.status());
+    return Refusal::Make(std::move(call.call), filter.status());
   }
   std::vector<v1::EventType> types;
   for (const int type : request.types()) types.push_back(static_cast<v1::EventType>(type));
@@ -151,15 +148,14 @@ Reactor* ObserveServiceImpl::ObserveConnections(std::unique_ptr<ConnectionsCall>
   auto* outbox = new ConnectionOutbox(std::move(call), *std::move(filter), std::move(types), flows_,
                                       &observers_, ticker_);
   outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
-  return outbox;
 }
 
-void ObserveServiceImpl::Open(CallQueue* queue) {
-  using Async = v1::ObserveService::AsyncService;
-  HandleCalls(queue, &service_, &Async::RequestObserveDecisions,
-              [this](auto call) { return ObserveDecisions(std::move(call)); });
-  HandleCalls(queue, &service_, &Async::RequestObserveConnections,
-              [this](auto call) { return ObserveConnections(std::move(call)); });
+void ObserveServiceImpl::AddTo(Methods* methods) {
+  const char* const service = "sluice.v1.ObserveService";
+  methods->AddWriting<v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>(
+      service, "ObserveDecisions", [this](auto&& call) { ObserveDecisions(std::move(call)); });
+  methods->AddWriting<v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>(
+      service, "ObserveConnections", [this](auto&& call) { ObserveConnections(std::move(call)); });
 }
 
 }  // namespace sluice::server

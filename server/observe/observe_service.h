@@ -3,12 +3,12 @@
 #include <atomic>
 #include <memory>
 
-#include "server/calls/write_reactor.h"
+#include "server/calls/methods.h"
 #include "server/flows/flows.h"
 #include "server/journal/decision_log.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
-#include "sluice/v1/observe.grpc.pb.h"
+#include "sluice/v1/observe.pb.h"
 
 namespace sluice::server {
 
@@ -23,23 +23,17 @@ class ObserveServiceImpl final {
 
   ObserveServiceImpl(DecisionLog* log, Flows* flows, Worker* worker, Ticker* ticker);
 
-  grpc::Service* service() { return &service_; }
-  // Called once the server that has the service has started.
-  void Open(CallQueue* queue);
+  void AddTo(Methods* methods);
 
  private:
-  using DecisionsCall = WriteCall<v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>;
-  using ConnectionsCall = WriteCall<v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>;
-
-  Reactor* ObserveDecisions(std::unique_ptr<DecisionsCall> call);
-  Reactor* ObserveConnections(std::unique_ptr<ConnectionsCall> call);
+  void ObserveDecisions(WriteCall<v1::ObserveDecisionsRequest>&& call);
+  void ObserveConnections(WriteCall<v1::ObserveConnectionsRequest>&& call);
 
   DecisionLog* const log_;  // Not owned, nor are the next three.
   Flows* const flows_;
   Worker* const worker_;
   Ticker* const ticker_;
   std::atomic<int> observers_{0};
-  v1::ObserveService::AsyncService service_;
 };
 
 }  // namespace sluice::server

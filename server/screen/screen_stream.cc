@@ -29,7 +29,7 @@ constexpr size_t kMaxUnread = Screeners::kMostWaiting;
 class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResponse>,
                            public Screener {
  public:
-  ScreenStream(std::unique_ptr<Call> call, Screeners* screeners, const Registry* registry,
+  ScreenStream(std::shared_ptr<Call> call, Screeners* screeners, const Registry* registry,
                Ticker* ticker)
       : Conversation(std::move(call), ticker), screeners_(screeners), registry_(registry) {}
 
@@ -99,7 +99,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
 
   absl::Status TakeHello(const v1::ScreenHello& hello) {
     if (absl::Status asks = registry_->CheckAsking(hello.gateway()); !asks.ok()) return asks;
-    const std::string address = PeerAddress(context().peer());
+    const std::string address = PeerAddress(call().peer());
     {
       // Packets may come as soon as Enter is called, and the welcome must go before them.
       MutexLock lock(mutex_);
@@ -190,11 +190,10 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
 
 }  // namespace
 
-Reactor* BeginScreen(std::unique_ptr<BidiCall<v1::ScreenRequest, v1::ScreenResponse>> call,
-                     Screeners* screeners, const Registry* registry, Ticker* ticker) {
+void BeginScreen(std::shared_ptr<Call> call, Screeners* screeners, const Registry* registry,
+                 Ticker* ticker) {
   auto* stream = new ScreenStream(std::move(call), screeners, registry, ticker);
   stream->Begin();
-  return stream;
 }
 
 }  // namespace sluice::server

@@ -18,15 +18,13 @@ namespace sluice::server {
 // that does not finish is cancelled.
 //
 // A derived class says what a message means (Take) and what to write next (Next). It is made with
-// new, started with Begin, and deletes itself in OnDone. The CallQueue's threads call its
+// new, started with Begin, and deletes itself in OnDone. The call's thread calls its
 // reactions; the ticker calls Tick and End. While Full is true, because the peer does not read,
 // nothing is read from the peer: HTTP/2's flow control then stops the peer, and its silence ends
 // the stream.
 template <typename Request, typename Response>
 class Conversation : public BidiReactor<Request, Response>, public Ticked {
  public:
-  using typename BidiReactor<Request, Response>::Call;
-
   void Begin() {
     ticker_->Add(this);
     MutexLock lock(mutex_);
@@ -47,7 +45,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       ++silent_;
       if (ended_) {
         // The last write or the status is held up: the peer does not read, or is gone.
-        if (++ended_ticks_ == kSilentTicks) this->context().TryCancel();
+        if (++ended_ticks_ == kSilentTicks) this->call().Cancel();
       } else if (silent_ >= kSilentTicks) {
         EndLocked(
             absl::DeadlineExceededError("nothing heard for 600 ms; send a heartbeat every 200 ms"));
@@ -75,16 +73,14 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       }
     } else {
       MutexLock lock(mutex_);
-      if (request_->ByteSizeLong() == 0) {
+      if (this->unreadable()) {
+        EndLocked(absl::InvalidArgumentError(
+            "a message could not be read: a string in it is not UTF-8, or it is not a message of "
+            "this conversation"));
+      } else {
         // The peer has half-closed the stream: it still gets what is due to it.
         drain_ = true;
         WriteLocked();
-      } else {
-        // gRPC reports the end of the stream and an unreadable message in the same way. Only the
-        // part of the message that it could read tells them apart.
-        EndLocked(absl::InvalidArgumentError(
-            "a message could not be read: a string in it is not UTF-8, or it is "
-            "not a message of this conversation"));
       }
     }
     LeaveIfEnded();
@@ -124,7 +120,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   }
 
  protected:
-  Conversation(std::unique_ptr<Call> call, Ticker* ticker)
+  Conversation(std::shared_ptr<Call> call, Ticker* ticker)
       : BidiReactor<Request, Response>(std::move(call)), ticker_(ticker) {}
   ~Conversation() override = default;
 

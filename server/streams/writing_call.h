@@ -22,8 +22,6 @@ namespace sluice::server {
 template <typename Request, typename Response>
 class WritingCall : public WriteReactor<Request, Response>, public Ticked {
  public:
-  using typename WriteReactor<Request, Response>::Call;
-
   void End(const absl::Status& why) final {
     MutexLock lock(mutex_);
     EndLocked(why);
@@ -33,7 +31,7 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
     {
       MutexLock lock(mutex_);
       // The caller does not read, or is gone.
-      if (ended_ && ++ended_ticks_ == kSilentTicks) this->context().TryCancel();
+      if (ended_ && ++ended_ticks_ == kSilentTicks) this->call().Cancel();
       if (ended_) return;
     }
     Ticking(now);
@@ -58,7 +56,7 @@ class WritingCall : public WriteReactor<Request, Response>, public Ticked {
   }
 
  protected:
-  WritingCall(std::unique_ptr<Call> call, Ticker* ticker)
+  WritingCall(WriteCall<Request>&& call, Ticker* ticker)
       : WriteReactor<Request, Response>(std::move(call)), ticker_(ticker) {}
   ~WritingCall() override = default;
 

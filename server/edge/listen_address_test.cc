@@ -1,10 +1,14 @@
-#include "server/listen_address.h"
+#include "server/edge/listen_address.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <filesystem>
+#include <string>
 
 namespace sluice::server {
 namespace {
@@ -12,18 +16,16 @@ namespace {
 TEST(ListenAddressTest, ReadsWhatIsAllowed) {
   const struct {
     const char* text;
-    const char* target;
     const char* bound;  // With port 9.
   } kCases[] = {
-      {"127.0.0.1:7654", "127.0.0.1:7654", "127.0.0.1:9"},
-      {"0.0.0.0:0", "0.0.0.0:0", "0.0.0.0:9"},
-      {"[::1]:65535", "[::1]:65535", "[::1]:9"},
-      {"unix:/run/sluice.sock", "unix:/run/sluice.sock", "unix:/run/sluice.sock"},
+      {"127.0.0.1:7654", "127.0.0.1:9"},
+      {"0.0.0.0:0", "0.0.0.0:9"},
+      {"[::1]:65535", "[::1]:9"},
+      {"unix:/run/sluice.sock", "unix:/run/sluice.sock"},
   };
   for (const auto& each : kCases) {
     const auto address = ListenAddress::Parse(each.text);
     ASSERT_TRUE(address.ok()) << address.status();
-    EXPECT_EQ(address->Target(), each.target);
     EXPECT_EQ(address->WithPort(9), each.bound);
   }
 }
@@ -49,14 +51,31 @@ TEST(ListenAddressTest, SaysWhenAnAddressIsTaken) {
   ASSERT_EQ(listen(taken, 1), 0);
   ASSERT_EQ(getsockname(taken, reinterpret_cast<sockaddr*>(&name), &size), 0);
   ListenAddress address{"127.0.0.1", ntohs(name.sin_port), ""};
-  const absl::Status status = CheckFree(address);
+  const absl::Status status = Listen(address).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_NE(status.message().find("already in use"), absl::string_view::npos) << status;
   close(taken);
   address.port = 0;
-  EXPECT_TRUE(CheckFree(address).ok());
+  const absl::StatusOr<ListeningSocket> free = Listen(address);
+  ASSERT_TRUE(free.ok()) << free.status();
+  EXPECT_GT(free->port, 0);
+  close(free->fd);
   address.host = "192.0.2.77";
-  EXPECT_NE(CheckFree(address).message().find("no such address"), absl::string_view::npos);
+  EXPECT_NE(Listen(address).status().message().find("no such address"), absl::string_view::npos);
+}
+
+TEST(ListenAddressTest, ReplacesTheSocketOfAServerThatIsGone) {
+  std::string folder = "/tmp/listenXXXXXX";  // A socket's path has at most 107 bytes.
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const ListenAddress address{"", 0, folder + "/s"};
+  const absl::StatusOr<ListeningSocket> first = Listen(address);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(Listen(address).status().code(), absl::StatusCode::kUnavailable);
+  close(first->fd);
+  const absl::StatusOr<ListeningSocket> second = Listen(address);
+  ASSERT_TRUE(second.ok()) << second.status();
+  close(second->fd);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

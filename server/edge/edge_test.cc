@@ -1,3 +1,5 @@
+#include "server/edge/edge.h"
+
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -10,8 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "server/calls/handle_calls.h"
+#include "server/calls/bidi_reactor.h"
+#include "server/calls/methods.h"
+#include "server/edge/listen_address.h"
 #include "sluice/v1/control.grpc.pb.h"
 #include "sluice/v1/decision.grpc.pb.h"
 #include "third_party/annotated_mutex/mutex.h"
@@ -30,7 +33,7 @@ struct Fates {
 // Echoes heartbeats until its caller half-closes the stream.
 class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
  public:
-  Echo(std::unique_ptr<Call> call, Fates* fates) : BidiReactor(std::move(call)), fates_(fates) {
+  Echo(std::shared_ptr<Call> call, Fates* fates) : BidiReactor(std::move(call)), fates_(fates) {
     ++fates_->begun;
     StartRead(&request_);
   }
@@ -64,14 +67,14 @@ class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
 // Writes a number of messages, one after the other.
 class Count final : public WriteReactor<v1::WatchStatsRequest, v1::WatchStatsResponse> {
  public:
-  Count(std::unique_ptr<Call> call, Fates* fates)
+  Count(WriteCall<v1::WatchStatsRequest>&& call, Fates* fates)
       : WriteReactor(std::move(call)), fates_(fates), left_(std::stoi(request().gateway())) {
     ++fates_->begun;
     StartSendInitialMetadata();
     Next();
   }
 
-  void OnWriteDone(bool ok) override { ok ? Next() : Finish(absl::CancelledError("")); }
+  void OnWriteDone(bool ok) override { ok ? Next() : Finish(absl::CancelledError()); }
   void OnDone() override {
     ++fates_->done;
     delete this;
@@ -90,60 +93,53 @@ class Count final : public WriteReactor<v1::WatchStatsRequest, v1::WatchStatsRes
   v1::WatchStatsResponse response_;
 };
 
-class CallsTest : public testing::Test {
+class EdgeTest : public testing::Test {
  protected:
-  CallsTest() {
+  EdgeTest() {
     EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort(Address(), grpc::InsecureServerCredentials());
-    builder.RegisterService(&decision_);
-    builder.RegisterService(&control_);
-    queue_ = std::make_unique<CallQueue>(builder.AddCompletionQueue(), std::chrono::seconds(0));
-    server_ = builder.BuildAndStart();
-    EXPECT_NE(server_, nullptr);
-    HandleCalls(queue_.get(), &decision_, &v1::DecisionService::AsyncService::RequestDecide,
-                [this](auto call) -> Reactor* { return new Echo(std::move(call), &fates_); });
-    HandleCalls(queue_.get(), &control_, &v1::ControlService::AsyncService::RequestWatchStats,
-                [this](auto call) -> Reactor* {
-                  if (call->request.gateway().empty()) {
-                    return Refusal<v1::WatchStatsRequest, v1::WatchStatsResponse>::Make(
-                        std::move(call), absl::NotFoundError("none"));
-                  }
-                  return new Count(std::move(call), &fates_);
-                });
-    HandleCalls(queue_.get(), &control_, &v1::ControlService::AsyncService::RequestGetPolicy,
-                [this](auto* call) {
-                  MutexLock lock(mutex_);
-                  later_.emplace_back([call] {
-                    call->response.mutable_policy()->set_version(call->request.version());
-                    call->Finish(absl::OkStatus());
-                  });
-                });
-    HandleCalls(queue_.get(), &control_, &v1::ControlService::AsyncService::RequestListGateways,
-                [this](auto* call) {
-                  MutexLock lock(mutex_);
-                  later_.emplace_back([this, call] {
-                    while (!call->Abandoned()) std::this_thread::yield();
-                    ++fates_.abandoned;
-                    call->Finish(absl::OkStatus());
-                  });
-                });
-    queue_->Start();
+    methods_.AddBidi<v1::DecideRequest, v1::DecideResponse>(
+        "sluice.v1.DecisionService", "Decide", Lane::kPackets,
+        [this](std::shared_ptr<Call> call) { new Echo(std::move(call), &fates_); });
+    methods_.AddWriting<v1::WatchStatsRequest, v1::WatchStatsResponse>(
+        "sluice.v1.ControlService", "WatchStats", [this](WriteCall<v1::WatchStatsRequest>&& call) {
+          if (call.request.gateway().empty()) {
+            return Refusal::Make(std::move(call.call), absl::NotFoundError("none"));
+          }
+          new Count(std::move(call), &fates_);
+        });
+    methods_.AddUnary<v1::GetPolicyRequest, v1::GetPolicyResponse>(
+        "sluice.v1.ControlService", "GetPolicy",
+        [this](UnaryCall<v1::GetPolicyRequest, v1::GetPolicyResponse>* call) {
+          MutexLock lock(mutex_);
+          later_.emplace_back([call] {
+            call->response.mutable_policy()->set_version(call->request.version());
+            call->Finish(absl::OkStatus());
+          });
+        });
+    methods_.AddUnary<v1::ListGatewaysRequest, v1::ListGatewaysResponse>(
+        "sluice.v1.ControlService", "ListGateways",
+        [this](UnaryCall<v1::ListGatewaysRequest, v1::ListGatewaysResponse>* call) {
+          MutexLock lock(mutex_);
+          later_.emplace_back([this, call] {
+            while (!call->Abandoned()) std::this_thread::yield();
+            ++fates_.abandoned;
+            call->Finish(absl::OkStatus());
+          });
+        });
+    edge_ = std::make_unique<Edge>(EdgeOptions{}, &methods_);
+    const absl::StatusOr<ListeningSocket> listening =
+        Listen(ListenAddress::Parse(Address()).value());
+    EXPECT_TRUE(listening.ok()) << listening.status();
+    edge_->Serve(listening->fd, nullptr);
   }
-  ~CallsTest() override {
+  ~EdgeTest() override {
     Stop();
     for (std::thread& thread : later_) thread.join();
     std::filesystem::remove_all(folder_);
   }
 
   // Returns when every call has ended.
-  void Stop() {
-    if (server_ == nullptr) return;
-    server_->Shutdown(std::chrono::system_clock::now());
-    server_->Wait();
-    queue_.reset();
-    server_.reset();
-  }
+  void Stop() { edge_->Stop(std::chrono::milliseconds(0)); }
 
   std::string Address() const { return "unix:" + folder_ + "/s"; }
   std::shared_ptr<grpc::Channel> Channel() const {
@@ -151,16 +147,14 @@ class CallsTest : public testing::Test {
   }
 
   Fates fates_;
-  std::string folder_ = "/tmp/callsXXXXXX";
-  v1::DecisionService::AsyncService decision_;
-  v1::ControlService::AsyncService control_;
-  std::unique_ptr<CallQueue> queue_;
-  std::unique_ptr<grpc::Server> server_;
+  std::string folder_ = "/tmp/edgeXXXXXX";
+  Methods methods_;
+  std::unique_ptr<Edge> edge_;
   Mutex mutex_;
   std::vector<std::thread> later_;
 };
 
-TEST_F(CallsTest, AnswersUntilTheCallerHasSaidEverything) {
+TEST_F(EdgeTest, AnswersUntilTheCallerHasSaidEverything) {
   const auto stub = v1::DecisionService::NewStub(Channel());
   grpc::ClientContext context;
   const auto stream = stub->Decide(&context);
@@ -179,7 +173,7 @@ TEST_F(CallsTest, AnswersUntilTheCallerHasSaidEverything) {
   EXPECT_EQ(fates_.cancelled, 0);
 }
 
-TEST_F(CallsTest, TellsOfACancelledCall) {
+TEST_F(EdgeTest, TellsOfACancelledCall) {
   const auto stub = v1::DecisionService::NewStub(Channel());
   grpc::ClientContext context;
   const auto stream = stub->Decide(&context);
@@ -194,7 +188,7 @@ TEST_F(CallsTest, TellsOfACancelledCall) {
   EXPECT_EQ(fates_.done, 1);
 }
 
-TEST_F(CallsTest, WritesAStreamAndItsStatus) {
+TEST_F(EdgeTest, WritesAStreamAndItsStatus) {
   const auto stub = v1::ControlService::NewStub(Channel());
   grpc::ClientContext context;
   v1::WatchStatsRequest request;
@@ -207,7 +201,7 @@ TEST_F(CallsTest, WritesAStreamAndItsStatus) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::OUT_OF_RANGE);
 }
 
-TEST_F(CallsTest, RefusesACall) {
+TEST_F(EdgeTest, RefusesACall) {
   const auto stub = v1::ControlService::NewStub(Channel());
   grpc::ClientContext context;
   v1::WatchStatsResponse response;
@@ -216,7 +210,7 @@ TEST_F(CallsTest, RefusesACall) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(CallsTest, AnswersFromAnotherThread) {
+TEST_F(EdgeTest, AnswersFromAnotherThread) {
   const auto stub = v1::ControlService::NewStub(Channel());
   for (uint64_t i = 1; i <= 20; ++i) {
     grpc::ClientContext context;
@@ -228,7 +222,7 @@ TEST_F(CallsTest, AnswersFromAnotherThread) {
   }
 }
 
-TEST_F(CallsTest, TellsWhenNobodyWaitsForAnAnswer) {
+TEST_F(EdgeTest, TellsWhenNobodyWaitsForAnAnswer) {
   const auto stub = v1::ControlService::NewStub(Channel());
   {
     grpc::ClientContext context;
@@ -250,7 +244,7 @@ TEST_F(CallsTest, TellsWhenNobodyWaitsForAnAnswer) {
   EXPECT_EQ(static_cast<size_t>(fates_.abandoned), later_.size());
 }
 
-TEST_F(CallsTest, EndsEveryCallWhenTheServerIsShutDown) {
+TEST_F(EdgeTest, EndsEveryCallWhenTheServerIsShutDown) {
   const auto stub = v1::DecisionService::NewStub(Channel());
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::DecideRequest, v1::DecideResponse>>>
@@ -270,7 +264,7 @@ TEST_F(CallsTest, EndsEveryCallWhenTheServerIsShutDown) {
 }
 
 // Calls are cancelled at every stage, even before they arrive, while the server goes down.
-TEST_F(CallsTest, SurvivesCallersWhoLeave) {
+TEST_F(EdgeTest, SurvivesCallersWhoLeave) {
   std::vector<std::thread> callers;
   for (unsigned caller = 0; caller < 4; ++caller) {
     callers.emplace_back([this, caller] {

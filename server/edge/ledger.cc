@@ -1,0 +1,113 @@
+#include "server/edge/ledger.h"
+
+#include <arpa/inet.h>
+#include <spdlog/spdlog.h>
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace sluice::server {
+namespace {
+
+const char* Words(EdgeCause cause) {
+  switch (cause) {
+    case EdgeCause::kConnections:
+      return "a connection was refused: there are too many";
+    case EdgeCause::kHandshake:
+      return "a connection was ended: its TLS handshake failed";
+    case EdgeCause::kTooSlow:
+      return "a connection or call was ended: it is too slow";
+    case EdgeCause::kProtocol:
+      return "a connection was ended: what it sends is against HTTP, or says nothing too often";
+    case EdgeCause::kHead:
+      return "a request was refused: its head is too large";
+    case EdgeCause::kMessage:
+      return "a call was ended: its message is too large, compressed or malformed";
+    case EdgeCause::kBudget:
+      return "a call was ended: too much is kept for this address already";
+  }
+  return "";
+}
+
+}  // namespace
+
+void Ledger::Log(EdgeCause cause, const std::string& peer) {
+  const std::optional<std::string> more = lines_.Allow(std::chrono::steady_clock::now());
+  if (more) spdlog::warn("{}: {}; further ones are only counted{}", peer, Words(cause), *more);
+}
+
+void Ledger::CountRefused(const std::string& peer) {
+  ++refused_[static_cast<size_t>(EdgeCause::kConnections)];
+  Log(EdgeCause::kConnections, peer);
+}
+
+void Ledger::Peer::Count(EdgeCause cause) {
+  const auto index = static_cast<size_t>(cause);
+  ++ledger_->refused_[index];
+  const uint32_t bit = 1u << index;
+  if ((logged_.fetch_or(bit) & bit) == 0) ledger_->Log(cause, key_);
+}
+
+std::shared_ptr<Ledger::Peer> Ledger::Enter(const std::string& peer) {
+  std::shared_ptr<Peer> entry;
+  {
+    MutexLock lock(mutex_);
+    std::weak_ptr<Peer>& known = peers_[peer];
+    entry = known.lock();
+    if (entry == nullptr) {
+      entry = std::make_shared<Peer>(this, peer);
+      known = entry;
+    }
+    if (connections_ < limits_.connections && entry->connections_ < limits_.connections_a_peer) {
+      ++connections_;
+      ++entry->connections_;
+      return entry;
+    }
+  }
+  return nullptr;  // Without the lock: the last of a peer takes it.
+}
+
+Ledger::Peer::~Peer() {
+  MutexLock lock(ledger_->mutex_);
+  const auto known = ledger_->peers_.find(key_);
+  // Another one may have come since.
+  if (known != ledger_->peers_.end() && known->second.expired()) ledger_->peers_.erase(known);
+}
+
+void Ledger::Peer::Leave() {
+  --connections_;
+  --ledger_->connections_;
+}
+
+bool Ledger::Peer::Hold(size_t bytes) {
+  if (held_.fetch_add(bytes) + bytes > ledger_->limits_.held_a_peer) {
+    held_.fetch_sub(bytes);
+    return false;
+  }
+  if (ledger_->held_.fetch_add(bytes) + bytes > ledger_->limits_.held) {
+    Release(bytes);
+    return false;
+  }
+  return true;
+}
+
+void Ledger::Peer::Release(size_t bytes) {
+  held_.fetch_sub(bytes);
+  ledger_->held_.fetch_sub(bytes);
+}
+
+std::string PeerKey(const std::string& peer) {
+  if (peer.rfind("ipv4:", 0) == 0) return peer.substr(0, peer.rfind(':'));
+  if (peer.rfind("ipv6:[", 0) != 0) return peer;
+  std::string address = peer.substr(6, peer.rfind(']') - 6);
+  in6_addr bytes;
+  const std::string numeric = address.substr(0, address.find('%'));
+  if (inet_pton(AF_INET6, numeric.c_str(), &bytes) != 1) return peer;
+  std::memset(bytes.s6_addr + 8, 0, 8);
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop(AF_INET6, &bytes, text, sizeof text);
+  return std::string("ipv6:") + text + "/64";
+}
+
+}  // namespace sluice::server

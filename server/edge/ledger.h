@@ -1,0 +1,97 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "server/edge/limits.h"
+#include "third_party/annotated_mutex/mutex.h"
+#include "third_party/daemon/log_rate_limiter.h"
+
+namespace sluice::server {
+
+// Why something of a peer was refused.
+enum class EdgeCause : size_t {
+  kConnections,  // a connection: too many in all or of the peer, or no descriptor left
+  kHandshake,    // a connection: its TLS failed
+  kTooSlow,   // a connection or call: its beginning did not arrive in time, or answers stay unread
+  kProtocol,  // a connection: against HTTP, or too many frames that say nothing
+  kHead,      // a request: its head is too large
+  kMessage,   // a call: its message is too large, compressed or malformed
+  kBudget,    // a call: too much of the peer was kept already
+};
+inline constexpr size_t kEdgeCauses = 7;
+
+// Accounts for what each peer costs. Any thread may call; a connection's Account is of its thread.
+class Ledger final {
+ public:
+  class Peer;
+
+  explicit Ledger(const EdgeLimits& limits) : limits_(limits) {}
+
+  // Enters a connection of the peer; null if it or all peers have too many. `peer` is a key that
+  // PeerKey made.
+  std::shared_ptr<Peer> Enter(const std::string& peer);
+
+  // A connection was refused before it had a peer.
+  void CountRefused(const std::string& peer);
+
+  // Connections there are.
+  size_t connections() const { return connections_.load(); }
+  // Bytes that are kept now.
+  size_t held() const { return held_.load(); }
+  // How often something was refused.
+  uint64_t refused(EdgeCause cause) const { return refused_[static_cast<size_t>(cause)].load(); }
+
+ private:
+  void Log(EdgeCause cause, const std::string& peer);
+
+  const EdgeLimits limits_;
+  std::array<std::atomic<uint64_t>, kEdgeCauses> refused_{};
+  LogRateLimiter lines_{10, std::chrono::seconds(10)};
+  std::atomic<size_t> connections_{0};
+  std::atomic<size_t> held_{0};
+  Mutex mutex_;
+  absl::flat_hash_map<std::string, std::weak_ptr<Peer>> peers_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A peer, for as long as it has connections.
+class Ledger::Peer final {
+ public:
+  Peer(Ledger* ledger, std::string key) : ledger_(ledger), key_(std::move(key)) {}
+  ~Peer();
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  // A connection has ended.
+  void Leave();
+
+  // False, and nothing is held, if that is beyond what is allowed.
+  bool Hold(size_t bytes);
+  void Release(size_t bytes);
+
+  // Something of this peer was refused. Logged the first time for each cause.
+  void Count(EdgeCause cause);
+
+ private:
+  friend class Ledger;
+
+  Ledger* const ledger_;  // Not owned.
+  const std::string key_;
+  std::atomic<size_t> connections_{0};
+  std::atomic<size_t> held_{0};
+  std::atomic<uint32_t> logged_{0};  // a bit for each cause
+};
+
+// The peer of an address in gRPC's form (Call::peer): without the port, and of IPv6 the first 64
+// bits.
+std::string PeerKey(const std::string& peer);
+
+}  // namespace sluice::server

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::server {
+
+// What a peer may cost. A peer is an address that connects: an IPv4 address, an IPv6 /64, or all
+// callers of unix sockets together. A peer beyond a limit loses its stream or connection; nobody
+// else does.
+struct EdgeLimits {
+  // In all: what the limit of open files leaves, less a reserve. A peer: half of that, as a fleet
+  // behind one address is a usual thing.
+  size_t connections = 8192;
+  size_t connections_a_peer = 4096;
+  // Of one connection. An agent needs one, a page five; gRPC channels open another connection or
+  // wait when they need more.
+  uint32_t streams = 100;
+  // Names and values of one head, with HTTP/2's 32 bytes for each field. gRPC itself takes 8 KiB.
+  size_t header_bytes = 16 << 10;
+  // Frames in which nothing is said (PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA) in a second,
+  // and at once. gRPC pings some ten times a second at most; a tool that cancels its calls resets
+  // some hundred streams at once.
+  uint32_t empty_frames_a_second = 200;
+  uint32_t empty_frames_at_once = 2000;
+  // WINDOW_UPDATE frames: up to two for each message that the caller reads.
+  uint32_t window_updates_a_second = 50'000;
+  // Calls begun in a second by one connection, and at once; beyond, its requests are read later.
+  uint32_t calls_a_second = 2000;
+  // Bytes a caller may send in one stream before the service takes them. Large enough that one
+  // stream fills 100 Mbit/s at a round trip of 20 ms.
+  uint32_t stream_window = 256 << 10;
+  // Bytes kept for one peer and for all: what arrived and was not taken, and answers that are not
+  // read. Those up to `free_a_call` of each call are not counted, so that usual calls cost no
+  // counting. One policy of the largest size is 68 MiB, and GetPolicy's answer twice that.
+  size_t held_a_peer = 300 << 20;
+  size_t held = 1 << 30;
+  size_t free_a_call = 64 << 10;
+  // To finish the TLS handshake, HTTP/2's preface, and each head once it has begun.
+  std::chrono::seconds head_time{5};
+  // To send the rest of a request that takes one message: since its last byte, and in all.
+  std::chrono::seconds request_silence{10};
+  std::chrono::seconds request_time{300};
+  // A connection without a stream is closed after this time. gRPC channels connect again when they
+  // need to.
+  std::chrono::seconds idle_time{300};
+  // A caller that takes no byte for this long, although some are waiting for it, is gone. Streams
+  // of agents end sooner, by their heartbeats. A paused observer's answers wait in HTTP/2's windows
+  // and not in the socket, so it may pause for longer.
+  std::chrono::seconds unread_time{30};
+};
+
+}  // namespace sluice::server
