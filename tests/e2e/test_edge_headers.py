@@ -33,12 +33,12 @@ _OVERHEAD = 32  # of an entry of that table
 def bomb():
     """A field that fills the table, then the same again and again for a byte each: 60 MiB."""
     name = "x-bomb"
-    fills = field(name, bytes(TABLE - _OVERHEAD - len(name)), _ADD)
+    fills = field(name, b"x" * (TABLE - _OVERHEAD - len(name)), _ADD)
     return fills + integer(_LAST_ADDED, 7, _INDEXED) * (FRAME_SIZE - TABLE - 256)
 
 
 HEADERS_TOO_LARGE = {
-    "a_long_value": call_block(ASKED, x_long=bytes(LONG)),
+    "a_long_value": call_block(ASKED, x_long="x" * LONG),
     "a_long_path": call_block("x" * LONG),
     "a_long_name": call_block(ASKED) + field("x" * LONG, b""),
     "many_fields": call_block(ASKED) + b"".join(field(f"x-{n}", b"") for n in range(MANY)),

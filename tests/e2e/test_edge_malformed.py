@@ -84,7 +84,7 @@ HTTP_1 = {
     b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "a length below zero": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     "many fields": b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * GARBAGE_BYTES,
-    "a tunnel": b"CONNECT 10.0.2.2:22 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a tunnel": b"CONNECT 10.0.2.2:22 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 }
 
 
@@ -116,7 +116,6 @@ OUT_OF_ORDER = {
     "a reset before headers": frame(RST_STREAM, 0, 1, bytes(4)),
     "a reset of the connection": frame(RST_STREAM, 0, 0, bytes(4)),
     "room before headers": frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\1"),
-    "a priority of the connection": frame(PRIORITY, 0, 0, bytes(5)),
     "a promise": _OPEN + frame(PUSH_PROMISE, END_HEADERS, 1, b"\0\0\0\2" + call_block(ASKED)),
 }
 
@@ -217,6 +216,7 @@ MAY_BE_IGNORED = {
     "headers after the end": _WHOLE + frame(HEADERS, END_HEADERS, 1, call_block(ASKED)),
     "a reset after the end": _WHOLE + frame(RST_STREAM, 0, 1, bytes(4)),
     "headers in an older stream": frame(HEADERS, END_HEADERS, 3, call_block(STREAM)) + _OPEN,
+    "a priority of the connection": frame(PRIORITY, 0, 0, bytes(5)) + _WHOLE,
     "a stream that depends on itself": frame(PRIORITY, 0, 1, b"\0\0\0\1\x10") + _WHOLE,
     "settings acknowledged twice": frame(SETTINGS, ACK) * 2 + _WHOLE,
 }

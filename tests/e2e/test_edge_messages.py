@@ -20,7 +20,7 @@ GIB_4 = 0xFFFFFFFF
 UPLOADS = 30
 UPLOADED = 32 * MIB  # each, so together a gigabyte
 UPLOAD_SECONDS = 15
-UPLOAD_ROOM = 320 * MIB  # of a peer: a few policies of the largest size
+UPLOAD_ROOM = 400 * MIB  # of a peer: a few policies of the largest size
 
 ASKED = "ControlService/GetServer"
 WITH_POLICY = "ControlService/CheckPolicy"
