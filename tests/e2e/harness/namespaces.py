@@ -92,6 +92,17 @@ class WithFiles:
         return self._namespace.enter(argv)
 
 
+class FewDescriptors:
+    """A namespace in which programs may have so many open, which they cannot raise."""
+
+    def __init__(self, namespace, count):
+        self._namespace, self._count = namespace, count
+
+    def enter(self, argv):
+        """As Namespace.enter."""
+        return self._namespace.enter(["prlimit", f"--nofile={self._count}:{self._count}", *argv])
+
+
 class Network:
     """client eth0 – client gateway server – eth0 server: devices are named after the far end."""
 

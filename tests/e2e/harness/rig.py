@@ -11,7 +11,7 @@ import traffic
 from agents import Agent
 from capture import Capture
 from deciders import Decider, accept_all
-from namespaces import Network, WithFiles
+from namespaces import FewDescriptors, Network, WithFiles
 from older_kernel import environment as older_kernel_environment
 from resolver import Resolver
 from servers import Server
@@ -47,12 +47,16 @@ class Rig:
         hosts=None,
         resolver=None,
         ready=True,
+        open_files=None,
     ):
         """A sluice-server on the far side, which agents reach over the network. `name` tells
         several apart, `hosts` takes the place of its /etc/hosts, `resolver` that of its DNS
-        server. With `ready`, returns once the server is ready."""
+        server, and `open_files` that of its limit of descriptors. With `ready`, returns once the
+        server is ready."""
         conf = resolver.conf if resolver else None
         namespace = WithFiles(self.network.server, hosts=hosts, resolv_conf=conf)
+        if open_files:
+            namespace = FewDescriptors(namespace, open_files)
         server = Server(self.directory, namespace, address, policy, options, name, ready)
         self._servers.append(server)
         return server
