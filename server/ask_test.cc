@@ -274,7 +274,7 @@ class ChainTest : public AskTest {
   void StartChain(std::string policy) {
     upper_policies_ = std::make_unique<PolicyStore>(std::chrono::system_clock::now());
     ServerOptions options;
-    options.listen = {{.host = "127.0.0.1"}};
+    options.listen = {{.address = {.host = "127.0.0.1"}}};
     auto upper = Server::Create(options, upper_policies_.get());
     ASSERT_TRUE(upper.ok()) << upper.status();
     upper_ = *std::move(upper);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +24,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "server/edge/listen_address.h"
+#include "server/edge/tls.h"
 #include "server/policies/policy_archive.h"
 #include "server/policies/policy_problems.h"
 #include "server/policies/policy_store.h"
@@ -41,12 +43,21 @@ constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
-// Files of the server itself, and three connections for each of a few agents. The limit is raised
-// as far as the hard limit allows, for more agents.
-constexpr uint64_t kOpenFiles = 256;
+// Files of the server itself: policies, sets, logs, connections to deciders. All others that it may
+// have open are for its peers' connections. The limit is raised as far as the hard limit allows.
+constexpr uint64_t kOwnFiles = 192;
+// The least there must be for a few agents with three connections each.
+constexpr uint64_t kOpenFiles = kOwnFiles + 64;
+// Connections by default, if the limit allows as many: some 10,000 agents.
+constexpr uint64_t kMostConnections = 65'536;
 
 struct Flags {
-  std::vector<std::string> listen = {"127.0.0.1:7654"};
+  std::vector<std::string> listen;
+  std::vector<std::string> listen_tls;
+  std::string tls_cert;
+  std::string tls_key;
+  std::vector<std::string> allow_origin;
+  uint64_t max_connections = 0;  // 0: as many as the limit of open files allows.
   std::string policy;
   std::string state;
   std::string set_dir;
@@ -161,16 +172,58 @@ class ShutdownWatchdog final {
   std::thread thread_;
 };
 
-int Run(const Flags& flags, DaemonLog* log) {
-  std::optional<StopAtOnce> stop_at_once(log);
-  std::vector<ListenAddress> addresses;
-  for (const std::string& text : flags.listen) {
+// The addresses of --listen and --listen-tls. INVALID_ARGUMENT names the option.
+absl::StatusOr<std::vector<Listener>> Listeners(const Flags& flags, const TlsContext* tls) {
+  std::vector<Listener> listeners;
+  const auto add = [&](const char* option, const std::string& text, const TlsContext* context) {
     absl::StatusOr<ListenAddress> address = ListenAddress::Parse(text);
     if (!address.ok()) {
-      absl::FPrintF(stderr, "--listen: %s\n", std::string(address.status().message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat(option, ": ", std::string(address.status().message())));
+    }
+    listeners.push_back({*std::move(address), context});
+    return absl::OkStatus();
+  };
+  for (const std::string& text : flags.listen) {
+    if (absl::Status status = add("--listen", text, nullptr); !status.ok()) return status;
+  }
+  for (const std::string& text : flags.listen_tls) {
+    if (absl::Status status = add("--listen-tls", text, tls); !status.ok()) return status;
+  }
+  if (listeners.empty()) return std::vector<Listener>{{.address = {"127.0.0.1", 7654, ""}}};
+  return listeners;
+}
+
+// How many connections there may be. RESOURCE_EXHAUSTED: the limit of open files does not allow so
+// many.
+absl::StatusOr<size_t> MostConnections(const Flags& flags) {
+  const uint64_t left = OpenFilesAllowed() - kOwnFiles;
+  if (flags.max_connections <= left) {
+    return flags.max_connections > 0 ? flags.max_connections : std::min(left, kMostConnections);
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("--max-connections ", flags.max_connections, " needs ",
+                   flags.max_connections + kOwnFiles, " open files, and ", OpenFilesAllowed(),
+                   " are allowed: raise the hard limit (LimitNOFILE= in a systemd unit)"));
+}
+
+int Run(const Flags& flags, DaemonLog* log) {
+  std::optional<StopAtOnce> stop_at_once(log);
+  std::unique_ptr<TlsContext> tls;
+  if (!flags.listen_tls.empty()) {
+    auto read = TlsContext::Create(flags.tls_cert, flags.tls_key);
+    if (!read.ok()) {
+      absl::FPrintF(stderr, "%s\n", std::string(read.status().message()));
       return kUsage;
     }
-    addresses.push_back(*std::move(address));
+    tls = *std::move(read);
+  }
+  const absl::StatusOr<std::vector<Listener>> listeners = Listeners(flags, tls.get());
+  const absl::StatusOr<size_t> connections = MostConnections(flags);
+  for (const absl::Status& status : {listeners.status(), connections.status()}) {
+    if (status.ok()) continue;
+    absl::FPrintF(stderr, "%s\n", std::string(status.message()));
+    return kUsage;
   }
   std::unique_ptr<PolicyArchive> archive;
   if (!flags.state.empty()) {
@@ -204,15 +257,20 @@ int Run(const Flags& flags, DaemonLog* log) {
   options.decision_log = flags.decision_log;
   options.log_all = flags.log_all;
   options.log_rate = flags.log_rate;
-  options.listen = addresses;
+  options.listen = *listeners;
+  options.edge.limits.connections = *connections;
+  options.edge.limits.connections_a_peer = std::max<size_t>(*connections / 2, 1);
+  options.edge.allowed_origins = flags.allow_origin;
   options.edge.busy_poll = std::chrono::microseconds(flags.busy_poll_us);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options, &policies);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return kFailed;
   }
-  for (size_t i = 0; i < addresses.size(); ++i) {
-    spdlog::info("listening on {}", addresses[i].WithPort((*server)->ports()[i]));
+  for (size_t i = 0; i < listeners->size(); ++i) {
+    const Listener& listener = (*listeners)[i];
+    spdlog::info("listening on {}{}", listener.address.WithPort((*server)->ports()[i]),
+                 listener.tls == nullptr ? "" : " with TLS");
   }
   stop_at_once.reset();
   spdlog::info("ready");
@@ -241,10 +299,32 @@ int main(int argc, char** argv) {
       "sluice-server");
   app.add_option("--listen", flags.listen,
                  "Where to listen: IPV4:PORT, [IPV6]:PORT or unix:/PATH; may be given more "
-                 "than once; port 0 picks one")
-      ->capture_default_str()
+                 "than once; port 0 picks one. Default: 127.0.0.1:7654, unless there is a "
+                 "--listen-tls")
       ->allow_extra_args(false)
       ->type_name("ADDR");
+  auto* const cert = app.add_option("--tls-cert", flags.tls_cert,
+                                    "The certificate of --listen-tls, and its chain (PEM)")
+                         ->type_name("FILE");
+  auto* const key = app.add_option("--tls-key", flags.tls_key, "The key of --tls-cert (PEM)")
+                        ->needs(cert)
+                        ->type_name("FILE");
+  app.add_option("--listen-tls", flags.listen_tls,
+                 "Where to listen with TLS 1.2 or newer; may be given more than once")
+      ->needs(cert)
+      ->needs(key)
+      ->allow_extra_args(false)
+      ->type_name("ADDR");
+  app.add_option("--max-connections", flags.max_connections,
+                 "Connections there may be at once; one address may have half of them. Default: as "
+                 "many as the limit of open files allows, at most 65536")
+      ->check(CLI::Range(uint64_t{2}, uint64_t{1'000'000}))
+      ->type_name("N");
+  app.add_option("--allow-origin", flags.allow_origin,
+                 "Pages of this origin (https://HOST[:PORT]) may call by gRPC-Web, besides those "
+                 "of the host they call; may be given more than once")
+      ->allow_extra_args(false)
+      ->type_name("ORIGIN");
   app.add_option("--policy", flags.policy,
                  "The policy to begin with. Without it, the last one kept in --state; without "
                  "that, everything is rejected")

@@ -46,18 +46,22 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
   server->command_service_.AddTo(&server->methods_);
   server->control_service_.AddTo(&server->methods_);
   server->observe_service_.AddTo(&server->methods_);
-  std::vector<ListeningSocket> listening;
-  for (const ListenAddress& address : options.listen) {
-    absl::StatusOr<ListeningSocket> socket = Listen(address);
+  server->health_service_.AddTo(&server->methods_);
+  server->reflection_service_.AddTo(&server->methods_);
+  std::vector<ListeningSocket> sockets;
+  for (const Listener& listener : options.listen) {
+    absl::StatusOr<ListeningSocket> socket = Listen(listener.address);
     if (!socket.ok()) {
-      for (const ListeningSocket& other : listening) close(other.fd);
+      for (const ListeningSocket& other : sockets) close(other.fd);
       return socket.status();
     }
     server->ports_.push_back(socket->port);
-    listening.push_back(*std::move(socket));
+    sockets.push_back(*socket);
   }
   server->edge_ = std::make_unique<Edge>(options.edge, &server->methods_);
-  for (const ListeningSocket& socket : listening) server->edge_->Serve(socket.fd, nullptr);
+  for (size_t i = 0; i < sockets.size(); ++i) {
+    server->edge_->Serve(sockets[i].fd, options.listen[i].tls);
+  }
   return server;
 }
 
@@ -83,15 +87,34 @@ Server::Server(const ServerOptions& options, std::vector<std::unique_ptr<LineSin
                          options.incarnation}),
       event_service_(&flows_, &log_, &registry_, &ticker_),
       command_service_(&registry_, &ticker_),
-      control_service_(policies, &trials_, &screeners_, &deciders_, &registry_, &router_,
-                       &compiler_, &archivist_, &ticker_),
-      observe_service_(&log_, &flows_, &collector_, &ticker_) {
+      control_service_(
+          policies, &trials_, &screeners_, &deciders_, &registry_, &router_,
+          [this](v1::PeerUsage* peers) { FillPeerUsage(peers); }, &compiler_, &archivist_,
+          &ticker_),
+      observe_service_(&log_, &flows_, &collector_, &ticker_),
+      health_service_(&methods_, &ticker_),
+      reflection_service_(&methods_, &ticker_),
+      most_connections_(options.edge.limits.connections) {
   log_.Watch(&writer_, everything_, /*last=*/0, /*follow=*/true);
 }
 
 Server::~Server() {
   Stop(std::chrono::milliseconds(0));
   log_.Unwatch(&writer_);
+}
+
+void Server::FillPeerUsage(v1::PeerUsage* peers) const {
+  const Ledger& ledger = edge_->ledger();
+  peers->set_connections(static_cast<uint32_t>(ledger.connections()));
+  peers->set_most_connections(static_cast<uint32_t>(most_connections_));
+  peers->set_kept_bytes(ledger.held());
+  peers->set_refused_connections(ledger.refused(EdgeCause::kConnections));
+  peers->set_failed_handshakes(ledger.refused(EdgeCause::kHandshake));
+  peers->set_too_slow(ledger.refused(EdgeCause::kTooSlow));
+  peers->set_protocol_errors(ledger.refused(EdgeCause::kProtocol));
+  peers->set_large_heads(ledger.refused(EdgeCause::kHead));
+  peers->set_refused_messages(ledger.refused(EdgeCause::kMessage));
+  peers->set_over_budget(ledger.refused(EdgeCause::kBudget));
 }
 
 void Server::Stop(std::chrono::milliseconds grace) {

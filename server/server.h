@@ -27,14 +27,22 @@
 #include "server/policies/policy_trials.h"
 #include "server/policies/set_watcher.h"
 #include "server/screen/screeners.h"
+#include "server/standard/health_service.h"
+#include "server/standard/reflection_service.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
 
 namespace sluice::server {
 
+// An address where a server listens.
+struct Listener {
+  ListenAddress address;
+  const TlsContext* tls = nullptr;  // Null: plaintext. Not owned; outlives the server.
+};
+
 // The options of a Server.
 struct ServerOptions {
-  std::vector<ListenAddress> listen;
+  std::vector<Listener> listen;
   EdgeOptions edge;
   // The name this server gives to the deciders it asks.
   std::string name = "sluice-server";
@@ -75,6 +83,7 @@ class Server final {
  private:
   Server(const ServerOptions& options, std::vector<std::unique_ptr<LineSink>> sinks,
          PolicyStore* policies);
+  void FillPeerUsage(v1::PeerUsage* peers) const;
 
   // In order of dependency.
   DecisionLog log_;
@@ -98,6 +107,9 @@ class Server final {
   CommandServiceImpl command_service_;
   ControlServiceImpl control_service_;
   ObserveServiceImpl observe_service_;
+  HealthService health_service_;
+  ReflectionService reflection_service_;
+  const size_t most_connections_;
   std::vector<int> ports_;
   Methods methods_;
   std::unique_ptr<Edge> edge_;

@@ -24,7 +24,7 @@ void ServerFixture::Start(ServerOptions options, const std::string& policy) {
   policies_ = std::make_unique<PolicyStore>(std::chrono::system_clock::now(), nullptr, folder_);
   const auto applied = policies_->Apply(PolicyOf(policy, "test"), std::chrono::system_clock::now());
   ASSERT_TRUE(applied.problems.empty()) << applied.problems[0].message();
-  options.listen = {ListenAddress::Parse(target_).value()};
+  options.listen = {{.address = ListenAddress::Parse(target_).value()}};
   auto server = Server::Create(options, policies_.get());
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);

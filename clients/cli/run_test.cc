@@ -102,13 +102,16 @@ TEST_F(RunTest, Server) {
     cpu_time { seconds: 73 nanos: 846000000 }
     resident_bytes: 67108864
     gateways: 12
-    decide_streams: 48)pb");
+    decide_streams: 48
+    peers { connections: 150 most_connections: 8192 too_slow: 3 })pb");
   EXPECT_EQ(Ctl({"server"}), 0);
   EXPECT_EQ(out(),
-            "RUNNING  CPU TIME    CPU   MEMORY  GATEWAYS  DECIDE STREAMS\n"
-            "  2h03m    73.85s  1.00%  67.1 MB        12              48\n");
+            "RUNNING  CPU TIME    CPU   MEMORY  GATEWAYS  DECIDE STREAMS  CONNECTIONS\n"
+            "  2h03m    73.85s  1.00%  67.1 MB        12              48  150 of 8192\n"
+            "3 connections and calls ended: too slow\n");
   EXPECT_EQ(Ctl({"server", "-o", "json"}), 0);
   EXPECT_EQ(out(), R"({"residentBytes":"67108864","gateways":12,"decideStreams":48,)"
+                   R"("peers":{"connections":150,"mostConnections":8192,"tooSlow":"3"},)"
                    R"("running":"7384.500s","cpuTime":"73.846s"})"
                    "\n");
   server_.usage.Clear();

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 
@@ -32,10 +33,10 @@ const Method* Methods::Find(std::string_view path) const {
   return found == methods_.end() ? nullptr : &found->second;
 }
 
-std::vector<std::string> Methods::Paths() const {
-  std::vector<std::string> paths;
-  for (const auto& [path, method] : methods_) paths.push_back(path);
-  return paths;
+std::vector<std::string> Methods::Services() const {
+  std::set<std::string> services;
+  for (const auto& [path, method] : methods_) services.insert(path.substr(1, path.rfind('/') - 1));
+  return {services.begin(), services.end()};
 }
 
 }  // namespace sluice::server

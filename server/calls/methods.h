@@ -40,8 +40,10 @@ struct Method {
 // The methods of all services. Filled before the server listens, constant afterwards.
 class Methods final {
  public:
-  // The largest message of a caller, unless its method says otherwise: gRPC's default.
-  static constexpr size_t kLargestRequest = 4 << 20;
+  // The largest message of a stream of messages, unless its method says otherwise: gRPC's default.
+  static constexpr size_t kLargestMessage = 4 << 20;
+  // The largest request of a call that takes one: names, numbers and filters are short.
+  static constexpr size_t kLargestRequest = 64 << 10;
 
   // Adds a method of proto's `service`, such as "sluice.v1.DecisionService". Ends the program if
   // the descriptors say otherwise than the types. `handle` makes the call's reactor, which deletes
@@ -49,7 +51,7 @@ class Methods final {
   template <typename Request, typename Response>
   void AddBidi(const std::string& service, const std::string& method, Lane lane,
                std::function<void(std::shared_ptr<Call> call)> handle,
-               size_t largest_request = kLargestRequest) {
+               size_t largest_request = kLargestMessage) {
     Add({service, method, Request::descriptor(), Response::descriptor(), true, true},
         {.lane = lane, .largest_request = largest_request, .begin = std::move(handle)});
   }
@@ -80,8 +82,8 @@ class Methods final {
 
   // Nullptr if there is none. Valid as long as this object.
   const Method* Find(std::string_view path) const;
-  // In no order.
-  std::vector<std::string> Paths() const;
+  // Full names, sorted.
+  std::vector<std::string> Services() const;
 
  private:
   struct Described {

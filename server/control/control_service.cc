@@ -9,7 +9,6 @@
 #include "server/control/explain_call.h"
 #include "server/control/policy_calls.h"
 #include "server/control/remembered_list.h"
-#include "server/control/server_usage.h"
 #include "server/control/stats_watch.h"
 #include "server/control/trial_watch.h"
 #include "server/screen/screen_stream.h"
@@ -73,14 +72,15 @@ std::chrono::milliseconds Interval(const google::protobuf::Duration& interval) {
 
 ControlServiceImpl::ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials,
                                        Screeners* screeners, Deciders* deciders, Registry* registry,
-                                       Router* router, Compiler* compiler, Worker* archivist,
-                                       Ticker* ticker)
+                                       Router* router, FillPeers peers, Compiler* compiler,
+                                       Worker* archivist, Ticker* ticker)
     : policies_(policies),
       trials_(trials),
       screeners_(screeners),
       deciders_(deciders),
       registry_(registry),
       router_(router),
+      peers_(std::move(peers)),
       compiler_(compiler),
       archivist_(archivist),
       ticker_(ticker) {}
@@ -94,7 +94,7 @@ void ControlServiceImpl::AddTo(Methods* methods) {
 void ControlServiceImpl::AddGateways(Methods* methods) {
   methods->AddUnary<v1::GetServerRequest, v1::GetServerResponse>(
       kService, "GetServer",
-      [this](auto* call) { call->Finish(GetServer(*registry_, &call->response)); });
+      [this](auto* call) { call->Finish(GetServer(*registry_, peers_, &call->response)); });
   methods->AddUnary<v1::ListGatewaysRequest, v1::ListGatewaysResponse>(
       kService, "ListGateways", [this](auto* call) {
         for (v1::Gateway& gateway : registry_->List()) {

@@ -2,6 +2,7 @@
 
 #include "server/calls/methods.h"
 #include "server/control/policy_test_stream.h"
+#include "server/control/server_usage.h"
 #include "server/deciders/deciders.h"
 #include "server/gateways/registry.h"
 #include "server/gateways/router.h"
@@ -21,8 +22,8 @@ namespace sluice::server {
 class ControlServiceImpl final {
  public:
   ControlServiceImpl(PolicyStore* policies, PolicyTrials* trials, Screeners* screeners,
-                     Deciders* deciders, Registry* registry, Router* router, Compiler* compiler,
-                     Worker* archivist, Ticker* ticker);
+                     Deciders* deciders, Registry* registry, Router* router, FillPeers peers,
+                     Compiler* compiler, Worker* archivist, Ticker* ticker);
 
   void AddTo(Methods* methods);
 
@@ -42,6 +43,7 @@ class ControlServiceImpl final {
   Deciders* const deciders_;
   Registry* const registry_;
   Router* const router_;
+  const FillPeers peers_;
   Compiler* const compiler_;
   Worker* const archivist_;
   Ticker* const ticker_;

@@ -56,7 +56,8 @@ std::chrono::nanoseconds RunTime(uint64_t start_ticks, int64_t ticks_per_second,
   return std::max(since_boot - started, std::chrono::nanoseconds(0));
 }
 
-absl::Status GetServer(const Registry& registry, v1::GetServerResponse* response) {
+absl::Status GetServer(const Registry& registry, const FillPeers& peers,
+                       v1::GetServerResponse* response) {
   std::ifstream file("/proc/self/stat");
   std::string line;
   std::getline(file, line);
@@ -74,6 +75,7 @@ absl::Status GetServer(const Registry& registry, v1::GetServerResponse* response
     response->set_gateways(response->gateways() + (gateway.connected() ? 1 : 0));
     response->set_decide_streams(response->decide_streams() + gateway.decide_streams());
   }
+  peers(response->mutable_peers());
   return absl::OkStatus();
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -28,8 +29,12 @@ std::optional<ProcessStat> ParseProcessStat(const std::string& line);
 std::chrono::nanoseconds RunTime(uint64_t start_ticks, int64_t ticks_per_second,
                                  std::chrono::nanoseconds since_boot);
 
+// Fills in what peers cost (the edge knows).
+using FillPeers = std::function<void(v1::PeerUsage*)>;
+
 // ControlService.GetServer: what CPU time and memory this process uses, and for how many gateways.
 // Any thread may call; it reads a file in /proc, which does not wait for a disk.
-absl::Status GetServer(const Registry& registry, v1::GetServerResponse* response);
+absl::Status GetServer(const Registry& registry, const FillPeers& peers,
+                       v1::GetServerResponse* response);
 
 }  // namespace sluice::server

@@ -47,13 +47,11 @@ Edge::Edge(const EdgeOptions& options, const Methods* methods)
 
 Edge::~Edge() { Stop(std::chrono::milliseconds(0)); }
 
-void Edge::Serve(int listening, std::unique_ptr<TlsContext> tls) {
-  const TlsContext* const context = tls.get();
-  if (tls != nullptr) tls_.push_back(std::move(tls));
+void Edge::Serve(int listening, const TlsContext* tls) {
   auto acceptor =
       std::make_shared<Acceptor>(listening, &shards_.front()->thread, &ledger_,
-                                 [this, context](int fd, int family, const std::string& peer) {
-                                   Accepted(fd, family, peer, context);
+                                 [this, tls](int fd, int family, const std::string& peer) {
+                                   Accepted(fd, family, peer, tls);
                                  });
   acceptors_.push_back(acceptor);
   shards_.front()->thread.Post([acceptor] { acceptor->Start(); });

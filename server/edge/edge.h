@@ -39,8 +39,9 @@ class Edge final {
   Edge(const Edge&) = delete;
   Edge& operator=(const Edge&) = delete;
 
-  // Accepts connections from `listening`, which it owns from now on, with TLS if there is `tls`.
-  void Serve(int listening, std::unique_ptr<TlsContext> tls);
+  // Accepts connections from `listening`, which it owns from now on, with TLS if there is `tls`,
+  // which it does not own.
+  void Serve(int listening, const TlsContext* tls);
 
   // Accepts no further connections and calls, waits up to `grace` until those under way have ended
   // and what they answered was sent, breaks off the others, and returns when all calls have ended.
@@ -64,7 +65,6 @@ class Edge final {
   UseCount calls_;
   UseCount connections_;
   boost::asio::thread_pool bulk_;
-  std::vector<std::unique_ptr<TlsContext>> tls_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;  // Of the first shard's thread.
   std::atomic<size_t> next_shard_{0};

@@ -280,11 +280,11 @@ void GrpcCall::AwaitDeadline() {
 void GrpcCall::AwaitRequest() {
   if (half_closed_) return;
   request_seen_ = received_;
-  request_timer_.emplace(parts_.thread->context(), parts_.limits->request_silence);
+  request_timer_.emplace(parts_.thread->context(), parts_.limits->request_period);
   request_timer_->async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (error) return;
     const bool slow =
-        self->received_ == self->request_seen_ ||
+        self->received_ - self->request_seen_ < self->parts_.limits->request_bytes_a_period ||
         std::chrono::steady_clock::now() - self->request_began_ > self->parts_.limits->request_time;
     if (slow) {
       self->parts_.peer->Count(EdgeCause::kTooSlow);

@@ -118,6 +118,12 @@ struct Http2Session::Callbacks {
                   void* user) {
     return Of(user)->OnData(id, Text(bytes, length));
   }
+  // Without this, nghttp2 leaves out fields with bytes that are not allowed and goes on.
+  static int InvalidHeader(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf*, nghttp2_rcbuf*,
+                           uint8_t, void* user) {
+    Of(user)->peer_->Count(EdgeCause::kProtocol);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
   static int StreamClosed(nghttp2_session*, int32_t id, uint32_t, void* user) {
     return Of(user)->OnStreamClosed(id);
   }
@@ -135,6 +141,7 @@ struct Http2Session::Callbacks {
       nghttp2_session_callbacks_set_on_header_callback(made, &Header);
       nghttp2_session_callbacks_set_on_frame_recv_callback(made, &Frame);
       nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, &InvalidFrame);
+      nghttp2_session_callbacks_set_on_invalid_header_callback2(made, &InvalidHeader);
       nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, &Data);
       nghttp2_session_callbacks_set_on_stream_close_callback(made, &StreamClosed);
       nghttp2_session_callbacks_set_on_frame_send_callback(made, &FrameSent);
@@ -152,6 +159,7 @@ Http2Session::Http2Session(const EdgeLimits& limits, HttpConnection* connection,
       empty_frames_(limits.empty_frames_a_second, limits.empty_frames_at_once),
       window_updates_(limits.window_updates_a_second, limits.window_updates_a_second),
       now_(now),
+      frame_left_(NGHTTP2_CLIENT_MAGIC_LEN),
       owes_since_(now) {
   nghttp2_option* options = nullptr;
   nghttp2_option_new(&options);
@@ -188,6 +196,7 @@ Http2Session::~Http2Session() {
 bool Http2Session::Receive(std::string_view bytes, Time now) {
   if (broken_) return false;
   now_ = now;
+  const bool owed = owes_since_ != Time::max();
   const ssize_t taken = nghttp2_session_mem_recv(session_, Bytes(bytes), bytes.size());
   if (taken < 0) {
     broken_ = true;
@@ -198,7 +207,32 @@ bool Http2Session::Receive(std::string_view bytes, Time now) {
                                                       : NGHTTP2_PROTOCOL_ERROR);
     }
   }
+  FollowFrames(bytes);
+  const bool owes = !greeted_ || head_begun_ || frame_left_ > 0 || !frame_head_.empty();
+  owes_since_ = !owes ? Time::max() : owed ? owes_since_ : now;
   return !broken_;
+}
+
+void Http2Session::FollowFrames(std::string_view bytes) {
+  constexpr size_t kHead = 9;  // RFC 9113, 4.1
+  while (!bytes.empty()) {
+    if (frame_left_ > 0) {
+      const size_t taken = std::min(frame_left_, bytes.size());
+      frame_left_ -= taken;
+      bytes.remove_prefix(taken);
+      // What came before was complete.
+      if (frame_left_ == 0 && greeted_ && !head_begun_) owes_since_ = now_;
+      continue;
+    }
+    const size_t taken = std::min(kHead - frame_head_.size(), bytes.size());
+    frame_head_.append(bytes.substr(0, taken));
+    bytes.remove_prefix(taken);
+    if (frame_head_.size() < kHead) return;
+    for (size_t i = 0; i < 3; ++i) {
+      frame_left_ = frame_left_ << 8 | static_cast<uint8_t>(frame_head_[i]);
+    }
+    frame_head_.clear();
+  }
 }
 
 bool Http2Session::Produce(std::string* out) {
@@ -248,9 +282,7 @@ int Http2Session::OnFrameBegin(const nghttp2_frame_hd& head) {
     return 0;
   }
   if (head.type == NGHTTP2_HEADERS || head.type == NGHTTP2_CONTINUATION) {
-    owes_since_ = (head.flags & NGHTTP2_FLAG_END_HEADERS) != 0 ? Time::max()
-                  : owes_since_ == Time::max()                 ? now_
-                                                               : owes_since_;
+    head_begun_ = (head.flags & NGHTTP2_FLAG_END_HEADERS) == 0;
   }
   return 0;
 }
@@ -284,7 +316,7 @@ int Http2Session::OnHeader(int32_t id, std::string_view name, std::string_view v
 }
 
 int Http2Session::OnFrame(const nghttp2_frame& frame) {
-  if (frame.hd.type == NGHTTP2_SETTINGS) owes_since_ = Time::max();  // The preface ends with them.
+  if (frame.hd.type == NGHTTP2_SETTINGS) greeted_ = true;  // The preface ends with them.
   if (frame.hd.type != NGHTTP2_HEADERS && frame.hd.type != NGHTTP2_DATA) return 0;
   Stream* const stream = Find(frame.hd.stream_id);
   if (stream == nullptr) return 0;

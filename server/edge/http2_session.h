@@ -44,6 +44,8 @@ class Http2Session final : public HttpSession {
   int OnData(int32_t id, std::string_view bytes);
   int OnStreamClosed(int32_t id);
   int OnFrameSent(const nghttp2_frame& frame);
+  // Follows the frames of what arrives, to know since when one is incomplete.
+  void FollowFrames(std::string_view bytes);
   // Whether the caller may send a frame of that kind now.
   bool Allowed(const nghttp2_frame_hd& head);
   Stream* Find(int32_t id);
@@ -55,8 +57,12 @@ class Http2Session final : public HttpSession {
   absl::flat_hash_map<int32_t, std::unique_ptr<Stream>> streams_;
   TokenBucket empty_frames_;
   TokenBucket window_updates_;
-  Time now_;         // Of the present Receive.
-  Time owes_since_;  // The preface, at first.
+  Time now_;                 // Of the present Receive.
+  bool greeted_ = false;     // The preface has arrived whole, with its SETTINGS.
+  bool head_begun_ = false;  // More of a head must follow (CONTINUATION).
+  std::string frame_head_;   // The first bytes of a frame, until there are nine.
+  size_t frame_left_;        // bytes of the present frame, or of the preface, still to come
+  Time owes_since_;
   bool broken_ = false;
 };
 

@@ -80,12 +80,17 @@ void Ledger::Peer::Leave() {
   --ledger_->connections_;
 }
 
+bool Ledger::Peer::Full() const {
+  return held_.load() >= ledger_->limits_.held_a_peer ||
+         ledger_->held_.load() >= ledger_->limits_.held;
+}
+
 bool Ledger::Peer::Hold(size_t bytes) {
-  if (held_.fetch_add(bytes) + bytes > ledger_->limits_.held_a_peer) {
+  if (held_.fetch_add(bytes) >= ledger_->limits_.held_a_peer) {
     held_.fetch_sub(bytes);
     return false;
   }
-  if (ledger_->held_.fetch_add(bytes) + bytes > ledger_->limits_.held) {
+  if (ledger_->held_.fetch_add(bytes) >= ledger_->limits_.held) {
     Release(bytes);
     return false;
   }

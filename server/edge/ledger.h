@@ -73,7 +73,9 @@ class Ledger::Peer final {
   // A connection has ended.
   void Leave();
 
-  // False, and nothing is held, if that is beyond what is allowed.
+  // As much is held as is allowed, for the peer or for all.
+  bool Full() const;
+  // False, and nothing is held, if it was full already.
   bool Hold(size_t bytes);
   void Release(size_t bytes);
 

@@ -32,15 +32,19 @@ struct EdgeLimits {
   // stream fills 100 Mbit/s at a round trip of 20 ms.
   uint32_t stream_window = 256 << 10;
   // Bytes kept for one peer and for all: what arrived and was not taken, and answers that are not
-  // read. Those up to `free_a_call` of each call are not counted, so that usual calls cost no
-  // counting. One policy of the largest size is 68 MiB, and GetPolicy's answer twice that.
-  size_t held_a_peer = 300 << 20;
-  size_t held = 1 << 30;
+  // read. Whoever has reached a limit gets no further call, and nothing more is kept for it; what
+  // goes beyond it by one message is kept, as one policy of the largest size is 68 MiB, and
+  // GetPolicy's answer twice that. Those up to `free_a_call` of each call are not counted, so that
+  // usual calls cost no counting.
+  size_t held_a_peer = 48 << 20;
+  size_t held = 512 << 20;
   size_t free_a_call = 64 << 10;
   // To finish the TLS handshake, HTTP/2's preface, and each head once it has begun.
   std::chrono::seconds head_time{5};
-  // To send the rest of a request that takes one message: since its last byte, and in all.
-  std::chrono::seconds request_silence{10};
+  // To send the rest of the request of a call that takes one: so many bytes in each such period,
+  // and all of it in this time.
+  std::chrono::seconds request_period{10};
+  size_t request_bytes_a_period = 16 << 10;
   std::chrono::seconds request_time{300};
   // A connection without a stream is closed after this time. gRPC channels connect again when they
   // need to.

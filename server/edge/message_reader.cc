@@ -31,7 +31,8 @@ MessageReader::Result MessageReader::Next() {
   const std::string_view left = std::string_view(buffer_).substr(taken_);
   if (left.empty()) return {};
   if (left[0] == 1) {
-    return {absl::UnimplementedError("this server takes no compressed messages"), {}};
+    return {absl::InternalError("a message says it is compressed, but the call's encoding is none"),
+            {}};
   }
   if (left[0] != 0) {
     return {absl::InvalidArgumentError(absl::StrCat(

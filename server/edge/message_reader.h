@@ -28,8 +28,9 @@ class MessageReader final {
   void Append(std::string_view bytes);
 
   // The next whole message, valid until the next call of any method; nullopt if there is none yet.
-  // Errors: UNIMPLEMENTED, it is compressed; RESOURCE_EXHAUSTED, it is too large; INVALID_ARGUMENT,
-  // its prefix is none of gRPC's. After an error nothing further can be read.
+  // Errors: INTERNAL, it is compressed (gRPC's compression.md; a call that announces compression
+  // does not come so far); RESOURCE_EXHAUSTED, it is too large; INVALID_ARGUMENT, its prefix is
+  // none of gRPC's. After an error nothing further can be read.
   struct Result {
     absl::Status status;
     std::optional<std::string_view> message;

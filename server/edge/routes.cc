@@ -78,6 +78,12 @@ std::shared_ptr<HttpHandler> Routes::Route(const RequestHead& head, HttpStream* 
     parts.peer->Count(EdgeCause::kMessage);
     return refuse(absl::UnimplementedError("this server takes no compressed messages"));
   }
+  if (method->lane == Lane::kBulk && parts.peer->Full()) {
+    parts.peer->Count(EdgeCause::kBudget);
+    return refuse(absl::ResourceExhaustedError(
+        "too much is kept for this caller's address already: answers it has not read, or requests "
+        "that are not complete; read them first"));
+  }
   std::optional<std::chrono::nanoseconds> timeout;
   if (const std::string_view value = Find(head.headers, "grpc-timeout"); !value.empty()) {
     timeout = ParseTimeout(value);

@@ -21,4 +21,10 @@ absl::Status RaiseOpenFiles(uint64_t wanted, std::string_view who) {
       "` as root in a shell)"));
 }
 
+uint64_t OpenFilesAllowed() {
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
 }  // namespace sluice

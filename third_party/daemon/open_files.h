@@ -12,4 +12,7 @@ namespace sluice {
 // `wanted`. `who` is the beginning of the message: "100 agents" may need so many.
 absl::Status RaiseOpenFiles(uint64_t wanted, std::string_view who);
 
+// How many files this process may have open (RLIMIT_NOFILE, the soft limit).
+uint64_t OpenFilesAllowed();
+
 }  // namespace sluice

@@ -25,13 +25,32 @@ void PrintTable(const v1::GetServerResponse& usage, Context& context) {
                {"CPU", Align::kRight},
                {"MEMORY", Align::kRight},
                {"GATEWAYS", Align::kRight},
-               {"DECIDE STREAMS", Align::kRight}},
+               {"DECIDE STREAMS", Align::kRight},
+               {"CONNECTIONS", Align::kRight}},
               context.out, context.color);
   table.Row({FormatAge(std::chrono::seconds(usage.running().seconds())),
              absl::StrFormat("%.2fs", used),
              absl::StrFormat("%.2f%%", running > 0 ? used / running * 100 : 0.0),
              absl::StrFormat("%.1f MB", static_cast<double>(usage.resident_bytes()) / 1e6),
-             std::to_string(usage.gateways()), std::to_string(usage.decide_streams())});
+             std::to_string(usage.gateways()), std::to_string(usage.decide_streams()),
+             absl::StrCat(usage.peers().connections(), " of ", usage.peers().most_connections())});
+  // What was refused to peers. Usually nothing.
+  const v1::PeerUsage& peers = usage.peers();
+  const struct {
+    uint64_t count;
+    const char* what;
+  } kRefused[] = {
+      {peers.refused_connections(), "connections refused: too many, or no file descriptor left"},
+      {peers.failed_handshakes(), "connections ended: their TLS handshake failed"},
+      {peers.too_slow(), "connections and calls ended: too slow"},
+      {peers.protocol_errors(), "connections ended: against HTTP, or too many empty frames"},
+      {peers.large_heads(), "requests refused: their head is too large"},
+      {peers.refused_messages(), "messages refused: too large, compressed or malformed"},
+      {peers.over_budget(), "calls ended: too much was kept for their peer"},
+  };
+  for (const auto& [count, what] : kRefused) {
+    if (count > 0) *context.out << count << " " << what << "\n";
+  }
 }
 
 absl::Status Run(const std::string& output, Context& context, Connection& connection) {
