@@ -93,6 +93,8 @@ TEST_F(DecisionLogFileTest, HasAllIfAskedAndCanBeRotated) {
   Ask(*agent, 2, {2}, 81);
   WaitFor(path_ + ".1", "sport=2 ");
   server_->ReopenLogs();
+  // Lines that come until then go to the old file.
+  while (!std::filesystem::exists(path_)) std::this_thread::yield();
   Ask(*agent, 3, {3}, 81);
   Ask(*agent, 4, {4}, 81);
   server_.reset();

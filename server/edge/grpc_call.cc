@@ -27,7 +27,11 @@ GrpcCall::GrpcCall(const Parts& parts, const Method* method, GrpcWire wire, Http
 }
 
 GrpcCall::~GrpcCall() {
-  if (held_ > 0) parts_.peer->Release(held_);
+  for (const Held kind : {Held::kArrived, Held::kUnread}) {
+    if (const size_t held = held_[static_cast<size_t>(kind)]; held > 0) {
+      parts_.peer->Release(kind, held);
+    }
+  }
 }
 
 template <typename Work>
@@ -237,18 +241,25 @@ void GrpcCall::Fail() {
 }
 
 bool GrpcCall::Account() {
-  const size_t kept = reader_.size() + (writing_ ? out_.size() : 0);
-  const size_t wanted = kept > parts_.limits->free_a_call ? kept - parts_.limits->free_a_call : 0;
-  if (wanted < held_) {
-    parts_.peer->Release(held_ - wanted);
-  } else if (wanted > held_ && !parts_.peer->Hold(wanted - held_)) {
+  return Account(Held::kArrived, reader_.size()) &&
+         Account(Held::kUnread, writing_ ? out_.size() : 0);
+}
+
+bool GrpcCall::Account(Held kind, size_t bytes) {
+  size_t& held = held_[static_cast<size_t>(kind)];
+  const size_t wanted = bytes > parts_.limits->free_a_call ? bytes - parts_.limits->free_a_call : 0;
+  if (wanted < held) {
+    parts_.peer->Release(kind, held - wanted);
+  } else if (wanted > held && !parts_.peer->Hold(kind, wanted - held, held)) {
     parts_.peer->Count(EdgeCause::kBudget);
     Abort(absl::ResourceExhaustedError(
-        "too much is kept for this caller's address: answers it has not read, or requests that are "
-        "not complete; read them, or ask for less at once"));
+        kind == Held::kArrived
+            ? "too many requests of this caller's address are not complete: send fewer at once"
+            : "too many answers to this caller's address are not read: read them, or ask for less "
+              "at once"));
     return false;
   }
-  held_ = wanted;
+  held = wanted;
   return true;
 }
 

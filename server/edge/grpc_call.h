@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
@@ -92,6 +93,7 @@ class GrpcCall final : public Call,
   void Credit();
   // Enters what is kept with the peer; false if that is too much.
   bool Account();
+  bool Account(Held kind, size_t bytes);
   void AwaitDeadline();
   void AwaitRequest();
 
@@ -113,8 +115,8 @@ class GrpcCall final : public Call,
   HttpStream* stream_;  // Not owned. Null once it is gone.
   MessageReader reader_;
   size_t uncredited_ = 0;  // bytes that arrived and for which the window was not opened again
-  size_t held_ = 0;        // bytes entered with the peer
-  size_t out_sent_ = 0;    // bytes of out_
+  std::array<size_t, 2> held_{};  // bytes entered with the peer, by Held
+  size_t out_sent_ = 0;           // bytes of out_
   bool begun_ = false;
   bool telling_ = false;  // An event is being told, on the bulk lane.
   bool reading_ = false;

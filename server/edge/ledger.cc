@@ -81,24 +81,24 @@ void Ledger::Peer::Leave() {
 }
 
 bool Ledger::Peer::Full() const {
-  return held_.load() >= ledger_->limits_.held_a_peer ||
-         ledger_->held_.load() >= ledger_->limits_.held;
+  return held_[static_cast<size_t>(Held::kUnread)].load() >= ledger_->limits_.held_a_peer;
 }
 
-bool Ledger::Peer::Hold(size_t bytes) {
-  if (held_.fetch_add(bytes) >= ledger_->limits_.held_a_peer) {
-    held_.fetch_sub(bytes);
+bool Ledger::Peer::Hold(Held kind, size_t bytes, size_t own) {
+  std::atomic<size_t>& held = held_[static_cast<size_t>(kind)];
+  if (held.fetch_add(bytes) - own >= ledger_->limits_.held_a_peer) {
+    held.fetch_sub(bytes);
     return false;
   }
-  if (ledger_->held_.fetch_add(bytes) >= ledger_->limits_.held) {
-    Release(bytes);
+  if (ledger_->held_.fetch_add(bytes) - own >= ledger_->limits_.held) {
+    Release(kind, bytes);
     return false;
   }
   return true;
 }
 
-void Ledger::Peer::Release(size_t bytes) {
-  held_.fetch_sub(bytes);
+void Ledger::Peer::Release(Held kind, size_t bytes) {
+  held_[static_cast<size_t>(kind)].fetch_sub(bytes);
   ledger_->held_.fetch_sub(bytes);
 }
 

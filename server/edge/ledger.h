@@ -29,6 +29,12 @@ enum class EdgeCause : size_t {
 };
 inline constexpr size_t kEdgeCauses = 7;
 
+// What is held for peers in memory.
+enum class Held : size_t {
+  kArrived,  // bytes that arrived and were not taken by a service yet
+  kUnread,   // answers that their callers have not read yet
+};
+
 // Accounts for what each peer costs. Any thread may call; a connection's Account is of its thread.
 class Ledger final {
  public:
@@ -73,11 +79,13 @@ class Ledger::Peer final {
   // A connection has ended.
   void Leave();
 
-  // As much is held as is allowed, for the peer or for all.
+  // So many answers are unread that the peer gets no further ones.
   bool Full() const;
-  // False, and nothing is held, if it was full already.
-  bool Hold(size_t bytes);
-  void Release(size_t bytes);
+  // Enters that a call, for which `own` bytes of that kind are held, needs so many more. False, and
+  // nothing is entered, if what is held for others is as much as is allowed: one call, even with a
+  // message of the largest size, always gets through.
+  bool Hold(Held kind, size_t bytes, size_t own);
+  void Release(Held kind, size_t bytes);
 
   // Something of this peer was refused. Logged the first time for each cause.
   void Count(EdgeCause cause);
@@ -88,8 +96,8 @@ class Ledger::Peer final {
   Ledger* const ledger_;  // Not owned.
   const std::string key_;
   std::atomic<size_t> connections_{0};
-  std::atomic<size_t> held_{0};
-  std::atomic<uint32_t> logged_{0};  // a bit for each cause
+  std::array<std::atomic<size_t>, 2> held_{};  // by Held
+  std::atomic<uint32_t> logged_{0};            // a bit for each cause
 };
 
 // The peer of an address in gRPC's form (Call::peer): without the port, and of IPv6 the first 64

@@ -31,11 +31,10 @@ struct EdgeLimits {
   // Bytes a caller may send in one stream before the service takes them. Large enough that one
   // stream fills 100 Mbit/s at a round trip of 20 ms.
   uint32_t stream_window = 256 << 10;
-  // Bytes kept for one peer and for all: what arrived and was not taken, and answers that are not
-  // read. Whoever has reached a limit gets no further call, and nothing more is kept for it; what
-  // goes beyond it by one message is kept, as one policy of the largest size is 68 MiB, and
-  // GetPolicy's answer twice that. Those up to `free_a_call` of each call are not counted, so that
-  // usual calls cost no counting.
+  // Bytes held for one peer, of what arrived and was not taken, and of answers that are not read;
+  // and bytes of both held for all. One call may always go beyond, as one policy of the largest
+  // size is 68 MiB, and GetPolicy's answer twice that. Those up to `free_a_call` of each call are
+  // not counted, so that usual calls cost no counting.
   size_t held_a_peer = 48 << 20;
   size_t held = 512 << 20;
   size_t free_a_call = 64 << 10;

@@ -81,8 +81,7 @@ std::shared_ptr<HttpHandler> Routes::Route(const RequestHead& head, HttpStream* 
   if (method->lane == Lane::kBulk && parts.peer->Full()) {
     parts.peer->Count(EdgeCause::kBudget);
     return refuse(absl::ResourceExhaustedError(
-        "too much is kept for this caller's address already: answers it has not read, or requests "
-        "that are not complete; read them first"));
+        "too many answers to this caller's address are not read: read them first"));
   }
   std::optional<std::chrono::nanoseconds> timeout;
   if (const std::string_view value = Find(head.headers, "grpc-timeout"); !value.empty()) {
