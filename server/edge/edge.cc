@@ -58,7 +58,8 @@ void Edge::Serve(int listening, const TlsContext* tls) {
 }
 
 void Edge::Accepted(int fd, int family, const std::string& peer, const TlsContext* tls) {
-  std::shared_ptr<Ledger::Peer> account = ledger_.Enter(PeerKey(peer));
+  std::shared_ptr<Ledger::Peer> account =
+      ledger_.Enter(PeerKey(peer), std::chrono::steady_clock::now());
   if (account == nullptr) {
     ledger_.CountRefused(PeerKey(peer));
     close(fd);

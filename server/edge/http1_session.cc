@@ -129,6 +129,10 @@ void Http1Session::Parse() {
     boost::beast::error_code error;
     const size_t taken = parser_->put(boost::asio::buffer(in_), error);
     in_.erase(0, taken);
+    if (too_many_) {
+      peer_->Count(EdgeCause::kProtocol);
+      return Refuse(429);
+    }
     if (error == http::error::need_more) {
       if (in_.size() > limits_.header_bytes) Refuse(431);
       return;
@@ -144,6 +148,10 @@ void Http1Session::Parse() {
 
 void Http1Session::OnHead(RequestHead&& head, bool keep_alive, bool expects_continue) {
   owes_since_ = Time::max();
+  if (!peer_->Calls(now_)) {
+    too_many_ = true;
+    return;
+  }
   keep_alive_ = keep_alive_ && keep_alive;
   if (expects_continue) head_out_ += "HTTP/1.1 100 Continue\r\n\r\n";
   handler_ = connection_->Route(head, exchange_.get());

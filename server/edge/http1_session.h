@@ -55,6 +55,7 @@ class Http1Session final : public HttpSession {
   bool request_ended_ = false;
   bool responding_ = false;  // The response's body is due.
   bool waiting_ = false;     // Pull had nothing.
+  bool too_many_ = false;    // The peer sends too many requests.
   bool broken_ = false;
 };
 

@@ -288,6 +288,11 @@ int Http2Session::OnFrameBegin(const nghttp2_frame_hd& head) {
 }
 
 int Http2Session::OnHeadersBegin(int32_t id) {
+  if (!peer_->Calls(now_)) {
+    peer_->Count(EdgeCause::kProtocol);
+    nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+    return 0;
+  }
   streams_.emplace(id, std::make_unique<Stream>(this, id));
   return 0;
 }

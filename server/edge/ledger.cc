@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -49,30 +50,43 @@ void Ledger::Peer::Count(EdgeCause cause) {
   if ((logged_.fetch_or(bit) & bit) == 0) ledger_->Log(cause, key_);
 }
 
-std::shared_ptr<Ledger::Peer> Ledger::Enter(const std::string& peer) {
-  std::shared_ptr<Peer> entry;
-  {
-    MutexLock lock(mutex_);
-    std::weak_ptr<Peer>& known = peers_[peer];
-    entry = known.lock();
-    if (entry == nullptr) {
-      entry = std::make_shared<Peer>(this, peer);
-      known = entry;
-    }
-    if (connections_ < limits_.connections && entry->connections_ < limits_.connections_a_peer) {
-      ++connections_;
-      ++entry->connections_;
-      return entry;
-    }
+std::shared_ptr<Ledger::Peer> Ledger::Enter(const std::string& peer, Time now) {
+  MutexLock lock(mutex_);
+  if (peers_.size() >= prune_at_) Prune();
+  std::shared_ptr<Peer>& entry = peers_[peer];
+  if (entry == nullptr) entry = std::make_shared<Peer>(this, peer);
+  if (connections_ >= limits_.connections || entry->connections_ >= limits_.connections_a_peer ||
+      !entry->Connects(now)) {
+    return nullptr;
   }
-  return nullptr;  // Without the lock: the last of a peer takes it.
+  ++connections_;
+  ++entry->connections_;
+  return entry;
 }
 
-Ledger::Peer::~Peer() {
-  MutexLock lock(ledger_->mutex_);
-  const auto known = ledger_->peers_.find(key_);
-  // Another one may have come since.
-  if (known != ledger_->peers_.end() && known->second.expired()) ledger_->peers_.erase(known);
+void Ledger::Prune() {
+  for (auto peer = peers_.begin(); peer != peers_.end();) {
+    const auto here = peer++;
+    if (here->second->connections_ == 0) peers_.erase(here);
+  }
+  prune_at_ = std::max(kRemembered, 2 * peers_.size());
+}
+
+Ledger::Peer::Peer(Ledger* ledger, std::string key)
+    : ledger_(ledger),
+      key_(std::move(key)),
+      begun_(ledger->limits_.calls_a_second, ledger->limits_.calls_at_once),
+      opened_(ledger->limits_.connections_a_second,
+              static_cast<uint32_t>(ledger->limits_.connections_a_peer)) {}
+
+bool Ledger::Peer::Connects(Time now) {
+  MutexLock lock(mutex_);
+  return opened_.Take(now);
+}
+
+bool Ledger::Peer::Calls(Time now) {
+  MutexLock lock(mutex_);
+  return begun_.Take(now);
 }
 
 void Ledger::Peer::Leave() {

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "server/edge/limits.h"
+#include "server/edge/token_bucket.h"
 #include "third_party/annotated_mutex/mutex.h"
 #include "third_party/daemon/log_rate_limiter.h"
 
@@ -38,13 +39,14 @@ enum class Held : size_t {
 // Accounts for what each peer costs. Any thread may call; a connection's Account is of its thread.
 class Ledger final {
  public:
+  using Time = TokenBucket::Time;
   class Peer;
 
   explicit Ledger(const EdgeLimits& limits) : limits_(limits) {}
 
-  // Enters a connection of the peer; null if it or all peers have too many. `peer` is a key that
-  // PeerKey made.
-  std::shared_ptr<Peer> Enter(const std::string& peer);
+  // Enters a connection of the peer; null if it or all peers have too many, or if it opens them too
+  // fast. `peer` is a key that PeerKey made.
+  std::shared_ptr<Peer> Enter(const std::string& peer, Time now);
 
   // A connection was refused before it had a peer.
   void CountRefused(const std::string& peer);
@@ -57,7 +59,11 @@ class Ledger final {
   uint64_t refused(EdgeCause cause) const { return refused_[static_cast<size_t>(cause)].load(); }
 
  private:
+  // Peers that are remembered without a connection, about; 1 MB.
+  static constexpr size_t kRemembered = 4096;
+
   void Log(EdgeCause cause, const std::string& peer);
+  void Prune() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const EdgeLimits limits_;
   std::array<std::atomic<uint64_t>, kEdgeCauses> refused_{};
@@ -65,19 +71,23 @@ class Ledger final {
   std::atomic<size_t> connections_{0};
   std::atomic<size_t> held_{0};
   Mutex mutex_;
-  absl::flat_hash_map<std::string, std::weak_ptr<Peer>> peers_ ABSL_GUARDED_BY(mutex_);
+  // Those with connections, and some without: connecting anew must not make up for having been too
+  // fast.
+  absl::flat_hash_map<std::string, std::shared_ptr<Peer>> peers_ ABSL_GUARDED_BY(mutex_);
+  size_t prune_at_ ABSL_GUARDED_BY(mutex_) = kRemembered;
 };
 
-// A peer, for as long as it has connections.
+// A peer. Outlives its connections; the ledger outlives it.
 class Ledger::Peer final {
  public:
-  Peer(Ledger* ledger, std::string key) : ledger_(ledger), key_(std::move(key)) {}
-  ~Peer();
+  Peer(Ledger* ledger, std::string key);
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
   // A connection has ended.
   void Leave();
+  // Begins a call; false if the peer begins too many.
+  bool Calls(Time now);
 
   // So many answers are unread that the peer gets no further ones.
   bool Full() const;
@@ -93,11 +103,17 @@ class Ledger::Peer final {
  private:
   friend class Ledger;
 
+  // Opens a connection; false if the peer opens too many.
+  bool Connects(Time now);
+
   Ledger* const ledger_;  // Not owned.
   const std::string key_;
   std::atomic<size_t> connections_{0};
   std::array<std::atomic<size_t>, 2> held_{};  // by Held
   std::atomic<uint32_t> logged_{0};            // a bit for each cause
+  Mutex mutex_;
+  TokenBucket begun_ ABSL_GUARDED_BY(mutex_);
+  TokenBucket opened_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The peer of an address in gRPC's form (Call::peer): without the port, and of IPv6 the first 64

@@ -26,8 +26,13 @@ struct EdgeLimits {
   uint32_t empty_frames_at_once = 2000;
   // WINDOW_UPDATE frames: up to two for each message that the caller reads.
   uint32_t window_updates_a_second = 50'000;
-  // Calls begun in a second by one connection, and at once; beyond, its requests are read later.
+  // Calls that a peer begins in a second, and at once: those of a fleet behind one address that
+  // connects again. More end its connection: each costs its thread some 20 us.
   uint32_t calls_a_second = 2000;
+  uint32_t calls_at_once = 20'000;
+  // Connections that a peer opens in a second; at once it may open all it may have. A TLS handshake
+  // costs its thread up to 1 ms.
+  uint32_t connections_a_second = 200;
   // Bytes a caller may send in one stream before the service takes them. Large enough that one
   // stream fills 100 Mbit/s at a round trip of 20 ms.
   uint32_t stream_window = 256 << 10;
