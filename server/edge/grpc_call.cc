@@ -57,7 +57,7 @@ void GrpcCall::Read() {
 void GrpcCall::SendHead() {
   OnThread([this] {
     if (stream_ == nullptr || std::exchange(head_sent_, true)) return;
-    stream_->Respond(200, ResponseHead(), /*has_body=*/true);
+    stream_->Respond(200, ResponseHead(wire_, origin_), /*has_body=*/true);
   });
 }
 
@@ -78,7 +78,7 @@ void GrpcCall::Write(const google::protobuf::MessageLite& message) {
       written_ = false;
       out_ = {};
     } else if (!std::exchange(head_sent_, true)) {
-      stream_->Respond(200, ResponseHead(), /*has_body=*/true);
+      stream_->Respond(200, ResponseHead(wire_, origin_), /*has_body=*/true);
     } else {
       stream_->Resume();
     }
@@ -154,7 +154,8 @@ HttpHandler::Pulled GrpcCall::Pull(char* to, size_t most) {
     Account();
     Due();
   }
-  if (!finish_) return pulled;
+  // Not finish_: a call that was broken off ends although its service has said nothing yet.
+  if (!finished_) return pulled;
   if (wire_ == GrpcWire::kGrpcWeb) {
     const size_t bytes = std::min(most - pulled.bytes, web_trailers_.size());
     std::memcpy(to + pulled.bytes, web_trailers_.data(), bytes);
@@ -170,13 +171,13 @@ HttpHandler::Pulled GrpcCall::Pull(char* to, size_t most) {
 
 // ---- Between the two, on the connection's thread.
 
-Headers GrpcCall::ResponseHead() const {
+Headers GrpcCall::ResponseHead(GrpcWire wire, const std::string& origin) {
   Headers head = {{"content-type",
-                   wire_ == GrpcWire::kGrpcWeb ? "application/grpc-web+proto" : "application/grpc"},
+                   wire == GrpcWire::kGrpcWeb ? "application/grpc-web+proto" : "application/grpc"},
                   {"grpc-accept-encoding", "identity"}};
-  if (!origin_.empty()) {
+  if (!origin.empty()) {
     // A page's script sees the status only if it is told that it may.
-    head.emplace_back("access-control-allow-origin", origin_);
+    head.emplace_back("access-control-allow-origin", origin);
     head.emplace_back("access-control-expose-headers",
                       "grpc-status, grpc-message, grpc-status-details-bin");
   }
@@ -189,7 +190,7 @@ void GrpcCall::SendFinish() {
   request_timer_.reset();
   if (stream_ == nullptr) return;
   const Headers fields = StatusFields(abort_.value_or(*finish_));
-  Headers head = ResponseHead();
+  Headers head = ResponseHead(wire_, origin_);
   if (wire_ == GrpcWire::kGrpcWeb) {
     const std::string text = WebTrailers(fields);
     web_trailers_.resize(kMessagePrefix);
@@ -220,7 +221,10 @@ void GrpcCall::Abort(const absl::Status& why) {
     Fail();
     return;
   }
-  writing_ = false;
+  if (std::exchange(writing_, false)) {
+    written_ = false;
+    out_ = {};
+  }
   const bool had_finished = finish_.has_value();
   finish_ = why;
   SendFinish();
@@ -321,6 +325,7 @@ std::optional<GrpcCall::Event> GrpcCall::Next() {
 
 void GrpcCall::RunDeferred() {
   while (!telling_) {
+    if (failed_ || finish_) reader_.Clear();  // Nobody reads it any more.
     if (const std::optional<Event> event = Next(); event.has_value()) {
       Tell(*event, {});
       continue;

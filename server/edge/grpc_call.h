@@ -43,7 +43,10 @@ class GrpcCall final : public Call,
     std::string address;                 // Call::peer.
   };
 
-  // `timeout` is how long the caller waits, if it said; `origin` whose page it is, if it is one.
+  // The fields with which the response to a call begins. `origin` is whose page called, if one did.
+  static Headers ResponseHead(GrpcWire wire, const std::string& origin);
+
+  // `timeout` is how long the caller waits, if it said.
   GrpcCall(const Parts& parts, const Method* method, GrpcWire wire, HttpStream* stream,
            std::optional<std::chrono::nanoseconds> timeout, std::string origin);
   ~GrpcCall() override;
@@ -88,7 +91,6 @@ class GrpcCall final : public Call,
   void Fail();
   void SendFinish();
   void Serialize(const google::protobuf::MessageLite& message);
-  Headers ResponseHead() const;
   // Opens the stream's window by what is no longer kept.
   void Credit();
   // Enters what is kept with the peer; false if that is too much.

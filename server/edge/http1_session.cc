@@ -41,8 +41,9 @@ class Http1Session::Parser final : public http::basic_parser<true> {
   using string_view = boost::beast::string_view;
   using error_code = boost::beast::error_code;
 
-  void on_request_impl(http::verb, string_view method, string_view target, int,
+  void on_request_impl(http::verb, string_view method, string_view target, int version,
                        error_code&) override {
+    version_ = version;
     head_.method = std::string(method);
     head_.path = std::string(target);
   }
@@ -53,7 +54,7 @@ class Http1Session::Parser final : public http::basic_parser<true> {
     head_.headers.emplace_back(Lower(name), std::string(value));
   }
   void on_header_impl(error_code&) override {
-    session_->OnHead(std::move(head_), keep_alive(), expects_);
+    session_->OnHead(std::move(head_), version_, keep_alive(), expects_);
   }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view body, error_code&) override { return Body(body); }
@@ -71,6 +72,7 @@ class Http1Session::Parser final : public http::basic_parser<true> {
 
   Http1Session* const session_;  // Not owned.
   RequestHead head_;
+  int version_ = 11;  // As Beast has it: HTTP/1.1.
   bool expects_ = false;
 };
 
@@ -79,7 +81,7 @@ class Http1Session::Exchange final : public HttpStream {
   explicit Exchange(Http1Session* session) : session_(session) {}
 
   void Respond(int status, const Headers& headers, bool has_body) override {
-    session_->Respond(status, headers, has_body);
+    if (!session_->broken_) session_->Respond(status, headers, has_body);
     session_->connection_->Changed();
   }
   void Resume() override {
@@ -91,7 +93,7 @@ class Http1Session::Exchange final : public HttpStream {
     session_->connection_->Changed();
   }
   void Reset() override {
-    session_->broken_ = true;
+    session_->Break();
     session_->connection_->Changed();
   }
 
@@ -134,7 +136,10 @@ void Http1Session::Parse() {
       return Refuse(429);
     }
     if (error == http::error::need_more) {
-      if (in_.size() > limits_.header_bytes) Refuse(431);
+      if (in_.size() > limits_.header_bytes) {
+        peer_->Count(EdgeCause::kHead);
+        Refuse(431);
+      }
       return;
     }
     if (error) {
@@ -146,14 +151,16 @@ void Http1Session::Parse() {
   if (request_ended_ && handler_ != nullptr) handler_->OnBodyEnd();
 }
 
-void Http1Session::OnHead(RequestHead&& head, bool keep_alive, bool expects_continue) {
+void Http1Session::OnHead(RequestHead&& head, int version, bool keep_alive, bool expects_continue) {
   owes_since_ = Time::max();
   if (!peer_->Calls(now_)) {
     too_many_ = true;
     return;
   }
-  keep_alive_ = keep_alive_ && keep_alive;
-  if (expects_continue) head_out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  chunked_ = version >= 11;
+  is_head_ = head.method == "HEAD";
+  keep_alive_ = keep_alive_ && keep_alive && chunked_;
+  if (expects_continue && chunked_) head_out_ += "HTTP/1.1 100 Continue\r\n\r\n";
   handler_ = connection_->Route(head, exchange_.get());
 }
 
@@ -166,10 +173,13 @@ void Http1Session::Respond(int status, const Headers& headers, bool has_body) {
   // What is left of a request that was answered early would have to be read first.
   if (!request_ended_) keep_alive_ = false;
   if (!keep_alive_) head_out_ += "connection: close\r\n";
-  head_out_ += has_body ? "transfer-encoding: chunked\r\n\r\n" : "content-length: 0\r\n\r\n";
-  responding_ = has_body;
+  constexpr int kNoContent = 204;  // It has no length (RFC 9110, 8.6).
+  if (has_body && chunked_) head_out_ += "transfer-encoding: chunked\r\n";
+  if (!has_body && status != kNoContent) head_out_ += "content-length: 0\r\n";
+  head_out_ += "\r\n";
+  responding_ = has_body && !is_head_;
   waiting_ = false;
-  if (!has_body) EndResponse();
+  if (!responding_) EndResponse();
 }
 
 bool Http1Session::Produce(std::string* out) {
@@ -179,12 +189,12 @@ bool Http1Session::Produce(std::string* out) {
     std::array<char, kPulledAtOnce> part;
     const HttpHandler::Pulled pulled = handler_->Pull(part.data(), part.size());
     if (pulled.bytes > 0) {
-      absl::StrAppendFormat(out, "%x\r\n", pulled.bytes);
+      if (chunked_) absl::StrAppendFormat(out, "%x\r\n", pulled.bytes);
       out->append(part.data(), pulled.bytes);
-      out->append("\r\n");
+      if (chunked_) out->append("\r\n");
     }
     if (pulled.end) {
-      out->append("0\r\n\r\n");
+      if (chunked_) out->append("0\r\n\r\n");
       responding_ = false;
       EndResponse();
     } else if (pulled.bytes == 0) {
@@ -208,8 +218,15 @@ void Http1Session::EndResponse() {
 }
 
 void Http1Session::Refuse(int status) {
+  if (responding_) return Break();  // There is no place for a second answer.
   keep_alive_ = false;
   Respond(status, {}, /*has_body=*/false);
+}
+
+void Http1Session::Break() {
+  broken_ = true;
+  responding_ = false;
+  head_out_.clear();
 }
 
 bool Http1Session::WantsBytes() const {

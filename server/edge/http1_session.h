@@ -33,12 +33,14 @@ class Http1Session final : public HttpSession {
 
   // Parses what has arrived, up to the end of one request.
   void Parse();
-  void OnHead(RequestHead&& head, bool keep_alive, bool expects_continue);
+  void OnHead(RequestHead&& head, int version, bool keep_alive, bool expects_continue);
   void Respond(int status, const Headers& headers, bool has_body);
   // The response was sent whole.
   void EndResponse();
-  // Answers a request that is none, and ends the connection.
+  // Answers a request that is none, if it was not answered yet, and ends the connection.
   void Refuse(int status);
+  // Sends nothing more.
+  void Break();
 
   const EdgeLimits& limits_;
   HttpConnection* const connection_;  // Not owned.
@@ -52,6 +54,8 @@ class Http1Session final : public HttpSession {
   Time owes_since_;
   Time now_;
   bool keep_alive_ = true;
+  bool chunked_ = true;   // HTTP/1.0 has no chunks: the end of the connection ends a body.
+  bool is_head_ = false;  // The request's method is HEAD: its response has no body.
   bool request_ended_ = false;
   bool responding_ = false;  // The response's body is due.
   bool waiting_ = false;     // Pull had nothing.

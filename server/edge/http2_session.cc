@@ -44,7 +44,7 @@ class Http2Session::Stream final : public HttpStream {
                   nghttp2_nv{Bytes(":status"), Bytes(code), 7, code.size(), NGHTTP2_NV_FLAG_NONE});
     nghttp2_data_provider body{.source = {.ptr = this}, .read_callback = &Stream::Read};
     nghttp2_submit_response(session_->session_, id_, fields.data(), fields.size(),
-                            has_body ? &body : nullptr);
+                            has_body && !is_head ? &body : nullptr);
     session_->connection_->Changed();
   }
   void Resume() override {
@@ -64,6 +64,7 @@ class Http2Session::Stream final : public HttpStream {
   // Of the request, while its head arrives.
   RequestHead head;
   size_t head_bytes = 0;
+  bool is_head = false;                  // Its method is HEAD: the response has no body.
   std::shared_ptr<HttpHandler> handler;  // Null until the head has arrived.
 
  private:
@@ -110,8 +111,9 @@ struct Http2Session::Callbacks {
   static int Frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     return Of(user)->OnFrame(*frame);
   }
-  static int InvalidFrame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
-    Of(user)->peer_->Count(EdgeCause::kProtocol);
+  static int InvalidFrame(nghttp2_session*, const nghttp2_frame*, int error, void* user) {
+    // The caller may not know yet how many streams it may open.
+    if (error != NGHTTP2_ERR_REFUSED_STREAM) Of(user)->CountProtocol();
     return 0;
   }
   static int Data(nghttp2_session*, uint8_t, int32_t id, const uint8_t* bytes, size_t length,
@@ -121,7 +123,7 @@ struct Http2Session::Callbacks {
   // Without this, nghttp2 leaves out fields with bytes that are not allowed and goes on.
   static int InvalidHeader(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf*, nghttp2_rcbuf*,
                            uint8_t, void* user) {
-    Of(user)->peer_->Count(EdgeCause::kProtocol);
+    Of(user)->CountProtocol();
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
   static int StreamClosed(nghttp2_session*, int32_t id, uint32_t, void* user) {
@@ -166,9 +168,10 @@ Http2Session::Http2Session(const EdgeLimits& limits, HttpConnection* connection,
   // A stream's window opens as its service takes messages.
   nghttp2_option_set_no_auto_window_update(options, 1);
   nghttp2_option_set_no_closed_streams(options, 1);
-  // Allowed counts resets with others of their kind.
-  nghttp2_option_set_stream_reset_rate_limit(options, limits.empty_frames_at_once,
-                                             limits.empty_frames_a_second);
+  // Allowed limits resets with others of their kind, tells the caller so and counts it. nghttp2's
+  // own limit, which does neither, must not come first.
+  constexpr uint64_t kNever = 1 << 30;
+  nghttp2_option_set_stream_reset_rate_limit(options, kNever, kNever);
   nghttp2_session_server_new2(&session_, Callbacks::All(), this, options);
   nghttp2_option_del(options);
   const nghttp2_settings_entry settings[] = {
@@ -200,7 +203,7 @@ bool Http2Session::Receive(std::string_view bytes, Time now) {
   const ssize_t taken = nghttp2_session_mem_recv(session_, Bytes(bytes), bytes.size());
   if (taken < 0) {
     broken_ = true;
-    peer_->Count(EdgeCause::kProtocol);
+    CountProtocol();
     if (taken != NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
       nghttp2_session_terminate_session(session_, taken == NGHTTP2_ERR_FLOODED
                                                       ? NGHTTP2_ENHANCE_YOUR_CALM
@@ -260,6 +263,11 @@ bool Http2Session::Done() const {
          (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0);
 }
 
+void Http2Session::CountProtocol() {
+  counted_ = true;
+  peer_->Count(EdgeCause::kProtocol);
+}
+
 bool Http2Session::Allowed(const nghttp2_frame_hd& head) {
   switch (head.type) {
     case NGHTTP2_HEADERS:
@@ -277,7 +285,7 @@ bool Http2Session::Allowed(const nghttp2_frame_hd& head) {
 
 int Http2Session::OnFrameBegin(const nghttp2_frame_hd& head) {
   if (!Allowed(head)) {
-    peer_->Count(EdgeCause::kProtocol);
+    CountProtocol();
     nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
     return 0;
   }
@@ -289,7 +297,7 @@ int Http2Session::OnFrameBegin(const nghttp2_frame_hd& head) {
 
 int Http2Session::OnHeadersBegin(int32_t id) {
   if (!peer_->Calls(now_)) {
-    peer_->Count(EdgeCause::kProtocol);
+    CountProtocol();
     nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
     return 0;
   }
@@ -327,6 +335,7 @@ int Http2Session::OnFrame(const nghttp2_frame& frame) {
   if (stream == nullptr) return 0;
   if (stream->handler == nullptr) {
     stream->head.http2 = true;
+    stream->is_head = stream->head.method == "HEAD";
     stream->handler = connection_->Route(stream->head, stream);
     stream->head = {};
   }
@@ -351,6 +360,10 @@ int Http2Session::OnStreamClosed(int32_t id) {
 }
 
 int Http2Session::OnFrameSent(const nghttp2_frame& frame) {
+  // nghttp2 ends some connections without telling us of the frame that was wrong.
+  const bool complains =
+      frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.error_code != NGHTTP2_NO_ERROR;
+  if (complains && !counted_) CountProtocol();
   // The response is complete. A caller that has not finished its request need not go on (RFC 9113,
   // 8.1).
   const bool ends = (frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA) &&

@@ -46,6 +46,8 @@ class Http2Session final : public HttpSession {
   int OnFrameSent(const nghttp2_frame& frame);
   // Follows the frames of what arrives, to know since when one is incomplete.
   void FollowFrames(std::string_view bytes);
+  // Counts what is against HTTP.
+  void CountProtocol();
   // Whether the caller may send a frame of that kind now.
   bool Allowed(const nghttp2_frame_hd& head);
   Stream* Find(int32_t id);
@@ -63,6 +65,7 @@ class Http2Session final : public HttpSession {
   std::string frame_head_;   // The first bytes of a frame, until there are nine.
   size_t frame_left_;        // bytes of the present frame, or of the preface, still to come
   Time owes_since_;
+  bool counted_ = false;  // Something of this connection was against HTTP.
   bool broken_ = false;
 };
 

@@ -37,6 +37,12 @@ class MessageReader final {
   };
   Result Next();
 
+  // Forgets what is kept.
+  void Clear() {
+    buffer_ = {};
+    taken_ = 0;
+  }
+
   // Bytes that are kept.
   size_t size() const { return buffer_.size() - taken_; }
 

@@ -60,10 +60,7 @@ std::shared_ptr<HttpHandler> Routes::Route(const RequestHead& head, HttpStream* 
   if (head.method != "POST") return text(405, "calls of gRPC are POST requests");
   if (*wire == GrpcWire::kGrpc && !head.http2) return text(426, "gRPC needs HTTP/2");
   const auto refuse = [&](const absl::Status& why) {
-    Headers headers = {{"content-type", *wire == GrpcWire::kGrpcWeb ? "application/grpc-web+proto"
-                                                                    : "application/grpc"},
-                       {"grpc-accept-encoding", "identity"}};
-    if (!origin.empty()) headers.emplace_back("access-control-allow-origin", origin);
+    Headers headers = GrpcCall::ResponseHead(*wire, std::string(origin));
     const Headers status = StatusFields(why);
     headers.insert(headers.end(), status.begin(), status.end());
     return reply(200, std::move(headers), "");
