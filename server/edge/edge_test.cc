@@ -30,6 +30,9 @@ struct Fates {
   std::atomic<int> done{0};
 };
 
+// The sequence of a heartbeat that is answered by the last message, once nothing further comes.
+constexpr uint64_t kAnsweredLate = 1'000'000;
+
 // Echoes heartbeats until its caller half-closes the stream.
 class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
  public:
@@ -40,6 +43,7 @@ class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
 
   void OnReadDone(bool ok) override {
     if (!ok) return End();
+    if (request_.heartbeat().sequence() == kAnsweredLate) return StartRead(&request_);
     *response_.mutable_heartbeat() = request_.heartbeat();
     StartWrite(&response_);
   }
@@ -57,7 +61,10 @@ class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
   ~Echo() override = default;
 
   // One read or write is under way at a time, so one of them ends it.
-  void End() { Finish(absl::OkStatus()); }
+  void End() {
+    if (request_.heartbeat().sequence() == kAnsweredLate) return call().FinishWith(response_);
+    Finish(absl::OkStatus());
+  }
 
   Fates* const fates_;
   v1::DecideRequest request_;
@@ -242,6 +249,39 @@ TEST_F(EdgeTest, TellsWhenNobodyWaitsForAnAnswer) {
   Stop();
   MutexLock lock(mutex_);
   EXPECT_EQ(static_cast<size_t>(fates_.abandoned), later_.size());
+}
+
+// The caller's library does not know of the deadline, so only the server ends the call.
+TEST_F(EdgeTest, EndsAStreamWhoseDeadlinePasses) {
+  const auto stub = v1::DecisionService::NewStub(Channel());
+  grpc::ClientContext context;
+  context.AddMetadata("grpc-timeout", "200m");
+  const auto stream = stub->Decide(&context);
+  v1::DecideRequest request;
+  request.mutable_heartbeat();
+  stream->Write(request);
+  v1::DecideResponse response;
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  Stop();
+  EXPECT_EQ(fates_.cancelled, 1);
+  EXPECT_EQ(fates_.done, 1);
+}
+
+TEST_F(EdgeTest, EndsACallThatIsAnsweredAfterItsDeadline) {
+  const auto stub = v1::DecisionService::NewStub(Channel());
+  grpc::ClientContext context;
+  context.AddMetadata("grpc-timeout", "200m");
+  const auto stream = stub->Decide(&context);
+  v1::DecideRequest request;
+  request.mutable_heartbeat()->set_sequence(kAnsweredLate);
+  stream->Write(request);
+  v1::DecideResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  Stop();
+  EXPECT_EQ(fates_.done, fates_.begun);
 }
 
 TEST_F(EdgeTest, EndsEveryCallWhenTheServerIsShutDown) {

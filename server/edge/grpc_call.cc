@@ -154,7 +154,7 @@ HttpHandler::Pulled GrpcCall::Pull(char* to, size_t most) {
     Account();
     Due();
   }
-  if (!finish_) return pulled;
+  if (!finished_) return pulled;
   if (wire_ == GrpcWire::kGrpcWeb) {
     const size_t bytes = std::min(most - pulled.bytes, web_trailers_.size());
     std::memcpy(to + pulled.bytes, web_trailers_.data(), bytes);
