@@ -3,8 +3,12 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -282,6 +286,31 @@ TEST_F(EdgeTest, EndsACallThatIsAnsweredAfterItsDeadline) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   Stop();
   EXPECT_EQ(fates_.done, fates_.begun);
+}
+
+// By gRPC-Web over HTTP/1.1, where nothing but the end of the connection says so.
+TEST_F(EdgeTest, NoticesAPageThatLeaves) {
+  const int page = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  (folder_ + "/s").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(connect(page, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const std::string request =
+      "POST /sluice.v1.ControlService/ListGateways HTTP/1.1\r\nhost: sluice\r\n"
+      "content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n\r\n" +
+      std::string(5, '\0');
+  ASSERT_EQ(send(page, request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto await = [&](auto wanted) {
+    while (!wanted() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return wanted();
+  };
+  EXPECT_TRUE(await([this] {
+    MutexLock lock(mutex_);
+    return !later_.empty();
+  }));
+  close(page);
+  EXPECT_TRUE(await([this] { return fates_.abandoned == 1; }));
 }
 
 TEST_F(EdgeTest, EndsEveryCallWhenTheServerIsShutDown) {
