@@ -67,6 +67,14 @@ class Methods final {
                handle({std::move(call), std::move(request)});
              })});
   }
+  // For a method that is answered once, after a stream of requests. `handle` makes the call's
+  // reactor, which deletes itself.
+  template <typename Request, typename Response>
+  void AddReading(const std::string& service, const std::string& method,
+                  std::function<void(std::shared_ptr<Call> call)> handle) {
+    Add({service, method, Request::descriptor(), Response::descriptor(), true, false},
+        {.largest_request = kLargestMessage, .begin = std::move(handle)});
+  }
   // For a method that is answered once. `handle` sees to it that the call's Finish is called.
   template <typename Request, typename Response>
   void AddUnary(const std::string& service, const std::string& method,

@@ -3,8 +3,12 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -30,6 +34,9 @@ struct Fates {
   std::atomic<int> done{0};
 };
 
+// The sequence of a heartbeat that is answered by the last message, once nothing further comes.
+constexpr uint64_t kAnsweredLate = 1'000'000;
+
 // Echoes heartbeats until its caller half-closes the stream.
 class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
  public:
@@ -40,6 +47,7 @@ class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
 
   void OnReadDone(bool ok) override {
     if (!ok) return End();
+    if (request_.heartbeat().sequence() == kAnsweredLate) return StartRead(&request_);
     *response_.mutable_heartbeat() = request_.heartbeat();
     StartWrite(&response_);
   }
@@ -57,7 +65,10 @@ class Echo final : public BidiReactor<v1::DecideRequest, v1::DecideResponse> {
   ~Echo() override = default;
 
   // One read or write is under way at a time, so one of them ends it.
-  void End() { Finish(absl::OkStatus()); }
+  void End() {
+    if (request_.heartbeat().sequence() == kAnsweredLate) return call().FinishWith(response_);
+    Finish(absl::OkStatus());
+  }
 
   Fates* const fates_;
   v1::DecideRequest request_;
@@ -242,6 +253,64 @@ TEST_F(EdgeTest, TellsWhenNobodyWaitsForAnAnswer) {
   Stop();
   MutexLock lock(mutex_);
   EXPECT_EQ(static_cast<size_t>(fates_.abandoned), later_.size());
+}
+
+// The caller's library does not know of the deadline, so only the server ends the call.
+TEST_F(EdgeTest, EndsAStreamWhoseDeadlinePasses) {
+  const auto stub = v1::DecisionService::NewStub(Channel());
+  grpc::ClientContext context;
+  context.AddMetadata("grpc-timeout", "200m");
+  const auto stream = stub->Decide(&context);
+  v1::DecideRequest request;
+  request.mutable_heartbeat();
+  stream->Write(request);
+  v1::DecideResponse response;
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  Stop();
+  EXPECT_EQ(fates_.cancelled, 1);
+  EXPECT_EQ(fates_.done, 1);
+}
+
+TEST_F(EdgeTest, EndsACallThatIsAnsweredAfterItsDeadline) {
+  const auto stub = v1::DecisionService::NewStub(Channel());
+  grpc::ClientContext context;
+  context.AddMetadata("grpc-timeout", "200m");
+  const auto stream = stub->Decide(&context);
+  v1::DecideRequest request;
+  request.mutable_heartbeat()->set_sequence(kAnsweredLate);
+  stream->Write(request);
+  v1::DecideResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  Stop();
+  EXPECT_EQ(fates_.done, fates_.begun);
+}
+
+// By gRPC-Web over HTTP/1.1, where nothing but the end of the connection says so.
+TEST_F(EdgeTest, NoticesAPageThatLeaves) {
+  const int page = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  (folder_ + "/s").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(connect(page, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const std::string request =
+      "POST /sluice.v1.ControlService/ListGateways HTTP/1.1\r\nhost: sluice\r\n"
+      "content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n\r\n" +
+      std::string(5, '\0');
+  ASSERT_EQ(send(page, request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto await = [&](auto wanted) {
+    while (!wanted() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return wanted();
+  };
+  EXPECT_TRUE(await([this] {
+    MutexLock lock(mutex_);
+    return !later_.empty();
+  }));
+  close(page);
+  EXPECT_TRUE(await([this] { return fates_.abandoned == 1; }));
 }
 
 TEST_F(EdgeTest, EndsEveryCallWhenTheServerIsShutDown) {

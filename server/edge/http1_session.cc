@@ -125,6 +125,7 @@ bool Http1Session::Receive(std::string_view bytes, Time now) {
 }
 
 void Http1Session::Parse() {
+  const bool had_ended = request_ended_;
   // A request that follows waits until the one before was answered.
   while (!broken_ && !in_.empty() && !request_ended_) {
     if (handler_ == nullptr && owes_since_ == Time::max()) owes_since_ = now_;
@@ -148,7 +149,7 @@ void Http1Session::Parse() {
       return Refuse(too_large ? 431 : 400);
     }
   }
-  if (request_ended_ && handler_ != nullptr) handler_->OnBodyEnd();
+  if (!had_ended && request_ended_ && handler_ != nullptr) handler_->OnBodyEnd();
 }
 
 void Http1Session::OnHead(RequestHead&& head, int version, bool keep_alive, bool expects_continue) {
@@ -230,8 +231,10 @@ void Http1Session::Break() {
 }
 
 bool Http1Session::WantsBytes() const {
-  // What follows a whole request waits in the socket until it was answered.
-  return !request_ended_ && unconsumed_ < kMostUnconsumed;
+  // While a request is answered only its connection's end says that nobody waits for that any more,
+  // so the socket is read: the beginning of what follows is kept, the rest waits there.
+  if (request_ended_) return in_.size() < limits_.header_bytes;
+  return unconsumed_ < kMostUnconsumed;
 }
 
 void Http1Session::Drain() {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -14,26 +15,32 @@ namespace {
 constexpr EdgeLimits kLimits = {
     .connections = 5, .connections_a_peer = 3, .held_a_peer = 100, .held = 150};
 
+// Times far enough apart that no peer connects too fast. Any thread may call.
+Ledger::Time Later() {
+  static std::atomic<int> hours{0};
+  return Ledger::Time() + std::chrono::hours(++hours);
+}
+
 TEST(LedgerTest, LimitsConnectionsOfAPeerAndInAll) {
   Ledger ledger(kLimits);
-  const std::shared_ptr<Ledger::Peer> a = ledger.Enter("a");
+  const std::shared_ptr<Ledger::Peer> a = ledger.Enter("a", Later());
   ASSERT_NE(a, nullptr);
-  EXPECT_EQ(ledger.Enter("a"), a);
-  EXPECT_EQ(ledger.Enter("a"), a);
-  EXPECT_EQ(ledger.Enter("a"), nullptr);
+  EXPECT_EQ(ledger.Enter("a", Later()), a);
+  EXPECT_EQ(ledger.Enter("a", Later()), a);
+  EXPECT_EQ(ledger.Enter("a", Later()), nullptr);
   EXPECT_EQ(ledger.connections(), 3u);
-  const std::shared_ptr<Ledger::Peer> b = ledger.Enter("b");
-  const std::shared_ptr<Ledger::Peer> c = ledger.Enter("c");
+  const std::shared_ptr<Ledger::Peer> b = ledger.Enter("b", Later());
+  const std::shared_ptr<Ledger::Peer> c = ledger.Enter("c", Later());
   ASSERT_TRUE(b != nullptr && c != nullptr);
-  EXPECT_EQ(ledger.Enter("b"), nullptr);
-  EXPECT_EQ(ledger.Enter("d"), nullptr);
+  EXPECT_EQ(ledger.Enter("b", Later()), nullptr);
+  EXPECT_EQ(ledger.Enter("d", Later()), nullptr);
   EXPECT_EQ(ledger.connections(), 5u);
   a->Leave();
   EXPECT_EQ(ledger.connections(), 4u);
-  EXPECT_EQ(ledger.Enter("b"), b);
-  EXPECT_EQ(ledger.Enter("a"), nullptr);  // Now there are too many in all.
+  EXPECT_EQ(ledger.Enter("b", Later()), b);
+  EXPECT_EQ(ledger.Enter("a", Later()), nullptr);  // Now there are too many in all.
   c->Leave();
-  EXPECT_EQ(ledger.Enter("a"), a);
+  EXPECT_EQ(ledger.Enter("a", Later()), a);
   for (int i = 0; i < 3; ++i) a->Leave();
   for (int i = 0; i < 2; ++i) b->Leave();
   EXPECT_EQ(ledger.connections(), 0u);
@@ -41,7 +48,7 @@ TEST(LedgerTest, LimitsConnectionsOfAPeerAndInAll) {
 
 TEST(LedgerTest, LimitsWhatIsHeldOfAPeer) {
   Ledger ledger(kLimits);
-  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a");
+  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a", Later());
   for (const Held kind : {Held::kArrived, Held::kUnread}) {
     EXPECT_TRUE(peer->Hold(kind, 60, 0));
     EXPECT_TRUE(peer->Hold(kind, 39, 0));
@@ -62,7 +69,7 @@ TEST(LedgerTest, LimitsWhatIsHeldOfAPeer) {
 
 TEST(LedgerTest, CountsWhatArrivedApartFromWhatIsUnread) {
   Ledger ledger(kLimits);
-  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a");
+  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a", Later());
   EXPECT_TRUE(peer->Hold(Held::kArrived, 100, 0));
   EXPECT_FALSE(peer->Full());
   EXPECT_TRUE(peer->Hold(Held::kUnread, 99, 0));
@@ -80,8 +87,8 @@ TEST(LedgerTest, CountsWhatArrivedApartFromWhatIsUnread) {
 
 TEST(LedgerTest, LimitsWhatIsHeldInAll) {
   Ledger ledger(kLimits);
-  const std::shared_ptr<Ledger::Peer> a = ledger.Enter("a");
-  const std::shared_ptr<Ledger::Peer> b = ledger.Enter("b");
+  const std::shared_ptr<Ledger::Peer> a = ledger.Enter("a", Later());
+  const std::shared_ptr<Ledger::Peer> b = ledger.Enter("b", Later());
   EXPECT_TRUE(a->Hold(Held::kArrived, 80, 0));
   EXPECT_TRUE(b->Hold(Held::kUnread, 70, 0));
   EXPECT_FALSE(a->Hold(Held::kUnread, 1, 0));
@@ -100,7 +107,7 @@ TEST(LedgerTest, LimitsWhatIsHeldInAll) {
 
 TEST(LedgerTest, CountsEachCause) {
   Ledger ledger(kLimits);
-  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a");
+  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a", Later());
   for (size_t i = 0; i < kEdgeCauses; ++i) {
     for (size_t n = 0; n <= i; ++n) peer->Count(static_cast<EdgeCause>(i));
   }
@@ -111,21 +118,33 @@ TEST(LedgerTest, CountsEachCause) {
   EXPECT_EQ(ledger.refused(EdgeCause::kConnections), 2u);
 }
 
-// Whoever comes back begins with nothing: a peer that is gone is no longer kept.
-TEST(LedgerTest, ForgetsPeersWhoseConnectionsHaveEnded) {
-  Ledger ledger(kLimits);
-  const std::weak_ptr<Ledger::Peer> first = [&] {
-    const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a");
-    peer->Leave();
-    return std::weak_ptr<Ledger::Peer>(peer);
-  }();
-  EXPECT_TRUE(first.expired());
-  const std::shared_ptr<Ledger::Peer> again = ledger.Enter("a");
-  ASSERT_NE(again, nullptr);
-  EXPECT_EQ(ledger.Enter("a"), again);
-  // As is one that was refused at once.
-  for (const char* const other : {"b", "c", "d", "e", "f"}) ledger.Enter(other);
-  EXPECT_EQ(ledger.Enter("g"), nullptr);
+// Whoever leaves and comes back is not faster than who stays.
+TEST(LedgerTest, LimitsHowFastAPeerConnectsAndCalls) {
+  EdgeLimits limits = kLimits;
+  limits.connections_a_second = 2;
+  limits.calls_a_second = 1;
+  limits.calls_at_once = 2;
+  Ledger ledger(limits);
+  Ledger::Time now = Later();
+  const auto connects = [&ledger, &now](const std::string& peer) {
+    const std::shared_ptr<Ledger::Peer> entered = ledger.Enter(peer, now);
+    if (entered != nullptr) entered->Leave();
+    return entered != nullptr;
+  };
+  int connected = 0;
+  for (int i = 0; i < 100; ++i) connected += connects("a") ? 1 : 0;
+  EXPECT_LE(connected, 6);  // A bucket of three, which is filled once more when it is first empty.
+  EXPECT_TRUE(connects("b"));
+  now += std::chrono::seconds(1);
+  connected = 0;
+  for (int i = 0; i < 100; ++i) connected += connects("a") ? 1 : 0;
+  EXPECT_EQ(connected, 2);
+  const std::shared_ptr<Ledger::Peer> c = ledger.Enter("c", now);
+  int calls = 0;
+  for (int i = 0; i < 100; ++i) calls += c->Calls(now) ? 1 : 0;
+  EXPECT_LE(calls, 4);
+  EXPECT_TRUE(c->Calls(now + std::chrono::seconds(1)));
+  EXPECT_FALSE(c->Calls(now + std::chrono::seconds(1)));
 }
 
 // Threads enter and leave with the same few peers.
@@ -136,7 +155,7 @@ TEST(LedgerTest, EndsEmptyHoweverPeersComeAndGo) {
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&ledger, &entered] {
       for (int i = 0; i < 2000; ++i) {
-        const std::shared_ptr<Ledger::Peer> peer = ledger.Enter(i % 3 == 0 ? "a" : "b");
+        const std::shared_ptr<Ledger::Peer> peer = ledger.Enter(i % 3 == 0 ? "a" : "b", Later());
         if (peer == nullptr) continue;
         ++entered;
         if (peer->Hold(Held::kUnread, 40, 0)) peer->Release(Held::kUnread, 40);
@@ -148,7 +167,7 @@ TEST(LedgerTest, EndsEmptyHoweverPeersComeAndGo) {
   EXPECT_GT(entered, 0);
   EXPECT_EQ(ledger.connections(), 0u);
   EXPECT_EQ(ledger.held(), 0u);
-  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a");
+  const std::shared_ptr<Ledger::Peer> peer = ledger.Enter("a", Later());
   ASSERT_NE(peer, nullptr);
   EXPECT_TRUE(peer->Hold(Held::kUnread, 100, 0));
   EXPECT_TRUE(peer->Full());
