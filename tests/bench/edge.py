@@ -2,7 +2,7 @@
 
 The agents speak HTTP/2 without gRPC (server_load), each with a connection of its own and one Decide
 stream, so that they are not what is measured. `old` is the server in --other-bin, `new` that of
-this tree, and `tls` the same with TLS. A server without --tls-cert is measured in plaintext only.
+this tree, and `tls` the same with TLS. Without --listen-tls, it is measured in plaintext only.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ def _possible(context):
     elif not os.access(f"{context.other_bin}/{_SERVER}", os.X_OK):
         missing["old"] = f"there is no {_SERVER} in {context.other_bin}"
     if not _has_tls(context.binary(_SERVER)):
-        missing["tls"] = "this server has no --tls-cert"
+        missing["tls"] = "this server has no --listen-tls"
     for name in CONFIGURATIONS:
         if name.split("/")[0] in missing:
             context.leave_out(name, missing[name.split("/")[0]])
@@ -100,11 +100,13 @@ def _possible(context):
 @functools.cache
 def _has_tls(binary):
     found = subprocess.run([binary, "--help"], capture_output=True, text=True, check=False)
-    return "--tls-cert" in found.stdout
+    return "--listen-tls" in found.stdout
 
 
-def make_certificate(folder):
-    """Makes a key and a certificate that nobody signed; returns the server's arguments."""
+def listen(address, folder, tls):
+    """The server's arguments. With TLS, makes a key and a certificate that nobody signed."""
+    if not tls:
+        return ["--listen", address]
     key, certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
     try:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -113,7 +115,7 @@ def make_certificate(folder):
                        check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise BenchError(f"a certificate: {error} (Debian's openssl)") from None
-    return ["--tls-cert", certificate, "--tls-key", key]
+    return ["--listen-tls", address, "--tls-cert", certificate, "--tls-key", key]
 
 
 def _run(context, which, size):
@@ -124,8 +126,8 @@ def _run(context, which, size):
         binary = f"{context.other_bin}/{_SERVER}" if which == "old" else context.binary(_SERVER)
         server = stack.enter_context(Program(
             context.topology.decider,
-            [binary, "--listen", setups.DECIDER_ADDRESS, "--policy", f"{folder}/policy",
-             *(make_certificate(folder) if which == "tls" else ())]))
+            [binary, "--policy", f"{folder}/policy",
+             *listen(setups.DECIDER_ADDRESS, folder, which == "tls")]))
         # Only of many agents can the idle cost be told from the server's own.
         idle = context.seconds if int(size) >= 1000 else 0
         printed = context.topology.gateway.run(

@@ -52,6 +52,10 @@ void AddOptions(CLI::App* app, Flags* flags) {
       ->capture_default_str();
   app->add_option("--batches", flags->load.batches,
                   "ends the busy time after so many, warm-up too");
+  app->add_option("--patience", flags->load.patience,
+                  "times the 600 ms of silence, and the second for an answer, that are allowed")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app->add_option("--server-pid", flags->load.server_pid,
                   "the server's process, whose CPU time and memory are measured")
       ->check(CLI::Range(1, 1 << 22));

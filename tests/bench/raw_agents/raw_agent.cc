@@ -78,8 +78,11 @@ void RawAgent::Tick(int64_t now_ns, int64_t late_ns) {
     }
     return;
   }
-  if (now_ns - heard_ns_ >= loadgen::kSilence) return Fail("it was silent for 600 ms");
-  shared_->tally->stale += pending_.Expire(now_ns - loadgen::kDeadline);
+  if (const int64_t silence_ns = loadgen::kSilence * shared_->patience;
+      now_ns - heard_ns_ >= silence_ns) {
+    return Fail(absl::StrCat("it was silent for ", silence_ns / loadgen::kMillisecond, " ms"));
+  }
+  shared_->tally->stale += pending_.Expire(now_ns - loadgen::kDeadline * shared_->patience);
   v1::DecideRequest request;
   request.mutable_heartbeat()->set_sequence(++heartbeats_);
   AppendGrpcMessage(request.SerializeAsString(), call_->outgoing());

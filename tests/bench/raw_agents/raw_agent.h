@@ -37,6 +37,8 @@ class RawAgent final : private RawCall::Receiver {
     const ServerAddress* server = nullptr;
     const TlsClient* tls = nullptr;  // Null for plaintext.
     uint32_t batch = 0;              // Packets.
+    // How many times as long as the protocol says a server may be silent or take to answer.
+    int64_t patience = 1;
     RawBatches* batches = nullptr;
     AgentTally* tally = nullptr;
     loadgen::RoundTrips* round_trips = nullptr;

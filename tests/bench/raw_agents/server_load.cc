@@ -101,7 +101,7 @@ void MeasureBusy(const ServerLoadOptions& options, const std::optional<ProcessUs
 
   fleet->Keep(0);
   // A packet is given up after its deadline, at the next heartbeat.
-  fleet->RunFor(loadgen::kDeadline + 2 * loadgen::kHeartbeatInterval,
+  fleet->RunFor(loadgen::kDeadline * options.patience + 2 * loadgen::kHeartbeatInterval,
                 [fleet] { return fleet->pending() == 0; });
 }
 
@@ -121,6 +121,7 @@ absl::StatusOr<ServerLoadReport> RunServerLoad(const ServerLoadOptions& options)
   const RawAgent::Shared shared = {.server = &options.server,
                                    .tls = options.tls ? &tls : nullptr,
                                    .batch = options.batch,
+                                   .patience = options.patience,
                                    .batches = &batches,
                                    .tally = &tally,
                                    .round_trips = &round_trips};

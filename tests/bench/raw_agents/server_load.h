@@ -24,6 +24,9 @@ struct ServerLoadOptions {
   std::chrono::nanoseconds measure = std::chrono::seconds(2);
   // Ends the busy phase early, once this many batches have been answered in it; 0: no.
   uint64_t batches = 0;
+  // How many times as long as the protocol says a server may be silent or take to answer: for one
+  // that runs under valgrind.
+  uint32_t patience = 1;
   pid_t server_pid = 0;  // 0: the server's CPU time and memory are not known.
 };
 

@@ -257,6 +257,17 @@ TEST(ServerLoadTest, ASilentServerIsLost) {
   EXPECT_EQ(load.reasons.at("it was silent for 600 ms"), 3u);
 }
 
+TEST(ServerLoadTest, WithPatienceASilentServerIsKept) {
+  FakeServer server;
+  server.echoes = false;
+  ServerLoadOptions options = Options(server.Start());
+  options.idle = std::chrono::seconds(1);
+  options.patience = 1000;
+  const ServerLoadReport report = RunLoad(options);
+  EXPECT_TRUE(report.load.ok()) << loadgen::Shortcomings(report.load);
+  EXPECT_EQ(report.heartbeats, 0u);
+}
+
 TEST(ServerLoadTest, AServerThatDoesNotWelcomeRefuses) {
   FakeServer server;
   server.welcomes = false;
