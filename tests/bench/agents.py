@@ -46,6 +46,20 @@ _MATCHING = ["from 10.64.0.0/16 to 198.51.100.0/24 tcp port 443 accept;",
              "from 10.64.0.0/16 to 198.51.100.0/24 udp port 53 accept;"]
 
 
+def policy():
+    """The policy of 100 rules that meets loadgen's packets."""
+    *rules, default = setups.policy().splitlines()
+    return "\n".join([*rules[:-2], *_MATCHING, default]) + "\n"
+
+
+def numbers(found):
+    """Those of loadgen's figures that are numbers, and `lost`: packets not answered once, and
+    agents refused or lost.
+    """
+    return {**{key: value for key, value in found.items() if isinstance(value, (int, float))},
+            "lost": sum(found[key] for key in ("refused", "lost", "stale", "unknown"))}
+
+
 def measure(context):
     return {name: run(context, int(name), "--in-flight", str(_IN_FLIGHT))
             for name in context.each(CONFIGURATIONS)}
@@ -53,20 +67,18 @@ def measure(context):
 
 def run(context, agents, *load):
     """Runs agents that are idle for context.seconds and then, with --in-flight N or --rate
-    PACKETS, busy for the same time. Returns those of loadgen's figures that are numbers, and
-    `lost`: packets not answered once, and agents refused or lost. The server is in the decider's
+    PACKETS, busy for the same time. Returns loadgen's `numbers`. The server is in the decider's
     namespace, loadgen in the gateway's.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-bench-"))
-        policy, figures = f"{folder}/policy", f"{folder}/figures"
-        with open(policy, "w", encoding="ascii") as file:
-            *rules, default = setups.policy().splitlines()
-            file.write("\n".join([*rules[:-2], *_MATCHING, default]) + "\n")
+        figures = f"{folder}/figures"
+        with open(f"{folder}/policy", "w", encoding="ascii") as file:
+            file.write(policy())
         server = stack.enter_context(Program(
             context.topology.decider,
             [context.binary("server/sluice-server"), "--listen", setups.DECIDER_ADDRESS,
-             "--policy", policy]))
+             "--policy", f"{folder}/policy"]))
         try:
             context.topology.gateway.run(
                 [context.binary("clients/loadgen/sluice-loadgen"),
@@ -80,7 +92,4 @@ def run(context, agents, *load):
                 raise
         server.check_running()
         with open(figures, encoding="ascii") as file:
-            found = json.load(file)
-    numbers = {key: value for key, value in found.items() if isinstance(value, (int, float))}
-    numbers["lost"] = sum(found[key] for key in ("refused", "lost", "stale", "unknown"))
-    return numbers
+            return numbers(json.load(file))

@@ -17,6 +17,7 @@ class Context:
         self.background = []  # Processors that other programs kept busy, before each measurement.
         self.left_out = {}  # (measurement, configuration or None) -> why
         self.measurement = ""  # The one that is under way.
+        self.other_bin = os.path.realpath(options.other_bin) if options.other_bin else None
         self._bin_dir = bin_dir
 
     def binary(self, path):

@@ -4,6 +4,7 @@ import agents
 import bulk
 import connects
 import conntrack
+import edge
 import grpc_ping
 import latency
 import memory
@@ -24,6 +25,7 @@ ALL = {
     "conntrack": conntrack,
     "memory": memory,
     "agents": agents,
+    "edge": edge,
     "policy": policy,
     "round_trips": round_trips,
 }
