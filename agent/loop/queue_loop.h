@@ -13,7 +13,7 @@
 #include "agent/netfilter/queue/queue_socket.h"
 #include "agent/packets/counters.h"
 #include "agent/packets/packet_pipeline.h"
-#include "agent/remembered/remembering_queue.h"
+#include "agent/remembered/verdict_memory.h"
 #include "agent/streams/decision_client.h"
 #include "agent/streams/stream_poller.h"
 #include "agent/streams/wakeup.h"

@@ -14,7 +14,6 @@
 #include "agent/netfilter/table/remembering_table.h"
 #include "agent/netfilter/table/table_tallies.h"
 #include "agent/remembered/mark_pool.h"
-#include "agent/remembered/remembering_queue.h"
 #include "agent/remembered/verdict_memory.h"
 #include "sluice/v1/stats.pb.h"
 #include "third_party/annotated_mutex/mutex.h"

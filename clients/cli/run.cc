@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "clients/cli/completer.h"
-#include "clients/cli/completion_verb.h"
+#include "clients/cli/completion.h"
 #include "clients/cli/format/text.h"
 #include "clients/cli/policy/policy_verbs.h"
 #include "clients/cli/screen/screen_verb.h"

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -8,7 +10,6 @@
 #include "clients/loadgen/pending_batches.h"
 #include "clients/loadgen/prepared_batches.h"
 #include "clients/loadgen/round_trips.h"
-#include "clients/loadgen/tally.h"
 #include "sluice/v1/decision.grpc.pb.h"
 
 namespace sluice::loadgen {
@@ -21,6 +22,23 @@ struct DecideTraits {
                       grpc::CompletionQueue* queue) {
     return v1::DecisionService::NewStub(channel)->PrepareAsyncDecide(context, queue);
   }
+};
+
+// What happened to the packets that were asked about. Adds up once none is pending:
+//
+//   sent = answered + stale
+//
+// Counted by a worker, read by any thread.
+struct Tally {
+  std::atomic<uint64_t> sent = 0;
+  // Packets answered in time; each counts once.
+  std::atomic<uint64_t> answered = 0;
+  // Those of them answered with ACTION_ACCEPT.
+  std::atomic<uint64_t> accepted = 0;
+  // Packets not answered within a second, or whose agent was lost.
+  std::atomic<uint64_t> stale = 0;
+  // Answers to packets that were not pending: second answers, late ones, invented ones.
+  std::atomic<uint64_t> unknown = 0;
 };
 
 // The stream on which a simulated agent asks about packets.

@@ -11,13 +11,13 @@
 #include <thread>
 #include <vector>
 
+#include "clients/loadgen/decide_stream.h"
 #include "clients/loadgen/prepared_batches.h"
 #include "clients/loadgen/progress.h"
 #include "clients/loadgen/rate_schedule.h"
 #include "clients/loadgen/round_trips.h"
 #include "clients/loadgen/simulated_agent.h"
 #include "clients/loadgen/stream.h"
-#include "clients/loadgen/tally.h"
 
 namespace sluice::loadgen {
 

@@ -16,7 +16,7 @@
 #include "server/journal/decision_log.h"
 #include "server/journal/line_sinks.h"
 #include "third_party/annotated_mutex/mutex.h"
-#include "third_party/daemon/rate_limiter.h"
+#include "third_party/daemon/log_rate_limiter.h"
 
 namespace sluice::server {
 

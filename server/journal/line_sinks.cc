@@ -2,7 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cstring>
 #include <utility>
+
+#include "server/journal/decision_line.h"
 
 namespace sluice::server {
 namespace {
@@ -16,6 +19,20 @@ class OwnLogSink final : public LineSink {
 };
 
 }  // namespace
+
+void Unwritten::Add(uint64_t lines, int error, std::chrono::steady_clock::time_point now) {
+  lines_ += lines;
+  error_ = error;
+  if (now < complain_) return;
+  complain_ = now + std::chrono::minutes(1);
+  spdlog::error("{}: {} lines of the log of decisions could not be written: {}", name_, lines_,
+                std::strerror(error_));
+}
+
+std::string Unwritten::Line() const {
+  if (lines_ == 0) return "";
+  return LeftOutLine(std::chrono::system_clock::now(), "", lines_, std::strerror(error_));
+}
 
 absl::StatusOr<std::vector<std::unique_ptr<LineSink>>> OpenSinks(
     const std::vector<std::string>& targets) {

@@ -43,12 +43,28 @@ class Compiler final {
   // `look_up` is called by several threads, and may block.
   explicit Compiler(LookUp look_up) : look_up_(std::move(look_up)) {}
 
-  void Post(const Job& job);
+  void Post(const Job& job) {
+    const bool posted = worker_.Post([this, job] {
+      JobNames names;
+      if (Run(job, &names)) return;
+      if (!askers_.Post([this, job, names] { Ask(job, names); })) job.busy();
+    });
+    if (!posted) job.busy();
+  }
 
  private:
   // Whether the job is done.
-  bool Run(const Job& job, JobNames* names);
-  void Ask(const Job& job, JobNames names);
+  bool Run(const Job& job, JobNames* names) {
+    names->wanted = {};
+    MutexLock lock(compiling_);
+    job.run(names);
+    return names->wanted.empty();
+  }
+  void Ask(const Job& job, JobNames names) {
+    do {
+      if (!job.gone()) names.known.Add(look_up_(names.wanted));
+    } while (!Run(job, &names));
+  }
 
   const LookUp look_up_;
   Mutex compiling_;  // Held while a job runs.

@@ -21,17 +21,38 @@ class NameRefresher final {
   static constexpr std::chrono::milliseconds kInterval{5000};
 
   // `policies` is not owned.
-  explicit NameRefresher(PolicyStore* policies, std::chrono::milliseconds interval = kInterval);
+  explicit NameRefresher(PolicyStore* policies, std::chrono::milliseconds interval = kInterval)
+      : policies_(policies), interval_(interval), thread_([this] { Run(); }) {}
   // Waits for the lookup under way.
-  ~NameRefresher();
+  ~NameRefresher() {
+    {
+      MutexLock lock(mutex_);
+      stop_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
   NameRefresher(const NameRefresher&) = delete;
   NameRefresher& operator=(const NameRefresher&) = delete;
 
   // Waits until it has asked DNS once, for at most `timeout`. Any thread may call.
-  void AwaitFirst(std::chrono::milliseconds timeout);
+  void AwaitFirst(std::chrono::milliseconds timeout) {
+    MutexLock lock(mutex_);
+    lock.WaitFor(changed_, timeout, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return asked_; });
+  }
 
  private:
-  void Run();
+  void Run() {
+    while (true) {
+      policies_->RefreshNames(std::chrono::system_clock::now());
+      MutexLock lock(mutex_);
+      asked_ = true;
+      changed_.notify_all();
+      const bool stop = lock.WaitFor(changed_, interval_,
+                                     [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_; });
+      if (stop) return;
+    }
+  }
 
   PolicyStore* const policies_;
   const std::chrono::milliseconds interval_;

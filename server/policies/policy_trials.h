@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -20,8 +21,19 @@ class PolicyTrials final {
 
   // Null if kMost trials are under way.
   std::shared_ptr<PolicyTrial> Begin(std::shared_ptr<const RuleSet> tried,
-                                     absl::flat_hash_set<std::string> gateways);
-  void End(const std::shared_ptr<PolicyTrial>& trial);
+                                     absl::flat_hash_set<std::string> gateways) {
+    auto trial = std::make_shared<PolicyTrial>(std::move(tried), std::move(gateways));
+    MutexLock lock(mutex_);
+    if (trials_.size() >= kMost) return nullptr;
+    trials_.push_back(trial);
+    running_ = trials_.size();
+    return trial;
+  }
+  void End(const std::shared_ptr<PolicyTrial>& trial) {
+    MutexLock lock(mutex_);
+    std::erase(trials_, trial);
+    running_ = trials_.size();
+  }
 
   // Calls PolicyTrial::Compare of each trial. Without trials it costs one atomic read.
   void Compare(const std::string& gateway, const v1::PacketBatch& batch,

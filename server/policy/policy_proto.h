@@ -10,9 +10,21 @@
 namespace sluice::server::policy {
 
 // Views of the texts of `policy`, which must outlive the result.
-PolicyTexts TextsOf(const v1::PolicyText& policy);
+inline PolicyTexts TextsOf(const v1::PolicyText& policy) {
+  PolicyTexts texts{policy.text(), {}};
+  for (const v1::PolicyFile& file : policy.files()) texts.files.emplace(file.name(), file.text());
+  return texts;
+}
 
 // A problem as people and tools are shown it. `files`: names by Place::file.
-v1::PolicyProblem ToProto(const Problem& problem, const std::vector<std::string>& files);
+inline v1::PolicyProblem ToProto(const Problem& problem, const std::vector<std::string>& files) {
+  v1::PolicyProblem proto;
+  if (problem.place.file != 0) proto.set_file(files[problem.place.file]);
+  proto.set_line(problem.place.line);
+  proto.set_column(problem.place.column);
+  proto.set_length(problem.place.length);
+  proto.set_message(problem.message);
+  return proto;
+}
 
 }  // namespace sluice::server::policy

@@ -7,6 +7,17 @@ namespace {
 
 using std::chrono::milliseconds;
 
+TEST(RateLimiterTest, AllowsSoManyInAPeriodAndCountsTheRest) {
+  RateLimiter limit(2, std::chrono::seconds(1));
+  const RateLimiter::Time start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(limit.Allow(start));
+  EXPECT_TRUE(limit.Allow(start));
+  EXPECT_FALSE(limit.Allow(start + std::chrono::milliseconds(999)));
+  EXPECT_TRUE(limit.Allow(start + std::chrono::seconds(1)));
+  EXPECT_EQ(limit.TakeLeftOut(), 1u);
+  EXPECT_EQ(limit.TakeLeftOut(), 0u);
+}
+
 TEST(LogRateLimiterTest, AllowsSoManyInAPeriodAndCountsTheRest) {
   LogRateLimiter limit(2, milliseconds(1000));
   const LogRateLimiter::Time start = std::chrono::steady_clock::now();

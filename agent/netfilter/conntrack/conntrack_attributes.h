@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 
+#include "proto/text/text.h"
+
 namespace sluice::agent {
 
 using Bytes = std::span<const uint8_t>;
@@ -41,7 +43,9 @@ void ReadNumber(Bytes payload, Set set) {
 
 // The text in `payload`, up to its terminating zero if there is one. It is escaped (EscapeName),
 // because protobuf strings must be UTF-8 and the kernel's can be any bytes.
-std::string ReadText(Bytes payload);
+inline std::string ReadText(Bytes payload) {
+  return EscapeName(std::string(payload.begin(), std::find(payload.begin(), payload.end(), 0)));
+}
 
 inline std::string ReadBytes(Bytes payload) { return std::string(payload.begin(), payload.end()); }
 

@@ -6,8 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "clients/cli/capture/ip_headers.h"
-
 namespace sluice::cli {
 namespace {
 

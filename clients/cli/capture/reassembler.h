@@ -8,7 +8,6 @@
 #include <unordered_map>
 
 #include "clients/cli/capture/captured_packet.h"
-#include "clients/cli/capture/ip_headers.h"
 
 namespace sluice::cli {
 

@@ -16,7 +16,7 @@
 #include "agent/streams/arena_message.h"
 #include "proto/headers/packet_headers.h"
 #include "sluice/v1/decision.pb.h"
-#include "tests/bench/programs/per_packet.h"
+#include "tests/bench/programs/allocations.h"
 #include "tests/bench/programs/queued_packet.h"
 
 namespace sluice::agent {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/packets/pending_table.h"
-#include "tests/bench/programs/per_packet.h"
+#include "tests/bench/programs/allocations.h"
 #include "tests/bench/programs/pipeline_turns.h"
 
 namespace sluice::agent {

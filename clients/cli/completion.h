@@ -7,6 +7,13 @@
 
 namespace sluice::cli {
 
+// Adds `completion`, which puts the shell's script into `script`.
+void AddCompletionVerb(CLI::App& root, std::string* script);
+
+// The script for bash, zsh or fish; "" for another shell. It knows none of sluicectl's verbs: it
+// asks the program itself, and so is never out of date.
+std::string CompletionScript(const std::string& shell);
+
 // The hidden verb that the completion scripts call.
 inline constexpr char kCompleteVerb[] = "__complete";
 

@@ -1,4 +1,4 @@
-#include "clients/cli/capture/ip_headers.h"
+#include "clients/cli/capture/captured_packet.h"
 
 namespace sluice::cli {
 namespace {

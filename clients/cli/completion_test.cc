@@ -1,4 +1,4 @@
-#include "clients/cli/completer.h"
+#include "clients/cli/completion.h"
 
 #include <absl/strings/str_join.h>
 #include <gtest/gtest.h>
@@ -7,9 +7,9 @@ namespace sluice::cli {
 namespace {
 
 // A tree like sluicectl's, with one of each kind of argument.
-class CompleterTest : public testing::Test {
+class CompletionTest : public testing::Test {
  protected:
-  CompleterTest() {
+  CompletionTest() {
     app_.fallthrough();
     app_.add_option("-s,--server", text_);
     CLI::App* const mode = app_.add_subcommand("mode", "Set it");
@@ -44,7 +44,7 @@ class CompleterTest : public testing::Test {
   std::string asked_;
 };
 
-TEST_F(CompleterTest, Verbs) {
+TEST_F(CompletionTest, Verbs) {
   EXPECT_EQ(Words({""}), "mode policy stat");
   EXPECT_EQ(Words({}), "mode policy stat");
   EXPECT_EQ(Words({"p"}), "policy");
@@ -52,7 +52,7 @@ TEST_F(CompleterTest, Verbs) {
   EXPECT_EQ(Words({"nonsense", ""}), "mode policy stat");
 }
 
-TEST_F(CompleterTest, Arguments) {
+TEST_F(CompletionTest, Arguments) {
   EXPECT_EQ(Words({"mode", "g"}), "gw1 gw2");
   EXPECT_EQ(asked_, "(default)");
   EXPECT_EQ(Words({"mode", "gw1", ""}), "on off");
@@ -62,20 +62,20 @@ TEST_F(CompleterTest, Arguments) {
   EXPECT_EQ(Words({"mode", "stat", "o"}), "on off");
 }
 
-TEST_F(CompleterTest, GatewaysAreThoseOfTheServerTyped) {
+TEST_F(CompletionTest, GatewaysAreThoseOfTheServerTyped) {
   Words({"--server", "10.0.2.2:1", "mode", ""});
   EXPECT_EQ(asked_, "10.0.2.2:1");
   Words({"mode", "--server=unix:/x", ""});
   EXPECT_EQ(asked_, "unix:/x");
 }
 
-TEST_F(CompleterTest, Options) {
+TEST_F(CompletionTest, Options) {
   EXPECT_EQ(Words({"stat", "--"}), "--help --watch --output --cause --follow --server");
   EXPECT_EQ(Words({"stat", "--o"}), "--output");
   EXPECT_EQ(Words({"-"}), "--help --server");
 }
 
-TEST_F(CompleterTest, ValuesOfOptions) {
+TEST_F(CompletionTest, ValuesOfOptions) {
   EXPECT_EQ(Words({"stat", "-o", ""}), "table json");
   EXPECT_EQ(Words({"stat", "--output", "j"}), "json");
   EXPECT_EQ(Words({"stat", "--output=j"}), "--output=json");
@@ -83,7 +83,7 @@ TEST_F(CompleterTest, ValuesOfOptions) {
   EXPECT_EQ(Words({"stat", "--server", ""}), "");
 }
 
-TEST_F(CompleterTest, AnOptionsValueIsNoArgument) {
+TEST_F(CompletionTest, AnOptionsValueIsNoArgument) {
   EXPECT_EQ(Words({"stat", "-o", "json", "o"}), "other");
   EXPECT_EQ(Words({"stat", "--follow", "o"}), "other");
   EXPECT_EQ(Words({"stat", "--watch", "2", "o"}), "other");
