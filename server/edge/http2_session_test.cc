@@ -238,7 +238,7 @@ class Http2SessionTest : public testing::Test {
                      .window_updates_a_second = 20,
                      .stream_window = 4096};
   Ledger ledger_{limits_};
-  std::shared_ptr<Ledger::Peer> peer_ = ledger_.Enter("a");
+  std::shared_ptr<Ledger::Peer> peer_ = ledger_.Enter("a", {});
   FakeConnection connection_;
   Time now_ = Time() + std::chrono::hours(1);
   std::unique_ptr<Client> client_;

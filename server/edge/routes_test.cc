@@ -212,7 +212,7 @@ class RoutesTest : public testing::Test {
   Methods methods_;
   EdgeLimits limits_{.held_a_peer = 10'000, .free_a_call = 1000};
   std::unique_ptr<Ledger> ledger_ = std::make_unique<Ledger>(limits_);
-  std::shared_ptr<Ledger::Peer> peer_ = ledger_->Enter("a");
+  std::shared_ptr<Ledger::Peer> peer_ = ledger_->Enter("a", {});
   Routes routes_{&methods_, {kOrigin}};
   UseCount calls_;
   IoThread thread_{std::chrono::nanoseconds(0)};
