@@ -254,7 +254,8 @@ TEST_F(ObserveTest, ServesSoManyAndNoMore) {
   request.set_follow(true);
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReader<v1::ObserveDecisionsResponse>>> readers;
-  for (int i = 0; i < ObserveServiceImpl::kObservers; ++i) {
+  // All come over a unix socket, so they share what one peer gets.
+  for (size_t i = 0; i < ObserveServiceImpl::kObservers / 4; ++i) {
     contexts.push_back(Context());
     readers.push_back(stub->ObserveDecisions(contexts.back().get(), request));
     readers.back()->WaitForInitialMetadata();

@@ -169,19 +169,19 @@ void ControlServiceImpl::AddPolicies(Methods* methods) {
 // The reactors made here delete themselves.
 void ControlServiceImpl::AddStreams(Methods* methods) {
   methods->AddWriting<v1::WatchStatsRequest, v1::WatchStatsResponse>(
-      kService, "WatchStats", [this](auto&& call) {
+      kService, "WatchStats", [this](WriteCall<v1::WatchStatsRequest>&& call) {
         const std::chrono::milliseconds interval = Interval(call.request.interval());
         auto* watch = new StatsWatch(std::move(call), interval, router_, ticker_);
         watch->Begin();
       });
   methods->AddWriting<v1::ListRememberedRequest, v1::ListRememberedResponse>(
-      kService, "ListRemembered", [this](auto&& call) {
+      kService, "ListRemembered", [this](WriteCall<v1::ListRememberedRequest>&& call) {
         auto* list = new RememberedList(std::move(call), router_, ticker_);
         list->Begin();
       });
   methods->AddWriting<v1::TryPolicyRequest, v1::TryPolicyResponse>(
       kService, "TryPolicy",
-      [this](auto&& call) {
+      [this](WriteCall<v1::TryPolicyRequest>&& call) {
         auto* watch = new TrialWatch(std::move(call), policies_, trials_, ticker_);
         watch->Begin(compiler_);
       },
@@ -189,7 +189,7 @@ void ControlServiceImpl::AddStreams(Methods* methods) {
   methods->AddBidi<v1::TestPolicyRequest, v1::TestPolicyResponse>(
       kService, "TestPolicy", Lane::kBulk,
       [this](std::shared_ptr<Call> call) {
-        auto* stream = new PolicyTestStream(std::move(call), policies_, &test_room_, compiler_,
+        auto* stream = new PolicyTestStream(std::move(call), policies_, &test_places_, compiler_,
                                             &tester_, ticker_);
         stream->Begin();
       },

@@ -47,7 +47,7 @@ class ControlServiceImpl final {
   Compiler* const compiler_;
   Worker* const archivist_;
   Ticker* const ticker_;
-  PolicyTestRoom test_room_;
+  Places test_places_{"policy tests", PolicyTestStream::kMost};
   Worker tester_;
 };
 

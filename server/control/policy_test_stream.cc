@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/calls/peer_key.h"
 #include "server/control/policy_calls.h"
 #include "server/control/tested_packet.h"
 #include "server/streams/silence.h"
@@ -11,24 +12,24 @@
 namespace sluice::server {
 
 PolicyTestStream::PolicyTestStream(std::shared_ptr<Call> call, const PolicyStore* policies,
-                                   PolicyTestRoom* room, Compiler* compiler, Worker* tester,
+                                   Places* places, Compiler* compiler, Worker* tester,
                                    Ticker* ticker)
     : BidiReactor(std::move(call)),
       policies_(policies),
-      room_(room),
+      places_(places),
       compiler_(compiler),
       tester_(tester),
       ticker_(ticker) {}
 
 void PolicyTestStream::Begin() {
-  entered_ = room_->Enter();
+  absl::StatusOr<Places::Place> place = places_->Take(PeerKey(call().peer()));
   ticker_->Add(this);
-  if (!entered_) {
-    return End(absl::ResourceExhaustedError(
-        absl::StrCat(PolicyTestRoom::kMost, " policies are tested here already; try later")));
-  }
+  if (!place.ok()) return End(place.status());
+  place_ = *std::move(place);
   MutexLock lock(mutex_);
-  if (!ended_) StartRead(&request_);
+  if (ended_) return;
+  waits_since_ = Time();
+  StartRead(&request_);
 }
 
 void PolicyTestStream::OnReadDone(bool ok) {
@@ -36,6 +37,7 @@ void PolicyTestStream::OnReadDone(bool ok) {
     MutexLock lock(mutex_);
     if (ended_) return;
     busy_ = ok;
+    waits_since_.reset();
   }
   if (!ok) return End(absl::OkStatus());  // The caller has half-closed the stream.
   if (rules_ == nullptr) {
@@ -100,6 +102,7 @@ void PolicyTestStream::Answer() {
     busy_ = false;
     return FinishLocked();
   }
+  waits_since_ = Time();
   StartWrite(&response_);
 }
 
@@ -119,11 +122,21 @@ void PolicyTestStream::OnWriteDone(bool ok) {
     status_ = absl::UnavailableError("the connection broke");
   }
   if (ended_) return FinishLocked();
+  waits_since_ = Time();
   StartRead(&request_);
 }
 
-void PolicyTestStream::Tick(Time) {
+void PolicyTestStream::Tick(Time now) {
   MutexLock lock(mutex_);
+  if (!ended_ && waits_since_) {
+    if (*waits_since_ == Time()) waits_since_ = now;
+    if (now - *waits_since_ >= kIdle) {
+      status_ = absl::DeadlineExceededError(
+          absl::StrCat("nothing was sent or read on this call for ", kIdle.count(), " s"));
+      ended_ = true;
+      FinishLocked();
+    }
+  }
   // The caller does not read, or is gone.
   if (ended_ && ++ended_ticks_ == kSilentTicks) call().Cancel();
 }
@@ -141,7 +154,6 @@ void PolicyTestStream::OnDone() {
   ticker_->Remove(this);
   // The thread that called Finish may still hold the mutex.
   { MutexLock lock(mutex_); }
-  if (entered_) room_->Leave();
   delete this;
 }
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "third_party/daemon/log_rate_limiter.h"
+#include "server/calls/peer_key.h"
 
 namespace sluice::server {
 namespace {

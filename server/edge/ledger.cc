@@ -1,10 +1,8 @@
 #include "server/edge/ledger.h"
 
-#include <arpa/inet.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -114,19 +112,6 @@ bool Ledger::Peer::Hold(Held kind, size_t bytes, size_t own) {
 void Ledger::Peer::Release(Held kind, size_t bytes) {
   held_[static_cast<size_t>(kind)].fetch_sub(bytes);
   ledger_->held_.fetch_sub(bytes);
-}
-
-std::string PeerKey(const std::string& peer) {
-  if (peer.rfind("ipv4:", 0) == 0) return peer.substr(0, peer.rfind(':'));
-  if (peer.rfind("ipv6:[", 0) != 0) return peer;
-  std::string address = peer.substr(6, peer.rfind(']') - 6);
-  in6_addr bytes;
-  const std::string numeric = address.substr(0, address.find('%'));
-  if (inet_pton(AF_INET6, numeric.c_str(), &bytes) != 1) return peer;
-  std::memset(bytes.s6_addr + 8, 0, 8);
-  char text[INET6_ADDRSTRLEN];
-  inet_ntop(AF_INET6, &bytes, text, sizeof text);
-  return std::string("ipv6:") + text + "/64";
 }
 
 }  // namespace sluice::server

@@ -116,8 +116,4 @@ class Ledger::Peer final {
   TokenBucket opened_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The peer of an address in gRPC's form (Call::peer): without the port, and of IPv6 the first 64
-// bits.
-std::string PeerKey(const std::string& peer);
-
 }  // namespace sluice::server

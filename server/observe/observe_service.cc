@@ -6,31 +6,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/calls/peer_key.h"
 #include "server/journal/filter.h"
 #include "server/streams/observer_outbox.h"
 
 namespace sluice::server {
 namespace {
 
-// A place among the observers.
-class Seat final {
- public:
-  explicit Seat(std::atomic<int>* taken)
-      : taken_(taken), free_(taken->fetch_add(1) < ObserveServiceImpl::kObservers) {}
-  ~Seat() { taken_->fetch_sub(1); }
-  Seat(const Seat&) = delete;
-  Seat& operator=(const Seat&) = delete;
-
-  bool free() const { return free_; }
-
- private:
-  std::atomic<int>* const taken_;  // Not owned.
-  const bool free_;
-};
-
-absl::Status TooMany() {
+absl::Status Busy() {
   return absl::ResourceExhaustedError(
-      "this server has as many observers as it can serve; try again later");
+      "this server collects the past for too many observers already; try again later");
 }
 
 class DecisionOutbox final : public ObserverOutbox<DecisionLog::Entry, v1::ObserveDecisionsRequest,
@@ -38,17 +23,16 @@ class DecisionOutbox final : public ObserverOutbox<DecisionLog::Entry, v1::Obser
                              public DecisionObserver {
  public:
   DecisionOutbox(WriteCall<v1::ObserveDecisionsRequest>&& call, DecisionFilter filter,
-                 DecisionLog* log, std::atomic<int>* observers, Ticker* ticker)
+                 DecisionLog* log, Places::Place place, Ticker* ticker)
       : ObserverOutbox(std::move(call), ticker),
         filter_(std::move(filter)),
         log_(log),
-        seat_(observers) {}
+        place_(std::move(place)) {}
 
   void Begin(uint32_t last, bool follow, Worker* worker) {
-    if (!seat_.free() || !worker->Post([this, last, follow] {
-          Start(log_->Watch(this, filter_, last, follow), follow);
-        })) {
-      Refuse(TooMany());
+    if (!worker->Post(
+            [this, last, follow] { Start(log_->Watch(this, filter_, last, follow), follow); })) {
+      Refuse(Busy());
     }
   }
 
@@ -68,7 +52,7 @@ class DecisionOutbox final : public ObserverOutbox<DecisionLog::Entry, v1::Obser
 
   const DecisionFilter filter_;
   DecisionLog* const log_;  // Not owned.
-  const Seat seat_;
+  const Places::Place place_;
 };
 
 class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveConnectionsRequest,
@@ -76,19 +60,19 @@ class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveCon
                                public FlowObserver {
  public:
   ConnectionOutbox(WriteCall<v1::ObserveConnectionsRequest>&& call, Filter filter,
-                   std::vector<v1::EventType> types, Flows* flows, std::atomic<int>* observers,
+                   std::vector<v1::EventType> types, Flows* flows, Places::Place place,
                    Ticker* ticker)
       : ObserverOutbox(std::move(call), ticker),
         filter_(std::move(filter)),
         types_(std::move(types)),
         flows_(flows),
-        seat_(observers) {}
+        place_(std::move(place)) {}
 
   void Begin(uint32_t last, bool follow, Worker* worker) {
-    if (!seat_.free() || !worker->Post([this, last, follow] {
+    if (!worker->Post([this, last, follow] {
           Start(flows_->Watch(this, filter_, types_, last, follow), follow);
         })) {
-      Refuse(TooMany());
+      Refuse(Busy());
     }
   }
 
@@ -112,7 +96,7 @@ class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveCon
   const Filter filter_;
   const std::vector<v1::EventType> types_;
   Flows* const flows_;  // Not owned.
-  const Seat seat_;
+  const Places::Place place_;
 };
 
 }  // namespace
@@ -127,12 +111,14 @@ void ObserveServiceImpl::ObserveDecisions(WriteCall<v1::ObserveDecisionsRequest>
   if (!filter.ok()) {
     return Refusal::Make(std::move(call.call), filter.status());
   }
+  absl::StatusOr<Places::Place> place = observers_.Take(PeerKey(call.call->peer()));
+  if (!place.ok()) return Refusal::Make(std::move(call.call), place.status());
   std::vector<v1::Cause> causes;
   for (const int cause : request.causes()) causes.push_back(static_cast<v1::Cause>(cause));
   // Deletes itself.
   auto* outbox = new DecisionOutbox(
       std::move(call), {*std::move(filter), request.action(), std::move(causes), request.logged()},
-      log_, &observers_, ticker_);
+      log_, *std::move(place), ticker_);
   outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
 }
 
@@ -142,20 +128,25 @@ void ObserveServiceImpl::ObserveConnections(WriteCall<v1::ObserveConnectionsRequ
   if (!filter.ok()) {
     return Refusal::Make(std::move(call.call), filter.status());
   }
+  absl::StatusOr<Places::Place> place = observers_.Take(PeerKey(call.call->peer()));
+  if (!place.ok()) return Refusal::Make(std::move(call.call), place.status());
   std::vector<v1::EventType> types;
   for (const int type : request.types()) types.push_back(static_cast<v1::EventType>(type));
   // Deletes itself.
   auto* outbox = new ConnectionOutbox(std::move(call), *std::move(filter), std::move(types), flows_,
-                                      &observers_, ticker_);
+                                      *std::move(place), ticker_);
   outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
 }
 
 void ObserveServiceImpl::AddTo(Methods* methods) {
   const char* const service = "sluice.v1.ObserveService";
   methods->AddWriting<v1::ObserveDecisionsRequest, v1::ObserveDecisionsResponse>(
-      service, "ObserveDecisions", [this](auto&& call) { ObserveDecisions(std::move(call)); });
+      service, "ObserveDecisions",
+      [this](WriteCall<v1::ObserveDecisionsRequest>&& call) { ObserveDecisions(std::move(call)); });
   methods->AddWriting<v1::ObserveConnectionsRequest, v1::ObserveConnectionsResponse>(
-      service, "ObserveConnections", [this](auto&& call) { ObserveConnections(std::move(call)); });
+      service, "ObserveConnections", [this](WriteCall<v1::ObserveConnectionsRequest>&& call) {
+        ObserveConnections(std::move(call));
+      });
 }
 
 }  // namespace sluice::server
