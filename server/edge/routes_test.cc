@@ -234,6 +234,8 @@ TEST_F(RoutesTest, AnswersWhatIsNoCall) {
       {PageHead("GET", "/healthz", {{"origin", kOrigin}}), 200, "ok\n"},
       {PageHead("GET", "/healthz", {{"origin", "https://page.test:1"}}), 403, "pages of this"},
       {PageHead("GET", "/healthz", {{"origin", "https://b.test"}}), 403, "pages of this"},
+      {PageHead("GET", "/healthz", {{"origin", "http://a.test.b"}}), 403, "pages of this"},
+      {PageHead("GET", "/healthz", {{"origin", "http://a.test:1"}}), 403, "pages of this"},
       {PageHead("GET", "/healthz", {{"origin", "null"}}), 403, "pages of this"},
       {PageHead("GET", "/healthz", {{"origin", "a.test"}}), 403, "pages of this"},
       {PageHead("GET", "/healthz/"), 404, "there is no"},
