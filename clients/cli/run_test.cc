@@ -111,7 +111,10 @@ TEST_F(RunTest, Server) {
             "3 connections and calls ended: too slow\n");
   EXPECT_EQ(Ctl({"server", "-o", "json"}), 0);
   EXPECT_EQ(out(), R"({"residentBytes":"67108864","gateways":12,"decideStreams":48,)"
-                   R"("peers":{"connections":150,"mostConnections":8192,"tooSlow":"3"},)"
+                   R"("peers":{"connections":150,"mostConnections":8192,"keptBytes":"0",)"
+                   R"("refusedConnections":"0","failedHandshakes":"0","tooSlow":"3",)"
+                   R"("protocolErrors":"0","largeHeads":"0","refusedMessages":"0",)"
+                   R"("overBudget":"0"},)"
                    R"("running":"7384.500s","cpuTime":"73.846s"})"
                    "\n");
   server_.usage.Clear();

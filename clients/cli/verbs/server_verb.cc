@@ -34,8 +34,10 @@ void PrintTable(const v1::GetServerResponse& usage, Context& context) {
              absl::StrFormat("%.1f MB", static_cast<double>(usage.resident_bytes()) / 1e6),
              std::to_string(usage.gateways()), std::to_string(usage.decide_streams()),
              absl::StrCat(usage.peers().connections(), " of ", usage.peers().most_connections())});
-  // What was refused to peers. Usually nothing.
-  const v1::PeerUsage& peers = usage.peers();
+}
+
+// What was refused to peers. Usually nothing.
+void PrintRefused(const v1::PeerUsage& peers, Context& context) {
   const struct {
     uint64_t count;
     const char* what;
@@ -61,6 +63,7 @@ absl::Status Run(const std::string& output, Context& context, Connection& connec
   if (!status.ok()) return connection.Explain(status);
   if (output == "table") {
     PrintTable(usage, context);
+    PrintRefused(usage.peers(), context);
   } else {
     PrintJson(usage, JsonFields::kAll, context);
   }
