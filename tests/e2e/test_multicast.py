@@ -38,6 +38,12 @@ def started(rig, decider, mode, **config):
 HOSTS = ("h1", "h2", "h3")
 
 
+def none_is_lost_before_a_queue(agent):
+    # Hosts send multicasts of their own at any time, and the agent reads the table's counters
+    # before those of the queues.
+    agent.until(lambda s, t: s.asked == t.numbered)
+
+
 class Hosts:
     """Three hosts of the gateway: namespaces h1 to h3, behind gateway devices of these names."""
 
@@ -137,8 +143,7 @@ def test_a_bridge_floods_the_first_packet_too(rig, bridged, mode, what):
     carried = [p for p in decider.packets if p.headers.source_port >= 40000]
     assert len(carried) == 6, "each copy is asked about"
     assert agent.stats().untracked >= before + 3
-    stats = agent.stats()
-    assert sum(q.numbered for q in stats.queues) == stats.asked, "none was lost before a queue"
+    none_is_lost_before_a_queue(agent)
 
 
 @pytest.mark.parametrize("what", MANY)
@@ -250,6 +255,5 @@ def test_multicast_routed_to_two_is_asked_about_from_its_first_packet_on(
     agent.until(lambda s, t: t.pending == 0)
     carried = [p for p in decider.packets if p.headers.source_port >= 40000]
     assert sorted(p.output_interface for p in carried) == ["h2"] * 3 + ["h3"] * 3
-    stats = agent.stats()
-    assert stats.untracked >= 3
-    assert sum(q.numbered for q in stats.queues) == stats.asked
+    assert agent.stats().untracked >= 3
+    none_is_lost_before_a_queue(agent)

@@ -48,16 +48,17 @@ class Rig:
         resolver=None,
         ready=True,
         open_files=None,
+        env=None,
     ):
         """A sluice-server on the far side, which agents reach over the network. `name` tells
         several apart, `hosts` takes the place of its /etc/hosts, `resolver` that of its DNS
-        server, and `open_files` that of its limit of descriptors. With `ready`, returns once the
-        server is ready."""
+        server, and `open_files` that of its limit of descriptors; `env` is added to its
+        environment. With `ready`, returns once the server is ready."""
         conf = resolver.conf if resolver else None
         namespace = WithFiles(self.network.server, hosts=hosts, resolv_conf=conf)
         if open_files:
             namespace = FewDescriptors(namespace, open_files)
-        server = Server(self.directory, namespace, address, policy, options, name, ready)
+        server = Server(self.directory, namespace, address, policy, options, name, ready, env)
         self._servers.append(server)
         return server
 

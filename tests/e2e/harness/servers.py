@@ -12,7 +12,15 @@ class Server:
     """A server that listens in a namespace for agents, and on a Unix socket for the test."""
 
     def __init__(
-        self, directory, namespace, address, policy=None, options=(), name="server", ready=True
+        self,
+        directory,
+        namespace,
+        address,
+        policy=None,
+        options=(),
+        name="server",
+        ready=True,
+        env=None,
     ):
         self.address = address
         self.local = f"unix:{directory}/{name}.sock"
@@ -25,7 +33,7 @@ class Server:
         self._namespace = namespace
         self.process = None
         self._channel = None
-        self.start(ready=ready)
+        self.start(env, ready)
 
     def start(self, env=None, ready=True):
         """Starts it with `env` added to its environment; with `ready`, waits until it says so."""

@@ -9,6 +9,7 @@ import time
 
 from capture import ICMP
 from http2_client import Http2Client, dial
+from processes import LITTLE_QUARANTINE
 
 ATTACKER, BYSTANDER = "127.0.0.66", "127.0.0.77"  # peers; the agent calls from another address
 MIB = 1 << 20
@@ -33,7 +34,7 @@ class Siege:
         served only after the attack. `options` are those of Rig.server."""
         self._rig, self._room, self._shuts_out = rig, room, shuts_out
         self._faults = []
-        self.server = rig.server(policy, **options)
+        self.server = rig.server(policy, env=LITTLE_QUARANTINE, **options)
         self.agent = rig.agent(self.server, deadline=f"{PING_DEADLINE}s")
 
     def __enter__(self):
