@@ -231,6 +231,22 @@ TEST_F(ObserveTest, ShowsConnections) {
   EXPECT_TRUE(response.has_resync_done());
 }
 
+TEST_F(ObserveTest, RefusesCausesAndTypesItDoesNotKnow) {
+  const auto stub = Observe();
+  v1::ObserveDecisionsRequest decisions;
+  decisions.add_causes(v1::CAUSE_STALE);
+  decisions.add_causes(static_cast<v1::Cause>(300));
+  auto context = Context();
+  const grpc::Status status = stub->ObserveDecisions(context.get(), decisions)->Finish();
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "causes: 300 is unknown to this server");
+  v1::ObserveConnectionsRequest connections;
+  connections.add_types(static_cast<v1::EventType>(-1));
+  auto second = Context();
+  EXPECT_EQ(stub->ObserveConnections(second.get(), connections)->Finish().error_message(),
+            "types: -1 is unknown to this server");
+}
+
 TEST_F(ObserveTest, RefusesFiltersThatCanNeverMatch) {
   const auto stub = Observe();
   v1::ObserveFilter filter;

@@ -277,6 +277,32 @@ TEST_F(ServeTest, LetsAListGoOnAsItsPartsCome) {
   EXPECT_EQ(listed, kParts);
 }
 
+TEST_F(ServeTest, AListTakesNoMoreRoomThanTheGatewaysShareAndGivesItBack) {
+  Start();
+  auto stream = Serve("gw");
+  v1::ListRememberedRequest request;
+  request.set_gateway("gw");
+  const auto control = Control();
+  v1::ServeRequest part;
+  part.mutable_reply()->mutable_remembered()->add_verdicts()->set_input_interface(
+      std::string(3 << 20, 'x'));
+  for (int round = 0; round < 2; ++round) {
+    auto context = Context();
+    auto list = control->ListRemembered(context.get(), request);
+    v1::ServeResponse command;
+    do {
+      ASSERT_TRUE(stream->Read(&command));
+    } while (command.has_credit());  // For the list before.
+    part.mutable_reply()->set_id(command.command().id());
+    for (int i = 0; i < 64 / 3 + 1; ++i) ASSERT_TRUE(stream->Write(part));
+    v1::ListRememberedResponse response;
+    EXPECT_FALSE(list->Read(&response));
+    const grpc::Status status = list->Finish();
+    EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_NE(status.error_message().find("64 MiB"), std::string::npos) << status.error_message();
+  }
+}
+
 TEST_F(ServeTest, StoppingFailsWhatIsUnderWay) {
   Start();
   auto stream = Serve("gw");

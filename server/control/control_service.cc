@@ -213,7 +213,8 @@ void ControlServiceImpl::SetMode(UnaryCall<v1::SetModeRequest, v1::SetModeRespon
   }
   router_->Send(
       request.gateway(), std::move(command),
-      [call](const absl::Status& status, const v1::CommandReply& reply) {
+      [call](const absl::Status& status, const GatewayAnswer& answer) {
+        const v1::CommandReply& reply = answer.reply;
         v1::SetModeResponse& response = call->response;
         response.set_previous(reply.set_mode().previous());
         response.set_current(reply.set_mode().current());
@@ -230,7 +231,8 @@ void ControlServiceImpl::GetStats(UnaryCall<v1::GetStatsRequest, v1::GetStatsRes
   command.mutable_get_stats();
   router_->Send(
       call->request.gateway(), std::move(command),
-      [call](const absl::Status& status, const v1::CommandReply& reply) {
+      [call](const absl::Status& status, const GatewayAnswer& answer) {
+        const v1::CommandReply& reply = answer.reply;
         if (reply.has_stats()) *call->response.mutable_stats() = reply.stats();
         call->Finish(status.ok() && !reply.has_stats() ? WrongReply() : status);
       },
@@ -243,7 +245,8 @@ void ControlServiceImpl::ForgetRemembered(
   command.mutable_forget_remembered();
   router_->Send(
       call->request.gateway(), std::move(command),
-      [call](const absl::Status& status, const v1::CommandReply& reply) {
+      [call](const absl::Status& status, const GatewayAnswer& answer) {
+        const v1::CommandReply& reply = answer.reply;
         call->response.set_forgotten(reply.forget_remembered().forgotten());
         call->Finish(status.ok() && !reply.has_forget_remembered() ? WrongReply() : status);
       },

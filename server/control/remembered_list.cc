@@ -3,12 +3,6 @@
 #include <utility>
 
 namespace sluice::server {
-namespace {
-
-// A verdict takes up to a hundred bytes; gRPC takes messages of up to 4 MiB.
-constexpr int kVerdictsAMessage = 4096;
-
-}  // namespace
 
 RememberedList::RememberedList(WriteCall<v1::ListRememberedRequest>&& call, Router* router,
                                Ticker* ticker)
@@ -19,30 +13,29 @@ void RememberedList::Begin() {
   v1::Command command;
   command.mutable_list_remembered()->set_limit(request().limit());
   router_->Send(request().gateway(), std::move(command),
-                [this](const absl::Status& status, v1::CommandReply&& reply) {
-                  Answered(status, std::move(reply));
+                [this](const absl::Status& status, GatewayAnswer&& answer) {
+                  Answered(status, std::move(answer));
                 });
 }
 
-void RememberedList::Answered(const absl::Status& status, v1::CommandReply&& reply) {
+void RememberedList::Answered(const absl::Status& status, GatewayAnswer&& answer) {
   MutexLock lock(mutex_);
   if (!status.ok()) {
     EndLocked(status);
-  } else if (!reply.has_remembered()) {
+  } else if (!answer.reply.has_remembered()) {
     EndLocked(absl::InternalError("the gateway answered another question"));
   } else if (!ended()) {
-    verdicts_.Swap(reply.mutable_remembered());
+    list_ = std::move(answer.list);
     Written();
   }
   Returned();
 }
 
 void RememberedList::Written() {
-  if (next_ == verdicts_.verdicts_size()) return EndLocked(absl::OkStatus());
-  response_.clear_verdicts();
-  for (int i = 0; i < kVerdictsAMessage && next_ < verdicts_.verdicts_size(); ++i) {
-    response_.add_verdicts()->Swap(verdicts_.mutable_verdicts(next_++));
-  }
+  if (next_ == list_.size()) return EndLocked(absl::OkStatus());
+  // Both messages hold nothing but the verdicts, in the same field.
+  response_.ParseFromString(list_[next_].verdicts);
+  list_[next_++] = {};
   Write(&response_);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <memory>
+#include <cstddef>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "server/gateways/router.h"
@@ -20,13 +21,13 @@ class RememberedList final
  private:
   ~RememberedList() override = default;
 
-  void Answered(const absl::Status& status, v1::CommandReply&& reply);
+  void Answered(const absl::Status& status, GatewayAnswer&& answer);
   void Written() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Router* const router_;  // Not owned.
 
-  v1::RememberedVerdicts verdicts_ ABSL_GUARDED_BY(mutex_);
-  int next_ ABSL_GUARDED_BY(mutex_) = 0;  // Index into verdicts_.
+  std::vector<GatewayAnswer::Part> list_ ABSL_GUARDED_BY(mutex_);
+  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;  // Index into list_.
   v1::ListRememberedResponse response_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -17,8 +17,8 @@ void StatsWatch::Ask() {
   v1::Command command;
   command.mutable_get_stats();
   router_->Send(request().gateway(), std::move(command),
-                [this](const absl::Status& status, const v1::CommandReply& reply) {
-                  Answered(status, reply);
+                [this](const absl::Status& status, const GatewayAnswer& answer) {
+                  Answered(status, answer.reply);
                 });
 }
 

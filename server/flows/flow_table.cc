@@ -58,7 +58,8 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
   const v1::Flow& flow = event.conntrack().flow();
   if (type == v1::EVENT_TYPE_SNAPSHOT && resyncing_) ++snapshots_;
   if (type < v1::EVENT_TYPE_NEW || type > v1::EVENT_TYPE_SNAPSHOT) return;
-  if (flow.ByteSizeLong() > limits_.flow_bytes) return;
+  const size_t bytes = flow.ByteSizeLong();
+  if (bytes > limits_.flow_bytes) return;
   const std::optional<FlowKey> key = FlowKey::Of(flow);
   if (!key) return;
   const std::optional<uint32_t> id = IdOf(flow);
@@ -74,8 +75,7 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
     // The end of an entry that was replaced does not end the one that replaced it.
     std::string ended;
     if (live != live_.end() && !Differ(live->second.id, id)) {
-      ended = std::move(live->second.flow);
-      live_.erase(live);
+      ended = TakeOut(live);
     }
     Merge(flow, &ended);
     Say(*key, time_ns, type, ended, false, tell);
@@ -99,7 +99,7 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
     live = live_.end();
   }
   if (live == live_.end()) {
-    if (live_.size() >= limits_.live) {
+    if (live_.size() >= limits_.live || !HasRoomFor(bytes)) {
       std::string alone;
       Merge(flow, &alone);
       Say(*key, time_ns, type, alone, false, tell);
@@ -107,8 +107,16 @@ void FlowTable::TakeConntrack(const v1::Event& event, int64_t time_ns, const Tel
     }
     live = live_.emplace(*key, Live{{}, 0, id, generation_, false}).first;
   }
-  Merge(flow, &live->second.flow);
-  Say(*key, time_ns, type, live->second.flow, false, tell);
+  if (std::string& kept = live->second.flow; HasRoomFor(bytes)) {
+    bytes_ -= kept.size();
+    Merge(flow, &kept);
+    bytes_ += kept.size();
+    Say(*key, time_ns, type, kept, false, tell);
+  } else {
+    std::string merged = kept;
+    Merge(flow, &merged);
+    Say(*key, time_ns, type, merged, false, tell);
+  }
   live->second.time_ns = time_ns;
   live->second.generation = generation_;
   if (id) live->second.id = id;
@@ -152,15 +160,35 @@ void FlowTable::Sweep(int64_t time_ns, const Tell& tell) {
 }
 
 void FlowTable::EndUnseen(LiveMap::iterator live, int64_t time_ns, const Tell& tell) {
-  Say(live->first, time_ns, v1::EVENT_TYPE_DESTROY, live->second.flow, true, tell);
-  AddEnded(live->first, std::move(live->second.flow), time_ns, true);
+  const FlowKey key = live->first;
+  std::string flow = TakeOut(live);
+  Say(key, time_ns, v1::EVENT_TYPE_DESTROY, flow, true, tell);
+  AddEnded(key, std::move(flow), time_ns, true);
+}
+
+std::string FlowTable::TakeOut(LiveMap::iterator live) {
+  std::string flow = std::move(live->second.flow);
+  bytes_ -= flow.size();
   live_.erase(live);
+  return flow;
 }
 
 void FlowTable::AddEnded(const FlowKey& key, std::string flow, int64_t time_ns, bool end_unseen) {
-  if (ended_.size() >= limits_.ended) ended_.pop_front();
+  if (!HasRoomFor(flow.size())) return;
+  if (ended_.size() >= limits_.ended) ForgetOldestEnded();
   flow.shrink_to_fit();
+  bytes_ += flow.size();
   ended_.push_back({key, std::move(flow), time_ns, end_unseen});
+}
+
+void FlowTable::ForgetOldestEnded() {
+  bytes_ -= ended_.front().flow.size();
+  ended_.pop_front();
+}
+
+bool FlowTable::HasRoomFor(size_t bytes) {
+  while (bytes_ + bytes > limits_.all_bytes && !ended_.empty()) ForgetOldestEnded();
+  return bytes_ + bytes <= limits_.all_bytes;
 }
 
 void FlowTable::Say(const FlowKey& key, int64_t time_ns, v1::EventType type,

@@ -21,6 +21,9 @@ struct FlowLimits {
   // Largest size of one event's flow on the wire, in bytes. Those of the kernel are below 1 KiB;
   // larger ones are ignored.
   size_t flow_bytes = 4096;
+  // All flows together, live and ended, in their wire encoding. As many as fit above, of 400 bytes
+  // each; those of the kernel have 100 to 500.
+  size_t all_bytes = 44'000'000;
 };
 
 // The connections of one gateway, assembled from its conntrack events: the live ones and the last
@@ -29,8 +32,9 @@ struct FlowLimits {
 // Flows are kept in their wire encoding, 100 to 500 bytes each; a parsed message takes some 700. An
 // event is merged by appending it, because parsing merges concatenated messages
 // (protobuf.dev/programming-guides/encoding, "Last One Wins"); now and then the whole is encoded
-// anew. Fields that this server does not know are not passed on. When the table is full, new
-// connections are not added until others end; their events are still passed on.
+// anew. Fields that this server does not know are not passed on. When the table is full, be it of
+// connections or of bytes, the oldest ended ones make room first; then new connections are not
+// added and live ones not updated until others end. Their events are still passed on.
 //
 // Loss: a Gap begins a new generation. Connections that the snapshot or an event names belong to
 // it. On ResyncDone, those that do not belong to it have ended unseen, as have those that the agent
@@ -96,7 +100,12 @@ class FlowTable final {
 
   // Ends `live`, of whose end there was no event.
   void EndUnseen(LiveMap::iterator live, int64_t time_ns, const Tell& tell);
+  // Removes it from live_; returns its flow.
+  std::string TakeOut(LiveMap::iterator live);
   void AddEnded(const FlowKey& key, std::string flow, int64_t time_ns, bool end_unseen);
+  void ForgetOldestEnded();
+  // Whether so many more bytes can be kept, once the oldest ended connections have made room.
+  bool HasRoomFor(size_t bytes);
   void Say(const FlowKey& key, int64_t time_ns, v1::EventType type, const std::string& flow,
            bool end_unseen, const Tell& tell);
   // Merges `event` into the serialized `flow`.
@@ -104,6 +113,7 @@ class FlowTable final {
 
   const std::string gateway_;
   const FlowLimits limits_;
+  size_t bytes_ = 0;  // Of the flows in live_ and ended_.
   LiveMap live_;
   std::deque<Ended> ended_;
   uint32_t generation_ = 0;

@@ -193,6 +193,58 @@ TEST_F(FlowTableTest, StaysWithinItsBounds) {
   EXPECT_EQ(Remembered(), (Strings{"D4", "D5", "D6"}));
 }
 
+// A connection whose flow takes some 1,000 bytes.
+v1::Event Large(v1::EventType type, int port) {
+  return Conntrack(type, port, static_cast<uint32_t>(port),
+                   "security_context: '" + std::string(1000, 'x') + "'");
+}
+
+TEST(FlowTableBytesTest, TheOldestEndedMakeRoomThenNothingIsAddedThatDoesNotFit) {
+  FlowTable table("gw", {.live = 100, .ended = 100, .all_bytes = 10'400});
+  int told = 0;
+  const auto take = [&](const v1::Event& event) {
+    table.Take(event, [&](const FlowKey*, const v1::ObserveConnectionsResponse& response) {
+      EXPECT_EQ(response.flow().security_context().size(), 1000u);
+      ++told;
+    });
+  };
+  for (int port = 1; port <= 6; ++port) take(Large(kNew, port));
+  for (int port = 1; port <= 6; ++port) take(Large(kDestroy, port));
+  EXPECT_EQ(table.ended(), 6u);
+  for (int port = 11; port <= 17; ++port) take(Large(kNew, port));
+  EXPECT_EQ(table.live(), 7u);
+  EXPECT_LE(table.ended(), 3u);
+  EXPECT_GT(table.ended(), 0u);
+  for (int port = 21; port <= 30; ++port) take(Large(kNew, port));
+  EXPECT_LE(table.live(), 10u);
+  EXPECT_EQ(table.ended(), 0u);
+  EXPECT_EQ(told, 29) << "observers see what is not kept";
+  // What ends makes room.
+  for (int port = 11; port <= 30; ++port) take(Large(kDestroy, port));
+  EXPECT_EQ(table.live(), 0u);
+  take(Large(kNew, 40));
+  EXPECT_EQ(table.live(), 1u);
+}
+
+TEST(FlowTableBytesTest, LiveConnectionsDoNotGrowBeyondTheirRoom) {
+  FlowTable table("gw", {.live = 100, .ended = 100, .all_bytes = 1000});
+  for (int port = 1; port <= 8; ++port) {
+    table.Take(Conntrack(kNew, port, static_cast<uint32_t>(port)), nullptr);
+  }
+  const size_t live = table.live();
+  EXPECT_EQ(live, 8u);
+  for (int port = 1; port <= 8; ++port) table.Take(Large(kUpdate, port), nullptr);
+  size_t bytes = 0;
+  table.ForEach([&](const FlowTable::Remembered& each) { bytes += each.flow->size(); });
+  EXPECT_LE(bytes, 1000u);
+  EXPECT_EQ(table.live(), live);
+  // Those that could not be updated still belong to the new generation.
+  table.Take(Gap(), nullptr);
+  for (int port = 1; port <= 8; ++port) table.Take(Large(kSnapshot, port), nullptr);
+  table.Take(ResyncDone(8), nullptr);
+  EXPECT_EQ(table.live(), live);
+}
+
 TEST_F(FlowTableTest, TakesNothingFromEventsThatMakeNoSense) {
   Take(v1::Event());
   v1::Event empty;

@@ -76,8 +76,7 @@ void Flows::Forget(const std::string& gateway) {
 }
 
 std::deque<std::string> Flows::Watch(FlowObserver* observer, const Filter& filter,
-                                     const std::vector<v1::EventType>& types, size_t last,
-                                     bool follow) {
+                                     const NumberSet& types, size_t last, bool follow) {
   std::vector<Found> found;
   const auto keep_last = [&] {
     std::stable_sort(found.begin(), found.end());
@@ -91,10 +90,7 @@ std::deque<std::string> Flows::Watch(FlowObserver* observer, const Filter& filte
       MutexLock flows_lock(flows->mutex_);
       if (last > 0) {
         flows->table_.ForEach([&, &name = gateway](const FlowTable::Remembered& remembered) {
-          if (!types.empty() &&
-              std::find(types.begin(), types.end(), remembered.type) == types.end()) {
-            return;
-          }
+          if (!types.Has(remembered.type)) return;
           if (!filter.Matches(remembered.key->traits())) return;
           found.push_back({remembered.type == v1::EVENT_TYPE_DESTROY, remembered.end_unseen,
                            remembered.time_ns, &name, *remembered.flow});

@@ -59,9 +59,9 @@ class Flows final {
   // live ones in the order of their last event, then the ended ones. With `follow`, `observer` then
   // sees each later event of the matching gateways, with none missing and none twice; it must be
   // removed with Unwatch before it is destroyed. With 100,000 connections this takes tens of
-  // milliseconds.
+  // milliseconds. `types` are v1::EventType.
   std::deque<std::string> Watch(FlowObserver* observer, const Filter& filter,
-                                const std::vector<v1::EventType>& types, size_t last, bool follow);
+                                const NumberSet& types, size_t last, bool follow);
   // `observer` sees nothing once this has returned.
   void Unwatch(FlowObserver* observer);
 

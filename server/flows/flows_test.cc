@@ -46,11 +46,13 @@ class Recorder final : public FlowObserver {
 using Strings = std::vector<std::string>;
 
 Strings Watch(Flows* flows, const v1::ObserveFilter& wanted, size_t last,
-              std::vector<v1::EventType> types = {}) {
+              const std::vector<v1::EventType>& types = {}) {
   Recorder recorder;
+  NumberSet wanted_types;
+  for (const v1::EventType type : types) wanted_types.Add(type);
   const Filter filter = *Filter::Create(wanted);
   Strings shown;
-  for (const auto& encoded : flows->Watch(&recorder, filter, types, last, false)) {
+  for (const auto& encoded : flows->Watch(&recorder, filter, wanted_types, last, false)) {
     shown.push_back(Show(encoded));
   }
   return shown;

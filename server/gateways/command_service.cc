@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
+#include "server/calls/peer_key.h"
 #include "server/streams/conversation.h"
 
 namespace sluice::server {
@@ -20,8 +22,9 @@ namespace {
 
 // Unanswered commands per gateway. Callers are people and their tools, so there are few.
 constexpr size_t kMaxPending = 256;
-// The largest reply, all parts together. A remembered verdict takes a hundred bytes at most.
-constexpr size_t kMaxReplyBytes = 128 << 20;
+// What the replies of lists take until their callers have read them, in all. A remembered verdict
+// takes a hundred bytes at most. A gateway's share, a quarter, holds 600,000.
+constexpr size_t kMostListBytes = 256 << 20;
 // Replies to a list that a gateway may send before we have taken the earlier ones (400 kB each).
 // Enough that the gateway need not wait for us on a link with a long round trip.
 constexpr uint32_t kListCredit = 4;
@@ -32,8 +35,8 @@ constexpr size_t kMaxHeartbeats = 16;
 class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeResponse>,
                           public CommandStream {
  public:
-  ServeStream(std::shared_ptr<Call> call, Registry* registry, Ticker* ticker)
-      : Conversation(std::move(call), ticker), registry_(registry) {}
+  ServeStream(std::shared_ptr<Call> call, Registry* registry, Places* list_bytes, Ticker* ticker)
+      : Conversation(std::move(call), ticker), registry_(registry), list_bytes_(list_bytes) {}
 
   void End(const absl::Status& why) override { Conversation::End(why); }
 
@@ -47,7 +50,7 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     }
     command.set_id(++last_id_);
     if (command.has_list_remembered()) command.mutable_list_remembered()->set_credit(kListCredit);
-    pending_.emplace(last_id_, Pending{deadline, std::move(done)});
+    pending_.emplace(last_id_, Pending{deadline, std::move(done), command.has_list_remembered()});
     commands_.push_back(std::move(command));
     WriteLocked();
     return absl::OkStatus();
@@ -57,8 +60,8 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   struct Pending {
     std::chrono::steady_clock::time_point deadline;
     Done done;
-    v1::CommandReply reply = {};  // The parts that have arrived.
-    size_t bytes = 0;             // The size of those parts.
+    bool listing;                                // It may be answered in several replies.
+    std::vector<GatewayAnswer::Part> list = {};  // What has arrived.
   };
 
   ~ServeStream() override = default;
@@ -105,34 +108,43 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     if (reply.has_set_mode()) registry_->RecordMode(gateway_, reply.set_mode().current());
     if (reply.has_stats()) registry_->RecordMode(gateway_, reply.stats().mode());
     Done done;
-    v1::CommandReply whole;
-    bool too_long = false;
+    GatewayAnswer answer;
+    absl::Status status;
     {
       MutexLock lock(mutex_);
       const auto found = pending_.find(reply.id());
       // The reply comes too late, or nobody asked for it.
       if (found == pending_.end()) return;
       Pending& pending = found->second;
-      // MergeFrom appends parts of the same kind; a part of another kind replaces the earlier ones.
-      pending.bytes += reply.ByteSizeLong();
-      pending.reply.MergeFrom(reply);
-      too_long = pending.bytes > kMaxReplyBytes;
-      if (!reply.last() && !too_long) {
-        ++credits_[reply.id()];
-        return;
+      if (pending.listing && reply.has_remembered()) {
+        status = KeepPart(reply.remembered(), pending);
+        if (status.ok() && !reply.last()) {
+          ++credits_[reply.id()];
+          return;
+        }
       }
       done = std::move(pending.done);
-      whole.Swap(&pending.reply);
+      answer.list = std::move(pending.list);
       pending_.erase(found);
     }
-    if (too_long) {
-      return done(absl::ResourceExhaustedError(
-                      absl::StrCat(gateway_, " has a longer answer than this server takes, ",
-                                   kMaxReplyBytes >> 20, " MiB: ask for less")),
-                  v1::CommandReply());
+    if (!status.ok()) return done(status, GatewayAnswer());
+    if (reply.has_error()) status = ToStatus(reply.error());
+    answer.reply = reply;
+    done(status, std::move(answer));
+  }
+
+  absl::Status KeepPart(const v1::RememberedVerdicts& verdicts, Pending& pending)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::string part = verdicts.SerializeAsString();
+    absl::StatusOr<Places::Place> room = list_bytes_->Take(PeerKey(call().peer()), part.size());
+    if (!room.ok()) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("lists that this server has from ", gateway_, " take ",
+                       kMostListBytes / 4 >> 20, " MiB already, or those from all gateways ",
+                       kMostListBytes >> 20, "; ask for less, or later"));
     }
-    const absl::Status status = whole.has_error() ? ToStatus(whole.error()) : absl::OkStatus();
-    done(status, std::move(whole));
+    pending.list.push_back({std::move(part), *std::move(room)});
+    return absl::OkStatus();
   }
 
   const v1::ServeResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -210,10 +222,11 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
         pending_.erase(here);
       }
     }
-    for (const Done& done : failed) done(why, v1::CommandReply());
+    for (const Done& done : failed) done(why, GatewayAnswer());
   }
 
   Registry* const registry_;  // Not owned.
+  Places* const list_bytes_;  // Not owned.
   bool joined_ = false;       // Set by the hello; read in Leave, when no message is being taken.
   std::string gateway_;       // Set by the hello, before the stream joins.
 
@@ -229,13 +242,13 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
 }  // namespace
 
 CommandServiceImpl::CommandServiceImpl(Registry* registry, Ticker* ticker)
-    : registry_(registry), ticker_(ticker) {}
+    : registry_(registry), ticker_(ticker), list_bytes_("bytes of lists", kMostListBytes) {}
 
 void CommandServiceImpl::AddTo(Methods* methods) {
   methods->AddBidi<v1::ServeRequest, v1::ServeResponse>(
       "sluice.v1.CommandService", "Serve", Lane::kPackets, [this](std::shared_ptr<Call> call) {
         // Deletes itself.
-        auto* stream = new ServeStream(std::move(call), registry_, ticker_);
+        auto* stream = new ServeStream(std::move(call), registry_, &list_bytes_, ticker_);
         stream->Begin();
       });
 }

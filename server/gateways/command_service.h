@@ -3,6 +3,7 @@
 #include "absl/status/status.h"
 #include "server/calls/methods.h"
 #include "server/gateways/registry.h"
+#include "server/streams/places.h"
 #include "server/streams/ticker.h"
 #include "sluice/v1/command.pb.h"
 
@@ -18,6 +19,7 @@ class CommandServiceImpl final {
  private:
   Registry* const registry_;  // Not owned.
   Ticker* const ticker_;      // Not owned.
+  Places list_bytes_;
 };
 
 // The status that reports a gateway's error: code, message, and the SystemError as a payload.

@@ -2,8 +2,11 @@
 
 #include <chrono>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "server/streams/places.h"
 #include "sluice/v1/command.pb.h"
 
 namespace sluice::server {
@@ -18,12 +21,23 @@ class GatewayStream {
   ~GatewayStream() = default;
 };
 
+// What a gateway answered.
+struct GatewayAnswer {
+  // One of the replies of a list. Kept as it came: parsed, it takes several times the memory.
+  struct Part {
+    std::string verdicts;  // A v1::RememberedVerdicts, serialized.
+    Places::Place room;    // For those bytes.
+  };
+
+  v1::CommandReply reply;  // The last reply; without what is in `list`.
+  std::vector<Part> list;  // Of ListRemembered.
+};
+
 // A Serve stream, as the registry sees it.
 class CommandStream : public GatewayStream {
  public:
-  // Called exactly once: with the gateway's reply, assembled if it came in parts, or with an error.
-  // Must not block.
-  using Done = std::function<void(const absl::Status&, v1::CommandReply&&)>;
+  // Called exactly once: with the gateway's answer, whole, or with an error. Must not block.
+  using Done = std::function<void(const absl::Status&, GatewayAnswer&&)>;
 
   // Sends `command` (its id is set here) and keeps `done` for the reply. Returns UNAVAILABLE or
   // RESOURCE_EXHAUSTED, without calling `done`, if the command cannot be sent. `done` gets

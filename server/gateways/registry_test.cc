@@ -41,7 +41,7 @@ class FakeStream final : public CommandStream {
   absl::Status Send(v1::Command command, std::chrono::steady_clock::time_point,
                     Done& done) override {
     sent.push_back(std::move(command));
-    done(absl::OkStatus(), v1::CommandReply());
+    done(absl::OkStatus(), {});
     return absl::OkStatus();
   }
   std::optional<absl::Status> ended;
@@ -132,14 +132,14 @@ TEST(RegistryTest, ALaterStreamOfTheSameAgentReplacesItsOld) {
   ASSERT_TRUE(first.ended.has_value());
   EXPECT_EQ(first.ended->code(), absl::StatusCode::kAborted);
   registry.LeaveServe("gw", &first, At(3));
-  CommandStream::Done done = [](const absl::Status&, const v1::CommandReply&) {};
+  CommandStream::Done done = [](const absl::Status&, const GatewayAnswer&) {};
   EXPECT_TRUE(registry.Send("gw", {}, {}, done).ok());
   EXPECT_EQ(second.sent.size(), 1u);
 }
 
 TEST(RegistryTest, SaysWhyACommandCannotBeSent) {
   Registry registry;
-  CommandStream::Done done = [](const absl::Status&, const v1::CommandReply&) { FAIL(); };
+  CommandStream::Done done = [](const absl::Status&, const GatewayAnswer&) { FAIL(); };
   EXPECT_EQ(registry.Send("gw", {}, {}, done).code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(registry.JoinDecide(DecideHello("gw", 1), "", At(1)).ok());
   EXPECT_EQ(registry.Send("gw", {}, {}, done).code(), absl::StatusCode::kUnavailable);

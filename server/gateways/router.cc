@@ -12,7 +12,7 @@ void Router::Send(const std::string& gateway, v1::Command command, CommandStream
                   std::chrono::steady_clock::time_point until) {
   const auto deadline = std::min(until, std::chrono::steady_clock::now() + timeout_);
   const absl::Status sent = registry_->Send(gateway, std::move(command), deadline, done);
-  if (!sent.ok()) done(sent, v1::CommandReply());
+  if (!sent.ok()) done(sent, GatewayAnswer());
 }
 
 }  // namespace sluice::server

@@ -8,9 +8,7 @@ namespace sluice::server {
 bool DecisionFilter::Matches(const DecisionRecord& record) const {
   if (logged && !record.logged) return false;
   if (action != v1::ACTION_UNSPECIFIED && record.action != action) return false;
-  if (!causes.empty() && std::find(causes.begin(), causes.end(), record.cause) == causes.end()) {
-    return false;
-  }
+  if (!causes.Has(record.cause)) return false;
   return filter.Matches(record.traits());
 }
 

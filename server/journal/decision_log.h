@@ -29,7 +29,7 @@ class DecisionObserver {
 struct DecisionFilter {
   Filter filter;
   v1::Action action = v1::ACTION_UNSPECIFIED;  // Unspecified means all.
-  std::vector<v1::Cause> causes = {};          // Empty means all.
+  NumberSet causes = {};                       // v1::Cause.
   bool logged = false;                         // Only decisions whose rule says `log`.
 
   bool Matches(const DecisionRecord& record) const;

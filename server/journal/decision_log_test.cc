@@ -17,7 +17,9 @@ struct Wanted {
 };
 
 DecisionFilter ToFilter(Wanted wanted) {
-  return {*Filter::Create(wanted.filter), wanted.action, std::move(wanted.causes)};
+  NumberSet causes;
+  for (const v1::Cause cause : wanted.causes) causes.Add(cause);
+  return {*Filter::Create(wanted.filter), wanted.action, causes};
 }
 
 // Enters packet `id`, decided at `time`.

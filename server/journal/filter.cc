@@ -1,6 +1,5 @@
 #include "server/journal/filter.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +17,11 @@ absl::Status CheckPort(const char* field, bool present, uint32_t port) {
 
 absl::StatusOr<Filter> Filter::Create(const v1::ObserveFilter& filter) {
   Filter made;
+  if (filter.gateways_size() > kMostGateways) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("filter.gateways: ", filter.gateways_size(), " gateways; at most ",
+                     kMostGateways, " are allowed; none at all means every gateway"));
+  }
   made.gateways_.insert(filter.gateways().begin(), filter.gateways().end());
   made.family_ = filter.family();
   if (!v1::Family_IsValid(filter.family())) {
@@ -25,11 +29,11 @@ absl::StatusOr<Filter> Filter::Create(const v1::ObserveFilter& filter) {
         absl::StrCat("filter.family: ", static_cast<int>(filter.family()), " is not a family"));
   }
   for (const uint32_t protocol : filter.protocols()) {
-    if (protocol > 255) {
+    if (protocol > NumberSet::kMost) {
       return absl::InvalidArgumentError(
           absl::StrCat("filter.protocols: ", protocol, " is not a protocol; 0 to 255 are allowed"));
     }
-    made.protocols_.push_back(protocol);
+    made.protocols_.Add(protocol);
   }
   for (auto [field, present, prefix, out] :
        {std::tuple{"source", filter.has_source(), &filter.source(), &made.source_},
@@ -58,10 +62,7 @@ bool Filter::MatchesGateway(const std::string& gateway) const {
 
 bool Filter::Matches(const Traits& traits) const {
   if (family_ != v1::FAMILY_UNSPECIFIED && traits.family != family_) return false;
-  if (!protocols_.empty() &&
-      std::find(protocols_.begin(), protocols_.end(), traits.protocol) == protocols_.end()) {
-    return false;
-  }
+  if (!protocols_.all() && !(traits.protocol && protocols_.Has(*traits.protocol))) return false;
   if (source_port_ && traits.source_port != source_port_) return false;
   if (destination_port_ && traits.destination_port != destination_port_) return false;
   if (port_ && traits.source_port != port_ && traits.destination_port != port_) return false;

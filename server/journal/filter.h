@@ -1,10 +1,10 @@
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
@@ -22,10 +22,34 @@ struct Traits {
   std::optional<uint32_t> destination_port;
 };
 
+// Numbers an observer wants: protocols, or values of an enum. Matching costs the same however many
+// there are, because it is done where packets wait.
+class NumberSet final {
+ public:
+  static constexpr uint32_t kMost = 255;
+
+  // `number` is at most kMost.
+  void Add(uint32_t number) {
+    numbers_.set(number);
+    all_ = false;
+  }
+  // An empty set has every number.
+  bool Has(uint32_t number) const { return all_ || (number <= kMost && numbers_[number]); }
+  bool all() const { return all_; }
+
+ private:
+  std::bitset<kMost + 1> numbers_;
+  bool all_ = true;
+};
+
 // A v1::ObserveFilter made ready to match. Immutable; any thread may call.
 class Filter final {
  public:
-  // INVALID_ARGUMENT, naming the field, for a filter that can never match.
+  // More gateways than one server has; each takes memory for as long as the observer is there.
+  static constexpr int kMostGateways = 4096;
+
+  // INVALID_ARGUMENT, naming the field, for a filter that can never match, and for more than
+  // kMostGateways.
   static absl::StatusOr<Filter> Create(const v1::ObserveFilter& filter);
 
   bool MatchesGateway(const std::string& gateway) const;
@@ -45,7 +69,7 @@ class Filter final {
 
   absl::flat_hash_set<std::string> gateways_;
   v1::Family family_ = v1::FAMILY_UNSPECIFIED;
-  std::vector<uint32_t> protocols_;
+  NumberSet protocols_;
   std::optional<Prefix> source_;
   std::optional<Prefix> destination_;
   std::optional<Prefix> address_;

@@ -95,6 +95,29 @@ TEST(FilterTest, PortsProtocolsAndFamilies) {
   EXPECT_FALSE(Matches(filter, Tcp()));
 }
 
+TEST(FilterTest, TakesAnyNumberOfProtocolsButNoMoreGatewaysThanThereCanBe) {
+  v1::ObserveFilter filter;
+  for (int i = 0; i < 100'000; ++i) filter.add_protocols(17);
+  EXPECT_FALSE(Matches(filter, Tcp()));
+  filter.add_protocols(6);
+  EXPECT_TRUE(Matches(filter, Tcp()));
+  for (int i = 0; i < Filter::kMostGateways; ++i) filter.add_gateways("gw");
+  EXPECT_TRUE(Matches(filter, Tcp()));
+  filter.add_gateways("gw");
+  const absl::Status refused = Filter::Create(filter).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("4097 gateways; at most 4096"), absl::string_view::npos);
+}
+
+TEST(NumberSetTest, AnEmptyOneHasAll) {
+  NumberSet set;
+  EXPECT_TRUE(set.all() && set.Has(0) && set.Has(NumberSet::kMost) && set.Has(100'000));
+  set.Add(0);
+  set.Add(NumberSet::kMost);
+  EXPECT_TRUE(!set.all() && set.Has(0) && set.Has(NumberSet::kMost));
+  EXPECT_FALSE(set.Has(1) || set.Has(NumberSet::kMost + 1) || set.Has(100'000));
+}
+
 TEST(FilterTest, RefusesWhatCanNeverMatch) {
   v1::ObserveFilter five_bytes;
   *five_bytes.mutable_source() = Prefix("12345", 8);

@@ -1,11 +1,14 @@
 #include "server/observe/observe_service.h"
 
+#include <google/protobuf/repeated_field.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "server/calls/peer_key.h"
 #include "server/journal/filter.h"
 #include "server/streams/observer_outbox.h"
@@ -16,6 +19,21 @@ namespace {
 absl::Status Busy() {
   return absl::ResourceExhaustedError(
       "this server collects the past for too many observers already; try again later");
+}
+
+// INVALID_ARGUMENT, naming the field, if one of them is not a value of the enum.
+absl::StatusOr<NumberSet> ToSet(const char* field,
+                                const google::protobuf::RepeatedField<int>& wanted,
+                                bool (*is_valid)(int)) {
+  NumberSet set;
+  for (const int number : wanted) {
+    if (!is_valid(number)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, ": ", number, " is unknown to this server"));
+    }
+    set.Add(static_cast<uint32_t>(number));
+  }
+  return set;
 }
 
 class DecisionOutbox final : public ObserverOutbox<DecisionLog::Entry, v1::ObserveDecisionsRequest,
@@ -60,11 +78,10 @@ class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveCon
                                public FlowObserver {
  public:
   ConnectionOutbox(WriteCall<v1::ObserveConnectionsRequest>&& call, Filter filter,
-                   std::vector<v1::EventType> types, Flows* flows, Places::Place place,
-                   Ticker* ticker)
+                   const NumberSet& types, Flows* flows, Places::Place place, Ticker* ticker)
       : ObserverOutbox(std::move(call), ticker),
         filter_(std::move(filter)),
-        types_(std::move(types)),
+        types_(types),
         flows_(flows),
         place_(std::move(place)) {}
 
@@ -78,7 +95,7 @@ class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveCon
 
   void Happened(const FlowKey* key, v1::EventType type, const std::string& encoded) override {
     if (key != nullptr) {
-      if (!types_.empty() && std::find(types_.begin(), types_.end(), type) == types_.end()) return;
+      if (!types_.Has(type)) return;
       if (!filter_.Matches(key->traits())) return;
     }
     Push(encoded);
@@ -94,7 +111,7 @@ class ConnectionOutbox final : public ObserverOutbox<std::string, v1::ObserveCon
   void Leave() override { flows_->Unwatch(this); }
 
   const Filter filter_;
-  const std::vector<v1::EventType> types_;
+  const NumberSet types_;
   Flows* const flows_;  // Not owned.
   const Places::Place place_;
 };
@@ -106,34 +123,32 @@ ObserveServiceImpl::ObserveServiceImpl(DecisionLog* log, Flows* flows, Worker* w
     : log_(log), flows_(flows), worker_(worker), ticker_(ticker) {}
 
 void ObserveServiceImpl::ObserveDecisions(WriteCall<v1::ObserveDecisionsRequest>&& call) {
-  const v1::ObserveDecisionsRequest request = call.request;
+  v1::ObserveDecisionsRequest request;
+  request.Swap(&call.request);  // The call keeps no long filter for as long as it lasts.
   absl::StatusOr<Filter> filter = Filter::Create(request.filter());
-  if (!filter.ok()) {
-    return Refusal::Make(std::move(call.call), filter.status());
-  }
+  if (!filter.ok()) return Refusal::Make(std::move(call.call), filter.status());
+  const absl::StatusOr<NumberSet> causes = ToSet("causes", request.causes(), &v1::Cause_IsValid);
+  if (!causes.ok()) return Refusal::Make(std::move(call.call), causes.status());
   absl::StatusOr<Places::Place> place = observers_.Take(PeerKey(call.call->peer()));
   if (!place.ok()) return Refusal::Make(std::move(call.call), place.status());
-  std::vector<v1::Cause> causes;
-  for (const int cause : request.causes()) causes.push_back(static_cast<v1::Cause>(cause));
   // Deletes itself.
   auto* outbox = new DecisionOutbox(
-      std::move(call), {*std::move(filter), request.action(), std::move(causes), request.logged()},
-      log_, *std::move(place), ticker_);
+      std::move(call), {*std::move(filter), request.action(), *causes, request.logged()}, log_,
+      *std::move(place), ticker_);
   outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
 }
 
 void ObserveServiceImpl::ObserveConnections(WriteCall<v1::ObserveConnectionsRequest>&& call) {
-  const v1::ObserveConnectionsRequest request = call.request;
+  v1::ObserveConnectionsRequest request;
+  request.Swap(&call.request);
   absl::StatusOr<Filter> filter = Filter::Create(request.filter());
-  if (!filter.ok()) {
-    return Refusal::Make(std::move(call.call), filter.status());
-  }
+  if (!filter.ok()) return Refusal::Make(std::move(call.call), filter.status());
+  const absl::StatusOr<NumberSet> types = ToSet("types", request.types(), &v1::EventType_IsValid);
+  if (!types.ok()) return Refusal::Make(std::move(call.call), types.status());
   absl::StatusOr<Places::Place> place = observers_.Take(PeerKey(call.call->peer()));
   if (!place.ok()) return Refusal::Make(std::move(call.call), place.status());
-  std::vector<v1::EventType> types;
-  for (const int type : request.types()) types.push_back(static_cast<v1::EventType>(type));
   // Deletes itself.
-  auto* outbox = new ConnectionOutbox(std::move(call), *std::move(filter), std::move(types), flows_,
+  auto* outbox = new ConnectionOutbox(std::move(call), *std::move(filter), *types, flows_,
                                       *std::move(place), ticker_);
   outbox->Begin(std::min(request.last(), kMaxLast), request.follow(), worker_);
 }
