@@ -202,8 +202,9 @@ class Conversation final {
   }
 
   void Dial(int64_t now_ns) {
-    auto [channel, server] = dialer_.Dial();
+    auto [channel, sockets, server] = dialer_.Dial(poller_->watch());
     server_ = server;
+    sockets_ = std::move(sockets);
     ++stream_id_;
     stream_ = std::make_unique<Stream>(
         [&channel = channel](grpc::ClientContext* context, grpc::CompletionQueue* queue) {
@@ -293,6 +294,7 @@ class Conversation final {
   void Drop() {
     read_due_ns_.reset();
     stream_->Cancel();
+    sockets_->ShutDown();
     closing_.push_back(std::move(stream_));
   }
 
@@ -345,6 +347,7 @@ class Conversation final {
   std::optional<int64_t> read_due_ns_;
   // Cancelled, but not yet closed.
   std::vector<std::unique_ptr<Stream>> closing_;
+  std::shared_ptr<ChannelSockets> sockets_;  // Of the stream.
   uint32_t stream_id_ = 0;
   std::string server_;
   std::map<std::string, std::string> complaints_;  // by server

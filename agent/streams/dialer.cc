@@ -20,7 +20,7 @@ constexpr int kConnectTimeoutMs = 500;
 Dialer::Dialer(std::vector<std::string> servers)
     : servers_(std::move(servers)), random_(std::random_device{}()) {}
 
-Dialer::Dialed Dialer::Dial() {
+Dialer::Dialed Dialer::Dial(GrpcWatch* watch) {
   const std::string& server = servers_[next_];
   next_ = (next_ + 1) % servers_.size();
   grpc::ChannelArguments arguments;
@@ -52,9 +52,10 @@ Dialer::Dialed Dialer::Dial() {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max());
   // A proxy named in the environment must not stand between a gateway and its decider.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  std::shared_ptr<ChannelSockets> sockets = watch->Watch(arguments);
   return {
       grpc::CreateCustomChannel(GrpcTarget(server), grpc::InsecureChannelCredentials(), arguments),
-      server};
+      std::move(sockets), server};
 }
 
 std::chrono::milliseconds Dialer::Delay() {

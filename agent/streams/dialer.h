@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "third_party/grpc_watch/grpc_watch.h"
+
 namespace sluice::agent {
 
 // How the agent reaches its servers. Each stream (Decide of every queue, Report, Serve) owns a
@@ -21,13 +23,14 @@ class Dialer final {
 
   struct Dialed {
     std::shared_ptr<grpc::Channel> channel;
+    std::shared_ptr<ChannelSockets> sockets;
     std::string server;
   };
 
   // A fresh channel to the next server in the list, taking turns; if a name has several addresses,
   // to the first of them that answers. Does not block; a call started on it fails with the reason
-  // if the server cannot be reached within half a second.
-  Dialed Dial();
+  // if the server cannot be reached within half a second. `watch` watches the channel.
+  Dialed Dial(GrpcWatch* watch);
 
   size_t servers() const { return servers_.size(); }
 

@@ -48,7 +48,8 @@ TEST(DialerTest, OfSeveralAddressesTheFirstThatAnswersIsUsed) {
   for (const MuteServer& one : mute) list += one.address() + ",";
   list += "127.0.0.1:" + std::to_string(port);
   Dialer dialer({list});
-  const auto channel = dialer.Dial().channel;
+  GrpcWatch watch;
+  const auto channel = dialer.Dial(&watch).channel;
   EXPECT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() +
                                         std::chrono::milliseconds(1500)));
   server->Shutdown(std::chrono::system_clock::now());

@@ -18,6 +18,10 @@ namespace {
 // failed (for instance because no descriptor was left) never polls, and logs a line each time.
 constexpr int kMostUnpolled = 100;
 
+// How often in a row Wait may return for a stream without a look at the descriptors. A server that
+// sends message after message must not keep its agent from the packets.
+constexpr int kMostWaitsWithoutPoll = 16;
+
 bool installed = false;
 
 // The poller whose Wait this thread is in.
@@ -61,8 +65,10 @@ bool StreamPoller::Wait(std::span<pollfd> fds, int64_t due_ns) {
   for (int unpolled = 0; !settled_; ++unpolled) {
     void* tag = nullptr;
     bool ok = false;
-    if (queue_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) ==
-        grpc::CompletionQueue::GOT_EVENT) {
+    const grpc::CompletionQueue::NextStatus next =
+        queue_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC));
+    watch_.Turn();
+    if (next == grpc::CompletionQueue::GOT_EVENT) {
       const auto* const what = static_cast<Tag*>(tag);
       if (what->receiver->OnEvent(what->what, ok)) settled_ = true;
       unpolled = 0;
@@ -73,6 +79,10 @@ bool StreamPoller::Wait(std::span<pollfd> fds, int64_t due_ns) {
     }
   }
   waiting = nullptr;
+  if (++waits_without_poll_ > kMostWaitsWithoutPoll) {
+    waits_without_poll_ = 0;
+    poll(fds.data(), fds.size(), 0);
+  }
   errno = error_;
   return error_ == 0;
 }
@@ -81,6 +91,7 @@ int StreamPoller::Poll(std::span<pollfd> theirs) {
   // Polls once in each Wait: what gRPC would look for now, it will find the next time.
   if (settled_) return 0;
   settled_ = true;
+  waits_without_poll_ = 0;
   all_.assign(theirs.begin(), theirs.end());
   all_.insert(all_.end(), fds_.begin(), fds_.end());
   if (Sleep() < 0) {

@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "third_party/grpc_watch/grpc_watch.h"
+
 namespace sluice::agent {
 
 // Waits, in one poll(2), for all that concerns a thread: the completion queue of its streams, and
@@ -52,11 +54,14 @@ class StreamPoller final {
   StreamPoller& operator=(const StreamPoller&) = delete;
 
   grpc::CompletionQueue* queue() { return &queue_; }
+  // Watches the thread. For the channels of its streams.
+  GrpcWatch* watch() { return &watch_; }
 
   // Waits until a stream's owner should have a look, one of `fds` is ready (its `revents` say so),
   // or it is `due_ns` (CLOCK_MONOTONIC; INT64_MAX: never). If something has come for a stream
   // already, it does not look at `fds`. False: waiting is not possible, now or later, and errno
-  // says why; the program must end.
+  // says why; the program must end. However much comes for streams, `fds` are looked at now and
+  // then.
   bool Wait(std::span<pollfd> fds, int64_t due_ns);
 
  private:
@@ -65,6 +70,7 @@ class StreamPoller final {
   int Sleep();
 
   const std::chrono::nanoseconds busy_poll_;
+  GrpcWatch watch_;
   grpc::CompletionQueue queue_;
 
   // Of the Wait under way.
@@ -73,6 +79,7 @@ class StreamPoller final {
   bool settled_ = false;  // There is something to return for: no more sleep.
   int error_ = 0;
   std::vector<pollfd> all_;
+  int waits_without_poll_ = 0;
 
   bool failed_ = false;  // The completion queue has failed, for good.
 };

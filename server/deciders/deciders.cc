@@ -111,6 +111,7 @@ void Deciders::Run() {
     const Clock::duration wait = nothing ? Clock::duration(0) : NextTimer(now) - now;
     const bool happened =
         events_.AsyncNext(&tag, &ok, ToTimespec(wait)) == grpc::CompletionQueue::GOT_EVENT;
+    dialer_.watch()->Turn();
     now = Clock::now();
     FollowPolicy(now);
     if (happened && tag != nullptr) GrpcDeciderDialer::Happened(tag, ok, now);
@@ -186,6 +187,7 @@ void Deciders::Drain() {
   bool ok = false;
   // The calls were cancelled and end soon. The alarm is not pending: nobody posts any more.
   while (dialer_.calls() > 0 && events_.Next(&tag, &ok)) {
+    dialer_.watch()->Turn();
     GrpcDeciderDialer::Happened(tag, ok, Clock::now());
   }
   events_.Shutdown();

@@ -16,7 +16,12 @@ namespace {
 // is found within a second.
 constexpr int kConnectTimeoutMs = 500;
 
-std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
+struct Channel {
+  std::shared_ptr<grpc::Channel> channel;
+  std::shared_ptr<ChannelSockets> sockets;
+};
+
+Channel ChannelTo(const std::string& address, GrpcWatch* watch) {
   grpc::ChannelArguments arguments;
   // Channels with equal arguments would share a connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -37,8 +42,10 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max());
   // A proxy named in the environment must not stand between a server and its deciders.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(GrpcTarget(address), grpc::InsecureChannelCredentials(),
-                                   arguments);
+  std::shared_ptr<ChannelSockets> sockets = watch->Watch(arguments);
+  return {
+      grpc::CreateCustomChannel(GrpcTarget(address), grpc::InsecureChannelCredentials(), arguments),
+      std::move(sockets)};
 }
 
 // Details are left out, as nobody reads those of a decider.
@@ -54,13 +61,13 @@ absl::Status FromGrpc(const grpc::Status& status) {
 // when nothing is under way any more and nobody has the stream.
 class Call final {
  public:
-  Call(const std::string& address, grpc::CompletionQueue* events, DeciderStream::Listener* listener,
+  Call(const Channel& channel, grpc::CompletionQueue* events, DeciderStream::Listener* listener,
        size_t* calls)
-      : listener_(listener), calls_(calls) {
+      : sockets_(channel.sockets), listener_(listener), calls_(calls) {
     ++*calls_;
     // The call goes out with the first message.
     context_.set_initial_metadata_corked(true);
-    call_ = v1::DecisionService::NewStub(ChannelTo(address))->PrepareAsyncDecide(&context_, events);
+    call_ = v1::DecisionService::NewStub(channel.channel)->PrepareAsyncDecide(&context_, events);
     call_->StartCall(nullptr);
     call_->Read(&incoming_, &read_);
   }
@@ -74,6 +81,7 @@ class Call final {
   void Leave() {
     listener_ = nullptr;
     context_.TryCancel();
+    sockets_->ShutDown();
     DeleteIfDone();
   }
 
@@ -134,6 +142,7 @@ class Call final {
     if (over_ && !writing_ && listener_ == nullptr) delete this;
   }
 
+  const std::shared_ptr<ChannelSockets> sockets_;
   Event read_{this, &Call::Read};
   Event written_{this, &Call::Written};
   Event finished_{this, &Call::Finished};
@@ -165,7 +174,8 @@ class GrpcDeciderStream final : public DeciderStream {
 std::unique_ptr<DeciderStream> GrpcDeciderDialer::Dial(const std::string& address,
                                                        DeciderStream::Listener* listener) {
   // Deletes itself.
-  return std::make_unique<GrpcDeciderStream>(new Call(address, events_, listener, &calls_));
+  return std::make_unique<GrpcDeciderStream>(
+      new Call(ChannelTo(address, &watch_), events_, listener, &calls_));
 }
 
 void GrpcDeciderDialer::Happened(void* tag, bool ok, DeciderStream::Time now) {

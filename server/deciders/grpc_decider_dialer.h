@@ -7,6 +7,7 @@
 #include <string>
 
 #include "server/deciders/decider_stream.h"
+#include "third_party/grpc_watch/grpc_watch.h"
 
 namespace sluice::server {
 
@@ -24,9 +25,12 @@ class GrpcDeciderDialer final : public DeciderDialer {
   static void Happened(void* tag, bool ok, DeciderStream::Time now);
   // Calls that have not ended yet. The queue must be drained until there are none.
   size_t calls() const { return calls_; }
+  // Watches the thread, which calls its Turn whenever the queue returns.
+  GrpcWatch* watch() { return &watch_; }
 
  private:
   grpc::CompletionQueue* const events_;  // Not owned.
+  GrpcWatch watch_;
   size_t calls_ = 0;
 };
 

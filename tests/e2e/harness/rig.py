@@ -95,10 +95,10 @@ class Rig:
         self._open.append(closable)
         return closable
 
-    def pinger(self, version=4, to=None):
-        """Pings the server, or another address."""
+    def pinger(self, version=4, to=None, apart=False):
+        """Pings the server, or another address; `apart` as in Pinger."""
         to = to or Network.SERVER[version]
-        return self.keep(traffic.Pinger(self.network.client, version, to))
+        return self.keep(traffic.Pinger(self.network.client, version, to, apart))
 
     def fence(self):
         """Returns when the gateway has forwarded, dropped or queued all that the client sent so

@@ -140,18 +140,23 @@ def _hex(address):
 class Pings:
     """Pings from the client to the server through the gateway, until stop()."""
 
-    def __init__(self, rig):
+    def __init__(self, rig, apart=False):
+        """`apart` as in traffic.Pinger."""
         self._near = rig.near
-        self._pinger = rig.pinger()
+        self._pinger = rig.pinger(apart=apart)
         self._sent = set()
         self._stopping = threading.Event()
+        self._changed = threading.Condition()
         rig.keep(self)
         self._running = rig.background(self._run)
         self._near.wait_for(lambda _: self._answered())
 
     def _run(self):
         while not self._stopping.wait(1 / PINGS_A_SECOND):
-            self._sent.add(self._pinger.send())
+            sent = self._pinger.send()
+            with self._changed:
+                self._sent.add(sent)
+                self._changed.notify_all()
 
     def close(self):
         self._stopping.set()
@@ -164,12 +169,19 @@ class Pings:
     def count(self):
         return len(self._sent)
 
-    def lost(self):
-        """Those that were not answered. To be called after stop()."""
-        end = time.monotonic() + 2 * PING_DEADLINE  # of the request and of the reply
+    def wait_for(self, more):
+        """Waits until so many more were sent."""
+        with self._changed:
+            enough = self.count + more
+            assert self._changed.wait_for(lambda: self.count >= enough, 60)
+
+    def lost(self, within=2 * PING_DEADLINE):
+        """Those that were not answered `within` so many seconds, by default what the request and
+        the reply may take. To be called after stop()."""
+        end = time.monotonic() + within
         self._near.wait_for(
             lambda _: self._sent <= self._answered() or time.monotonic() > end,
-            timeout=2 * PING_DEADLINE + 1,
+            timeout=within + 1,
         )
         return self._sent - self._answered()
 

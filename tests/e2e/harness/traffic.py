@@ -31,13 +31,15 @@ def _open(namespace, version, kind, protocol=0):
 
 
 class Pinger:
-    """Echo requests from a raw socket."""
+    """Echo requests from a raw socket, all of one flow unless they are `apart`: of one that has no
+    answer yet the kernel lets one alone pass."""
 
-    def __init__(self, namespace, version, destination):
+    def __init__(self, namespace, version, destination, apart=False):
         self.version, self._destination = version, destination
         protocol = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
         self._socket = _open(namespace, version, socket.SOCK_RAW, protocol)
-        self._id = os.getpid() & 0xFFFF
+        first = os.getpid()
+        self._ids = itertools.count(first) if apart else itertools.repeat(first)
         self._sequence = itertools.count(1)
 
     def send(self, size=0):
@@ -45,7 +47,12 @@ class Pinger:
         mark = token()
         body = mark.ljust(size, b".")
         header = struct.pack(
-            "!BBHHH", _ECHO_REQUEST[self.version], 0, 0, self._id, next(self._sequence) & 0xFFFF
+            "!BBHHH",
+            _ECHO_REQUEST[self.version],
+            0,
+            0,
+            next(self._ids) & 0xFFFF,
+            next(self._sequence) & 0xFFFF,
         )
         message = header + body
         if self.version == 4:  # for IPv6 the kernel fills it in
