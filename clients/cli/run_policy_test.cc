@@ -190,6 +190,7 @@ class RunTrialTest : public RunPolicyTest {
           differing: 9
           others: 3
           policy_version: 3
+          left_out: 7
           differences {
             packets: 3
             gateway: "gw2"
@@ -215,7 +216,7 @@ TEST_F(RunTrialTest, EndsWithWhatDiffers) {
             "line 9)  "
             "tcp 10.0.0.1:4000 > 10.0.0.2:80 on gw1\n"
             "and 3 packets beyond what is told apart\n"
-            "20 packets put to both, 9 differ\n");
+            "20 packets put to both, 9 differ; 7 left out, as the server had no time for them\n");
 }
 
 TEST_F(RunTrialTest, AsJsonALineASecond) {
@@ -236,7 +237,7 @@ TEST_F(RunTrialTest, OnAScreenItStaysCurrentUntilInterrupted) {
 TEST_F(RunTrialTest, EndsAfterATime) {
   in_.str("default accept;");
   EXPECT_EQ(Ctl({"policy", "trial", "-", "--for", "10ms"}), 0) << err();
-  EXPECT_TRUE(out().ends_with(" differ\n")) << out();
+  EXPECT_TRUE(Contains(out(), " differ")) << out();
 }
 
 TEST_F(RunTrialTest, WhatTheServerEndsFails) {

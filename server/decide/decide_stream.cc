@@ -185,8 +185,10 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     }
     // The verdicts are on their way, so the rest delays no packet.
     if (asks) Ask(batch, *policy, started);
-    EntriesOf(batch).Enter(batch, rulings_, policy->version, Clock::now() - started);
-    parts_.trials->Compare(relay_ ? batch.gateway() : gateway_, batch, rulings_, policy->version);
+    const Clock::time_point now = Clock::now();
+    EntriesOf(batch).Enter(batch, rulings_, policy->version, now - started);
+    parts_.trials->Compare(relay_ ? batch.gateway() : gateway_, batch, rulings_, policy->rules,
+                           policy->version, now);
   }
 
   void Ask(const v1::PacketBatch& batch, const Policy& policy, Clock::time_point now) {

@@ -30,22 +30,30 @@ PolicyTrial::PolicyTrial(std::shared_ptr<const RuleSet> tried,
     : tried_(std::move(tried)), gateways_(std::move(gateways)) {}
 
 void PolicyTrial::Compare(const std::string& gateway, const v1::PacketBatch& batch,
-                          const std::vector<Ruling>& live, uint64_t live_version) {
-  if (!gateways_.empty() && !gateways_.contains(gateway)) return;
+                          const LiveRulings& live, const Clock& clock) {
   std::vector<std::pair<int, Ruling>> differing;
-  for (int i = 0; i < batch.packets_size(); ++i) {
-    const Ruling tried = tried_->Decide(batch.packets(i));
-    if (!SameEffect(live[static_cast<size_t>(i)], tried)) differing.emplace_back(i, tried);
+  int compared = 0;
+  for (Time begin = clock(); compared < batch.packets_size(); ++compared) {
+    if (ended_.load(std::memory_order_relaxed)) return;
+    if (budget_.Resting(begin)) break;
+    const Ruling tried = tried_->Decide(batch.packets(compared));
+    if (!SameEffect(live.rulings[static_cast<size_t>(compared)], tried)) {
+      differing.emplace_back(compared, tried);
+    }
+    const Time end = clock();
+    budget_.Spend(begin, end);
+    begin = end;
   }
+  LeaveOut(static_cast<size_t>(batch.packets_size() - compared));
   MutexLock lock(mutex_);
-  packets_ += live.size();
+  packets_ += static_cast<uint64_t>(compared);
   differing_ += differing.size();
-  live_version_ = live_version;
+  live_version_ = live.version;
   ++batches_;
   // From the back, so that only the latest example of each kind is copied.
   for (auto at = differing.rbegin(); at != differing.rend(); ++at) {
-    Count(gateway, batch.packets(at->first), live[static_cast<size_t>(at->first)], at->second,
-          live_version);
+    Count(gateway, batch.packets(at->first), live.rulings[static_cast<size_t>(at->first)],
+          at->second, live.version);
   }
 }
 
@@ -76,6 +84,7 @@ v1::TryPolicyResponse PolicyTrial::Take() {
   response.set_differing(differing_);
   response.set_others(others_);
   response.set_policy_version(live_version_);
+  response.set_left_out(left_out_.load(std::memory_order_relaxed));
   std::vector<Kind*> changed;
   for (auto& [key, kind] : kinds_) {
     if (kind.told != kind.packets) changed.push_back(&kind);

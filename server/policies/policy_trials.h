@@ -1,10 +1,15 @@
 #pragma once
 
+#include <google/protobuf/arena.h>
+
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <string>
-#include <utility>
+#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -13,44 +18,76 @@
 
 namespace sluice::server {
 
-// The trials under way. Any thread may call.
+// The trials under way, and the thread that evaluates them. What a trial costs delays no packet:
+// whoever decides packets hands over a copy of them and goes on. If too many wait for the thread,
+// or a trial has spent its time (TrialBudget), packets are left out, and the trial says how many.
+// Any thread may call. Owned by the Server.
 class PolicyTrials final {
  public:
-  // Each trial costs one decision per packet.
+  using Time = PolicyTrial::Time;
+  using Clock = PolicyTrial::Clock;
+
+  // So many trials may take a TrialBudget each.
   static constexpr size_t kMost = 4;
+  // Memory of the packets that wait for the thread: 8,192 of the usual size. At 100,000 packets a
+  // second, that is what comes while each trial takes all it may at once (TrialBudget::kAtOnce).
+  static constexpr size_t kMostBytes = size_t{8} << 20;
+  // What a packet takes besides its payload, about.
+  static constexpr size_t kPacketBytes = 1024;
+
+  explicit PolicyTrials(Clock clock = std::chrono::steady_clock::now);
+  // Ends the thread; packets that wait are not compared.
+  ~PolicyTrials();
+  PolicyTrials(const PolicyTrials&) = delete;
+  PolicyTrials& operator=(const PolicyTrials&) = delete;
 
   // Null if kMost trials are under way.
   std::shared_ptr<PolicyTrial> Begin(std::shared_ptr<const RuleSet> tried,
-                                     absl::flat_hash_set<std::string> gateways) {
-    auto trial = std::make_shared<PolicyTrial>(std::move(tried), std::move(gateways));
-    MutexLock lock(mutex_);
-    if (trials_.size() >= kMost) return nullptr;
-    trials_.push_back(trial);
-    running_ = trials_.size();
-    return trial;
-  }
-  void End(const std::shared_ptr<PolicyTrial>& trial) {
-    MutexLock lock(mutex_);
-    std::erase(trials_, trial);
-    running_ = trials_.size();
-  }
+                                     absl::flat_hash_set<std::string> gateways);
+  // Ends a trial, which gets no more packets. The thread frees it: a large policy takes a while.
+  void End(std::shared_ptr<PolicyTrial> trial);
 
-  // Calls PolicyTrial::Compare of each trial. Without trials it costs one atomic read.
+  // Has the trials compare packets that were decided. `live_rules` made `live`. Copies them once if
+  // a trial wants them and there is room, and never waits for an evaluation. Without trials it
+  // costs one atomic read.
   void Compare(const std::string& gateway, const v1::PacketBatch& batch,
-               const std::vector<Ruling>& live, uint64_t live_version) {
+               const std::vector<Ruling>& live, const std::shared_ptr<const RuleSet>& live_rules,
+               uint64_t live_version, Time now) {
     if (running_.load(std::memory_order_relaxed) == 0) return;
-    for (const auto& trial : All()) trial->Compare(gateway, batch, live, live_version);
+    HandOver(gateway, batch, live, live_rules, live_version, now);
   }
 
  private:
-  std::vector<std::shared_ptr<PolicyTrial>> All() const {
-    MutexLock lock(mutex_);
-    return trials_;
-  }
+  struct Job {
+    std::vector<std::shared_ptr<PolicyTrial>> trials;
+    std::string gateway;
+    std::unique_ptr<google::protobuf::Arena> arena;  // Holds `batch`.
+    const v1::PacketBatch* batch = nullptr;
+    LiveRulings live = {};
+    size_t bytes = 0;
+  };
 
+  void HandOver(const std::string& gateway, const v1::PacketBatch& batch,
+                const std::vector<Ruling>& live, const std::shared_ptr<const RuleSet>& live_rules,
+                uint64_t live_version, Time now);
+  // The trials that compare these packets now. Takes room for them, unless there are no such
+  // trials.
+  std::vector<std::shared_ptr<PolicyTrial>> TakeRoom(const std::string& gateway, size_t packets,
+                                                     size_t bytes, Time now);
+  void Run();
+
+  const Clock clock_;
   std::atomic<size_t> running_ = 0;
-  mutable Mutex mutex_;
+
+  Mutex mutex_;
+  std::condition_variable changed_;
   std::vector<std::shared_ptr<PolicyTrial>> trials_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<PolicyTrial>> ended_ ABSL_GUARDED_BY(mutex_);  // To be freed.
+  std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of jobs that wait, are copied or are under way.
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread thread_;
 };
 
 }  // namespace sluice::server

@@ -122,8 +122,9 @@ void AddPolicyTrialVerb(CLI::App& policy, Action* action) {
       "Nothing changes for the packets. A difference is a pair of rules, one of the policy in\n"
       "force and one of the policy on trial, that treat a packet differently: by action,\n"
       "notice, scope, log or the decider they ask. A rule that asks a decider is compared by\n"
-      "what it does if the decider fails. On a terminal the table is kept up to date;\n"
-      "otherwise it is printed at the end.");
+      "what it does if the decider fails. Packets for which the server has no time are left\n"
+      "out, and counted. On a terminal the table is kept up to date; otherwise it is printed\n"
+      "at the end.");
   verb->callback([options, action] {
     *action = [options](Context& context, Connection& connection) {
       return Run(*options, context, connection);

@@ -79,7 +79,11 @@ void TrialTable::Print(size_t rows, bool color, std::ostream& out) const {
   if (last_.others() > 0) {
     out << "and " << last_.others() << " packets beyond what is told apart\n";
   }
-  out << last_.packets() << " packets put to both, " << last_.differing() << " differ\n";
+  out << last_.packets() << " packets put to both, " << last_.differing() << " differ";
+  if (last_.left_out() > 0) {
+    out << "; " << last_.left_out() << " left out, as the server had no time for them";
+  }
+  out << "\n";
 }
 
 }  // namespace sluice::cli
