@@ -37,6 +37,15 @@ std::string Describe(const PolicyRecord& policy) {
                       " from ", OneLine(policy.text.source(), 256));
 }
 
+// Makes a policy that costs a packet too much one that has a problem.
+void RefuseCostly(RuleSet::Compiled* compiled) {
+  if (!compiled->too_costly) return;
+  compiled->rules.reset();
+  compiled->problems.push_back(*std::move(compiled->too_costly));
+  compiled->too_costly.reset();
+  compiled->status = absl::InvalidArgumentError("the policy costs a packet too much");
+}
+
 }  // namespace
 
 v1::Policy Policy::ToProto(std::chrono::steady_clock::time_point now) const {
@@ -89,6 +98,10 @@ void PolicyStore::Begin(WallTime now) {
       spdlog::info("policy {}: until they are looked up, {} of its names mean what they meant last",
                    policy.version, policy.outdated.size());
     }
+    if (compiled.too_costly) {
+      spdlog::warn("policy {}: {}:{}: {}", policy.version, compiled.too_costly->line(),
+                   compiled.too_costly->column(), compiled.too_costly->message());
+    }
     Set(std::move(policy));
     break;
   }
@@ -104,6 +117,13 @@ void PolicyStore::Begin(WallTime now) {
 
 RuleSet::Compiled PolicyStore::Compile(const v1::PolicyText& text,
                                        const policy::LookedUp& names) const {
+  RuleSet::Compiled compiled = CompileAnyCost(text, names);
+  RefuseCostly(&compiled);
+  return compiled;
+}
+
+RuleSet::Compiled PolicyStore::CompileAnyCost(const v1::PolicyText& text,
+                                              const policy::LookedUp& names) const {
   const std::unique_ptr<policy::Names> local = LocalNames();
   policy::AnsweredNames answered(&names, local.get());
   return RuleSet::Compile(text, answered, FreeMemory());
@@ -118,7 +138,8 @@ PolicyStore::Applied PolicyStore::Apply(v1::PolicyText text, const policy::Looke
                                         WallTime now, const Change& change) {
   // Checked twice: before the work, and in Make, when nobody else can change the policy any more.
   if (absl::Status status = CheckVersion(change); !status.ok()) return {.status = status};
-  RuleSet::Compiled compiled = Compile(text, names);
+  RuleSet::Compiled compiled = CompileAnyCost(text, names);
+  if (!change.any_cost) RefuseCostly(&compiled);
   MutexLock lock(change_mutex_);
   return Make(std::move(text), std::move(compiled), now, change);
 }
@@ -129,6 +150,7 @@ PolicyStore::Applied PolicyStore::Make(v1::PolicyText text, RuleSet::Compiled co
                   .problems = std::move(compiled.problems),
                   .warnings = std::move(compiled.warnings),
                   .wanted = std::move(compiled.wanted)};
+  if (compiled.too_costly) applied.warnings.push_back(*std::move(compiled.too_costly));
   if (applied.status.ok()) applied.status = CheckVersion(change);
   if (applied.status.ok() && change.abandoned && change.abandoned()) {
     applied.status = absl::DeadlineExceededError(
@@ -166,7 +188,9 @@ PolicyStore::Applied PolicyStore::Rollback(std::optional<uint64_t> version,
     return version ? history_.Get(*version) : history_.ConfirmedBefore(Current()->version);
   }();
   if (!record.ok()) return {.status = record.status()};
-  Applied applied = Apply(std::move(record->text), names, now, change);
+  Change any_cost = change;
+  any_cost.any_cost = true;
+  Applied applied = Apply(std::move(record->text), names, now, any_cost);
   applied.restored = record->version;
   return applied;
 }

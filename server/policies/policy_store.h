@@ -50,6 +50,10 @@ struct PolicyChange {
   std::optional<std::chrono::steady_clock::time_point> confirm_by = {};
   // Put it in force even if the disk cannot keep it; then until the server ends.
   bool even_unkept = false;
+  // Put it in force whatever it costs a packet (policy::kMostSteps), with a warning. For policies
+  // that no caller brings: gateways must not lose theirs because it was made before there was a
+  // limit.
+  bool any_cost = false;
   // Whether nobody waits for the change any more: then it is not made. Called right before the
   // change is made. Null: somebody always waits.
   std::function<bool()> abandoned = {};
@@ -82,8 +86,8 @@ class PolicyStore final {
   explicit PolicyStore(WallTime now, std::unique_ptr<PolicyArchive> archive = nullptr,
                        std::string set_dir = "", NamesSource names = nullptr);
 
-  // Compiles a policy as Apply would, and changes nothing. Does not wait for DNS: names that
-  // `names` lacks are in the result's `wanted`.
+  // Compiles a policy as Apply would, and changes nothing. A policy that costs a packet too much
+  // has a problem. Does not wait for DNS: names that `names` lacks are in the result's `wanted`.
   RuleSet::Compiled Compile(const v1::PolicyText& text, const policy::LookedUp& names) const;
   // Looks names up. Those that cannot be looked up get their former meaning. Waits for DNS: starts
   // no query after ten seconds, but waits for the last one.
@@ -129,8 +133,8 @@ class PolicyStore final {
   Applied Apply(const v1::PolicyText& text, WallTime now, const Change& change = {}) {
     return Asking([&](const policy::LookedUp& names) { return Apply(text, names, now, change); });
   }
-  // Applies an earlier version again, under a new number. Without `version`: the last confirmed one
-  // before the current.
+  // Applies an earlier version again, under a new number, whatever it costs a packet. Without
+  // `version`: the last confirmed one before the current.
   Applied Rollback(std::optional<uint64_t> version, const policy::LookedUp& names, WallTime now,
                    const Change& change = {});
   // The same; waits for DNS.
@@ -174,6 +178,7 @@ class PolicyStore final {
   };
 
   void Begin(WallTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  RuleSet::Compiled CompileAnyCost(const v1::PolicyText& text, const policy::LookedUp& names) const;
   // Compiles a kept version. Its names mean what they last did in it; DNS is asked for others if
   // `ask`.
   RuleSet::Compiled CompileKept(const PolicyRecord& record, bool ask)

@@ -124,7 +124,7 @@ bool PolicyStore::RefreshNames(WallTime now) {
 bool PolicyStore::RefreshWaiting(const Waiting& waiting, WallTime now) {
   const v1::PolicyText& text = waiting.record.text;
   RuleSet::Compiled compiled =
-      Asking([&](const policy::LookedUp& names) { return Compile(text, names); });
+      Asking([&](const policy::LookedUp& names) { return CompileAnyCost(text, names); });
   if (compiled.rules == nullptr && !absl::IsInvalidArgument(compiled.status)) return true;
   MutexLock lock(change_mutex_);
   if (!waiting_ || waiting_->record.version != waiting.record.version ||

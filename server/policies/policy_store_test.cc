@@ -168,6 +168,35 @@ TEST(PolicyStoreTest, AnotherChangeCancelsTheReverting) {
   EXPECT_FALSE(Accepts(store));
 }
 
+// More rules with an expression than a packet may be put to.
+v1::PolicyText Costly() {
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += "from any to any match \"ip[1] = 7\" accept;\n";
+  return PolicyOf(text + "default accept;", "costly");
+}
+
+TEST(PolicyStoreTest, APolicyThatCostsTooMuchIsRefused) {
+  PolicyStore store(WallTime{});
+  const RuleSet::Compiled compiled = store.Compile(Costly(), {});
+  EXPECT_EQ(compiled.rules, nullptr);
+  EXPECT_TRUE(absl::IsInvalidArgument(compiled.status));
+  ASSERT_EQ(compiled.problems.size(), 1u);
+  const auto applied = store.Apply(Costly(), WallTime{});
+  EXPECT_TRUE(absl::IsInvalidArgument(applied.status));
+  ASSERT_EQ(applied.problems.size(), 1u);
+  EXPECT_EQ(applied.problems[0].message().substr(0, 32), "a packet may cost 460000 steps, ");
+  EXPECT_EQ(store.Current()->version, 0u);
+}
+
+TEST(PolicyStoreTest, WhatNoCallerBringsMayCostAnything) {
+  PolicyStore store(WallTime{});
+  const auto applied = store.Apply(Costly(), WallTime{}, {.any_cost = true});
+  EXPECT_TRUE(applied.status.ok());
+  ASSERT_EQ(applied.warnings.size(), 1u);
+  EXPECT_EQ(applied.warnings[0].line(), 1u);
+  EXPECT_TRUE(Accepts(store));
+}
+
 // A store with an archive folder.
 class KeptPolicyTest : public testing::Test {
  protected:
@@ -208,6 +237,18 @@ TEST_F(KeptPolicyTest, OutlivesTheServer) {
   store_->Apply(Reject(), WallTime{});
   EXPECT_EQ(store_->Current()->version, 2u);
   EXPECT_EQ(store_->Get(1)->text.text(), text.text());
+}
+
+TEST_F(KeptPolicyTest, AKeptPolicyMayCostAnything) {
+  store_->Apply(Costly(), WallTime{}, {.any_cost = true});
+  Restart();
+  EXPECT_EQ(store_->Current()->version, 1u);
+  EXPECT_TRUE(Accepts(*store_));
+  store_->Apply(Reject(), WallTime{});
+  const auto restored = store_->Rollback(1, WallTime{});
+  EXPECT_TRUE(restored.status.ok()) << restored.status;
+  EXPECT_EQ(restored.warnings.size(), 1u);
+  EXPECT_TRUE(Accepts(*store_));
 }
 
 TEST_F(KeptPolicyTest, WhatNobodyHadConfirmedIsReverted) {

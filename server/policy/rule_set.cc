@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/policy/advice/cost.h"
 #include "server/policy/advice/rule_name.h"
 #include "server/policy/advice/warnings.h"
 #include "server/policy/checker/checker.h"
@@ -183,7 +184,11 @@ RuleSet::Compiled RuleSet::CompileIfItFits(const v1::PolicyText& policy, policy:
   }
   if (problems.empty()) {
     compiled.rules.reset(new RuleSet(checked, std::move(known)));
-    policy::WarnOfUnreachable(checked, compiled.rules->classifier_, warnings);
+    if (const auto cost = policy::FindCost(checked, compiled.rules->classifier_)) {
+      compiled.too_costly = policy::ToProto(*cost, checked.files);
+    } else {
+      policy::WarnOfUnreachable(checked, compiled.rules->classifier_, warnings);
+    }
     for (const policy::Problem& warning : std::move(warnings).Take()) {
       compiled.warnings.push_back(policy::ToProto(warning, checked.files));
     }

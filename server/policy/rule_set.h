@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,9 @@ class RuleSet final {
     std::vector<std::string> missing_files;       // As in v1::CheckPolicyResponse.
     policy::NameSet wanted;                       // As in policy::Names.
     std::map<std::string, std::string> outdated;  // The same.
+    // Set if a packet may cost more than policy::kMostSteps: says so, and what to do. There are
+    // rules all the same, but no warnings of rules that never decide.
+    std::optional<v1::PolicyProblem> too_costly;
   };
 
   // Reads a policy and asks `names` what its names mean. Blocks as long as they do; takes any

@@ -1,9 +1,12 @@
 """What a caller chooses costs no packet: trials, costly policies, and names that do not resolve."""
 
 import contextlib
+import struct
 import threading
 import time
 
+import grpc
+import pytest
 from namespaces import Network
 from siege import Siege
 from sluice.v1 import control_pb2
@@ -14,13 +17,24 @@ TRIED_SECONDS = 5
 DATAGRAMS_A_SECOND = 500
 # A long program that matches no packet here: none has such a version, type of service or offset.
 LONG = "ip[1] = 255" + "".join(f" or ip[{(0, 1, 6, 7)[i % 4]}] = {100 + i}" for i in range(60))
-# Rules of which each packet costs a little less than what the server allows, 300,000 steps.
-ALLOWED_RULES = 2_900
+SHORT = "ip[1] = 255"
+# With so many rules a packet costs a little less than the server allows, 300,000 steps.
+ALLOWED = {LONG: 3_400, SHORT: 13_000}
 
 
-def costly(rules, expression=LONG):
+def costly(rules, expression):
     """A policy that runs the expression so many times for each packet, and then accepts it."""
     return f'from any to any match "{expression}" reject;\n' * rules + "default accept;\n"
+
+
+def allowed(expression):
+    """The same, with the rules that are allowed."""
+    return costly(ALLOWED[expression], expression)
+
+
+def forbidden():
+    """A policy that costs a little too much."""
+    return costly(ALLOWED[SHORT] + 100, SHORT)
 
 
 @contextlib.contextmanager
@@ -62,7 +76,7 @@ def last_of(trials, seconds):
 
 def test_trials_of_costly_policies_lose_no_packet(rig):
     with Siege(rig, room=128 * MIB) as siege, datagrams(rig):
-        trials = [try_policy(siege, costly(ALLOWED_RULES)) for _ in range(TRIALS)]
+        trials = [try_policy(siege, allowed(LONG)) for _ in range(TRIALS)]
         for said in last_of(trials, TRIED_SECONDS):
             siege.expect(said.packets > 0, "a trial compared nothing")
             siege.expect(said.left_out > said.packets, "a trial had time for all packets")
@@ -72,7 +86,63 @@ def test_trials_of_costly_policies_lose_no_packet(rig):
 def test_trials_of_usual_policies_leave_nothing_out(rig):
     """The control: as many trials, of as many packets."""
     with Siege(rig) as siege, datagrams(rig):
-        trials = [try_policy(siege, costly(5)) for _ in range(TRIALS)]
+        trials = [try_policy(siege, costly(5, SHORT)) for _ in range(TRIALS)]
         for said in last_of(trials, TRIED_SECONDS):
             siege.expect(said.packets > DATAGRAMS_A_SECOND, f"only {said.packets} were compared")
             siege.expect(said.left_out == 0, f"{said.left_out} packets were left out")
+
+
+def test_a_policy_that_costs_too_much_is_refused(rig):
+    server = rig.server("default accept;\n")
+    rig.agent(server)
+    pinger = rig.pinger()
+    path = rig.directory / "costly.policy"
+    capture = rig.directory / "empty.pcap"
+    capture.write_bytes(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+    verbs = (
+        ["check", path],
+        ["apply", path],
+        ["trial", path, "--for", "1s"],
+        ["test", capture, "--policy", path],
+        ["explain", Network.CLIENT[4], Network.SERVER[4], "icmp", "--policy", path],
+    )
+    path.write_text(forbidden())
+    for verb in verbs:
+        code, said = server.sluicectl("policy", *verb)
+        assert code != 0, verb
+        assert "costly.policy:1:1: a packet may cost " in said, (verb, said)
+        assert "at most 300000 are allowed" in said and "rule 3, line 3: " in said, (verb, said)
+    assert version_now(server) == 1
+    path.write_text(allowed(SHORT))
+    for verb in verbs:
+        code, said = server.sluicectl("policy", *verb)
+        assert code == 0, (verb, said)
+    assert version_now(server) == 2
+    assert pinger.ping()
+
+
+def test_a_costly_policy_that_is_kept_still_decides(rig):
+    """It was applied before there was a limit."""
+    state = ["--state", rig.directory / "state"]
+    server = rig.server(forbidden(), options=state, name="first")
+    assert "warning: a packet may cost " in server.process.output
+    assert server.stop() == 0
+    server = rig.server(options=state)
+    assert version_now(server) == 1
+    server.process.wait_for_line("policy 1: 1:1: a packet may cost ")
+    rig.agent(server, deadline="0.5s")
+    pinger = rig.pinger()
+    assert pinger.ping()
+    with pytest.raises(grpc.RpcError) as failed:
+        server.apply(forbidden())
+    assert failed.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    server.apply("default reject;")
+    assert not pinger.ping(timeout=0.3)
+    code, said = server.sluicectl("policy", "rollback", "1")
+    assert code == 0 and "warning: a packet may cost " in said, said
+    assert pinger.ping()
+
+
+def version_now(server):
+    """The version of the policy in force."""
+    return server.control.GetPolicy(control_pb2.GetPolicyRequest(), timeout=5).policy.version

@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 
+#include "server/policy/engine/rule_scale.h"
+
 namespace sluice::server::policy {
 namespace {
 
@@ -114,6 +116,50 @@ size_t Classifier::FirstMatch(const PacketView& packet) const {
 size_t Classifier::FirstOf(const PacketView& packet,
                            const std::function<bool(size_t)>& confirm) const {
   return Search(packet, confirm);
+}
+
+uint32_t Classifier::StepsOf(const Rest& rest) {
+  // Measured by policy_bench: to find a rule and begin its program takes as long as so many
+  // instructions of a long one.
+  constexpr size_t kBegin = 16;
+  // To compare an address with a mask.
+  constexpr size_t kPattern = 2;
+  return static_cast<uint32_t>(
+      kBegin + kPattern * (rest.source.patterns.size() + rest.destination.patterns.size()) +
+      (rest.match == nullptr ? 0 : rest.match->size()));
+}
+
+std::vector<uint32_t> Classifier::StepsByRule() const {
+  std::vector<uint32_t> steps(bits_.rules());
+  for (const Rest& rest : rests_) steps[rest.rule] = StepsOf(rest);
+  return steps;
+}
+
+// A packet has one source, so at most the heaviest set of the source's index is tried; the same
+// goes for every other index. The least of these is a limit.
+uint64_t Classifier::MostSteps(uint64_t enough) const {
+  uint64_t most = 0;
+  for (const Rest& rest : rests_) most += StepsOf(rest);
+  if (most <= enough) return most;
+  RuleScale scale(&bits_, StepsByRule());
+  const auto heaviest = [&scale](const auto& sets) {
+    uint64_t found = 0;
+    for (const RuleBits::Id set : sets) found = std::max(found, scale.Weigh(set));
+    return found;
+  };
+  const uint64_t tcp = std::min(heaviest(tcp_source_.Sets()), heaviest(tcp_destination_.Sets()));
+  const uint64_t udp = std::min(heaviest(udp_source_.Sets()), heaviest(udp_destination_.Sets()));
+  uint64_t of_protocols = 0;
+  for (size_t of = 0; of < ProtocolClasses::kCount; ++of) {
+    uint64_t steps = scale.Weigh(protocol_.Sets()[of]);
+    if (of == kTcp) continue;  // Packets of TCP are in classes by their flags.
+    if (of >= ProtocolClasses::kTcp) steps = std::min(steps, tcp);
+    if (of == kUdp) steps = std::min(steps, udp);
+    of_protocols = std::max(of_protocols, steps);
+  }
+  return std::min({most, of_protocols, heaviest(source_.Sets()), heaviest(destination_.Sets()),
+                   heaviest(input_group_.Sets()), heaviest(output_group_.Sets()),
+                   heaviest(state_.Sets())});
 }
 
 size_t Classifier::memory() const {

@@ -33,6 +33,14 @@ class Classifier final {
   // indexes can tell, which leave out masks with holes and `match`; or kNone.
   size_t FirstOf(const PacketView& packet, const std::function<bool(size_t)>& confirm) const;
 
+  // The most steps that a packet may cost, or more than that, but no more than all rules together
+  // take. A step is one of a `match` program, or about as much work. Rules that the indexes sort
+  // out cost none. Takes a while for a large policy, so it does not look closer where all rules
+  // together take no more than `enough`.
+  uint64_t MostSteps(uint64_t enough) const;
+  // What trying each rule costs.
+  std::vector<uint32_t> StepsByRule() const;
+
   // How many bytes it takes.
   size_t memory() const;
 
@@ -48,6 +56,7 @@ class Classifier final {
 
   Classifier(const std::vector<CheckedRule>& rules, const RuleOrder& order);
 
+  static uint32_t StepsOf(const Rest& rest);
   template <typename Also>
   size_t Search(const PacketView& packet, const Also& also) const;
   bool Confirm(size_t rule, const PacketView& packet) const;

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/policy/checker/policy_generator.h"
@@ -41,6 +43,29 @@ TEST(ClassifierTest, SaysWhatTheMatcherSaysOfManyRules) {
   for (const size_t rules : {511, 512, 513, 1025, 8192, 8193, 9000}) {
     for (const uint32_t spread : {16, 4096}) {
       ASSERT_NO_FATAL_FAILURE(Compare(rules, spread, seed++, 200));
+    }
+  }
+}
+
+// No packet meets rules that together cost more than is said.
+TEST(ClassifierTest, KnowsTheMostStepsThatAPacketMayCost) {
+  for (const size_t rules : {10, 200, 1000, 9000}) {
+    PolicyGenerator generator(static_cast<uint32_t>(rules), rules < 1000 ? 16 : 4096);
+    const CheckedPolicy policy = ReadGenerated(generator.Policy(rules));
+    const Classifier classifier(policy.rules);
+    const std::vector<uint32_t> by_rule = classifier.StepsByRule();
+    const uint64_t most = classifier.MostSteps(0);
+    const uint64_t all = classifier.MostSteps(UINT64_MAX);
+    EXPECT_EQ(all, std::accumulate(by_rule.begin(), by_rule.end(), uint64_t{0}));
+    EXPECT_LE(most, all);
+    EXPECT_GT(most, 0u);
+    for (int i = 0; i < 500; ++i) {
+      uint64_t steps = 0;
+      classifier.FirstOf(ViewPacket(generator.Packet()), [&](size_t rule) {
+        steps += by_rule[rule];
+        return false;
+      });
+      ASSERT_LE(steps, most) << rules;
     }
   }
 }

@@ -131,6 +131,13 @@ RuleBits::Id AddressIndex::Find(size_t size, const AddressWords& address) const 
   return unknown_;
 }
 
+std::vector<RuleBits::Id> AddressIndex::Sets() const {
+  std::vector<RuleBits::Id> sets = ipv4_.sets();
+  sets.insert(sets.end(), ipv6_.sets().begin(), ipv6_.sets().end());
+  sets.push_back(unknown_);
+  return sets;
+}
+
 GroupIndex::GroupIndex(const std::vector<const CheckedRule*>& rules, ObjectTerm CheckedRule::*side,
                        RuleBits* bits) {
   RuleBitsWriter anything(bits);
@@ -183,6 +190,12 @@ PortIndex::PortIndex(const std::vector<const CheckedRule*>& rules, ObjectTerm Ch
   }
   unknown_ = unknown.Write();
   ports_ = IntervalSweep<uint32_t>(terms, std::move(anything)).Run(intervals);
+}
+
+std::vector<RuleBits::Id> PortIndex::Sets() const {
+  std::vector<RuleBits::Id> sets = ports_.sets();
+  sets.push_back(unknown_);
+  return sets;
 }
 
 ProtocolIndex::ProtocolIndex(const std::vector<const CheckedRule*>& rules, RuleBits* bits) {

@@ -29,6 +29,9 @@ class AddressIndex final {
   // `size` 0: for a packet whose addresses are not known.
   RuleBits::Id Find(size_t size, const AddressWords& address) const;
 
+  // Every set that Find may return; likewise in the other indexes.
+  std::vector<RuleBits::Id> Sets() const;
+
   size_t memory() const { return ipv4_.memory() + ipv6_.memory(); }
 
  private:
@@ -56,6 +59,8 @@ class GroupIndex final {
     return sets_.Find(found == numbers_.end() ? 0 : found->second);
   }
 
+  const std::vector<RuleBits::Id>& Sets() const { return sets_.sets(); }
+
  private:
   std::map<std::string, uint32_t, std::less<>> numbers_;  // From 1; 0 is any other.
   IntervalMap<uint32_t> sets_;
@@ -74,6 +79,8 @@ class PortIndex final {
     return port < 0 ? unknown_ : ports_.Find(static_cast<uint32_t>(port));
   }
 
+  std::vector<RuleBits::Id> Sets() const;
+
   size_t memory() const { return ports_.memory(); }
 
  private:
@@ -89,6 +96,9 @@ class ProtocolIndex final {
 
   RuleBits::Id Find(const PacketView& packet) const { return sets_[ProtocolClasses::Of(packet)]; }
 
+  // By ProtocolClasses.
+  const std::array<RuleBits::Id, ProtocolClasses::kCount>& Sets() const { return sets_; }
+
  private:
   std::array<RuleBits::Id, ProtocolClasses::kCount> sets_{};
 };
@@ -101,6 +111,8 @@ class StateIndex final {
 
   // `state` is a PacketView's.
   RuleBits::Id Find(int state) const { return sets_[static_cast<size_t>(state)]; }
+
+  const std::array<RuleBits::Id, 5>& Sets() const { return sets_; }
 
  private:
   std::array<RuleBits::Id, 5> sets_{};  // By v1::ConnectionState.

@@ -46,6 +46,9 @@ class IntervalMap final {
     return sets_[static_cast<size_t>(start - starts_.data())];
   }
 
+  // The sets of all intervals.
+  const std::vector<RuleBits::Id>& sets() const { return sets_; }
+
   size_t memory() const {
     return starts_.capacity() * sizeof(Key) + sets_.capacity() * sizeof(RuleBits::Id) +
            buckets_.capacity() * sizeof(uint32_t);

@@ -47,6 +47,9 @@ class RuleBits final {
   size_t rules() const { return order_.size(); }
   // Number of levels above the leaves.
   size_t height() const { return height_; }
+  // Which rule is at this position.
+  uint32_t rule_at(size_t position) const { return order_[position]; }
+  const Line& line(Id id) const { return lines_[id]; }
   // How many bytes its lines take.
   size_t memory() const { return lines_.capacity() * sizeof(Line); }
 

@@ -102,12 +102,8 @@ void Decide(benchmark::State& state, const std::string& text) {
 void DecideSite(benchmark::State& state) { Decide(state, Site(state.range(0))); }
 void DecideCrossed(benchmark::State& state) { Decide(state, Crossed(state.range(0))); }
 
-// state.range(0) rules with `match` whose expressions do not match, while everything else does.
-void DecideMatch(benchmark::State& state) {
-  std::string text;
-  for (int64_t i = 0; i < state.range(0); ++i) {
-    absl::StrAppend(&text, "from any to any match \"tcp dst port ", 1000 + i, "\" reject;\n");
-  }
+// Rules with `match` whose expressions do not match, while everything else does.
+void DecideUnmatched(benchmark::State& state, const std::string& text) {
   const auto rules = Compile(text);
   v1::Packet packet = policy::Tcp("10.0.0.1", 50'000, "10.0.0.2", 80);
   std::string bytes(40, '\0');
@@ -116,6 +112,30 @@ void DecideMatch(benchmark::State& state) {
   packet.set_payload(bytes);
   packet.set_original_length(40);
   for (auto _ : state) benchmark::DoNotOptimize(rules->Decide(packet));
+}
+
+// state.range(0) rules, each with an expression of its own.
+void DecideMatch(benchmark::State& state) {
+  std::string text;
+  for (int64_t i = 0; i < state.range(0); ++i) {
+    absl::StrAppend(&text, "from any to any match \"tcp dst port ", 1000 + i, "\" reject;\n");
+  }
+  DecideUnmatched(state, text);
+}
+
+// state.range(0) rules with an expression whose program has 70 instructions, all of which are run.
+// With 16 more to begin it, a rule costs 86 steps (policy::kMostSteps).
+void DecideLongMatch(benchmark::State& state) {
+  std::string expression = "ip[1] = 255";
+  for (int i = 0; i < 60; ++i) {
+    constexpr int kBytes[] = {0, 1, 6, 7};
+    absl::StrAppend(&expression, " or ip[", kBytes[i % 4], "] = ", 100 + i);
+  }
+  std::string text;
+  for (int64_t i = 0; i < state.range(0); ++i) {
+    absl::StrAppend(&text, "from any to any match \"", expression, "\" reject;\n");
+  }
+  DecideUnmatched(state, text);
 }
 
 void CompileSite(benchmark::State& state) {
@@ -141,6 +161,7 @@ void CompileSet(benchmark::State& state) {
 BENCHMARK(DecideSite)->RangeMultiplier(10)->Range(10, 100'000);
 BENCHMARK(DecideCrossed)->RangeMultiplier(10)->Range(10, 100'000);
 BENCHMARK(DecideMatch)->RangeMultiplier(10)->Range(1, 1000);
+BENCHMARK(DecideLongMatch)->RangeMultiplier(10)->Range(1, 1000);
 BENCHMARK(CompileSite)->RangeMultiplier(10)->Range(10, 100'000)->Unit(benchmark::kMillisecond);
 BENCHMARK(CompileSet)->Arg(500'000)->Unit(benchmark::kMillisecond);
 
