@@ -88,8 +88,9 @@ int ApplyFile(const std::string& path, PolicyStore* policies) {
   }
   for (const std::string& line : unreadable) absl::FPrintF(stderr, "%s\n", line);
   if (InForce(*text, *policies->Current())) return kOk;
-  const PolicyStore::Applied applied = policies->Apply(
-      *text, std::chrono::system_clock::now(), {.author = kPolicyAuthor, .even_unkept = true, .any_cost = true});
+  const PolicyStore::Applied applied =
+      policies->Apply(*text, std::chrono::system_clock::now(),
+                      {.author = kPolicyAuthor, .even_unkept = true, .any_cost = true});
   for (const v1::PolicyProblem& problem : applied.problems) {
     absl::FPrintF(stderr, "%s", FormatProblem(*text, problem, ""));
   }

@@ -24,13 +24,13 @@
 #include "server/policies/name_refresher.h"
 #include "server/policies/policy_reverter.h"
 #include "server/policies/policy_store.h"
-#include "server/policies/policy_trials.h"
 #include "server/policies/set_watcher.h"
 #include "server/screen/screeners.h"
 #include "server/standard/health_service.h"
 #include "server/standard/reflection_service.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
+#include "server/trials/policy_trials.h"
 
 namespace sluice::server {
 

@@ -8,10 +8,10 @@
 #include "server/gateways/router.h"
 #include "server/policies/compiler.h"
 #include "server/policies/policy_store.h"
-#include "server/policies/policy_trials.h"
 #include "server/screen/screeners.h"
 #include "server/streams/ticker.h"
 #include "server/streams/worker.h"
+#include "server/trials/policy_trials.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice::server {

@@ -4,8 +4,8 @@
 
 #include "server/policies/compiler.h"
 #include "server/policies/policy_store.h"
-#include "server/policies/policy_trials.h"
 #include "server/streams/writing_call.h"
+#include "server/trials/policy_trials.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice::server {

@@ -7,9 +7,9 @@
 #include "server/gateways/registry.h"
 #include "server/journal/decision_log.h"
 #include "server/policies/policy_store.h"
-#include "server/policies/policy_trials.h"
 #include "server/screen/screeners.h"
 #include "server/streams/ticker.h"
+#include "server/trials/policy_trials.h"
 #include "sluice/v1/decision.pb.h"
 #include "third_party/daemon/log_rate_limiter.h"
 

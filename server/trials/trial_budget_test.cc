@@ -1,4 +1,4 @@
-#include "server/policies/trial_budget.h"
+#include "server/trials/trial_budget.h"
 
 #include <gtest/gtest.h>
 

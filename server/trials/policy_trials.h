@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "server/policies/policy_trial.h"
+#include "server/trials/policy_trial.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::server {

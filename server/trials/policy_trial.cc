@@ -1,4 +1,4 @@
-#include "server/policies/policy_trial.h"
+#include "server/trials/policy_trial.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "server/policies/policy_trials.h"
+#include "server/trials/policy_trials.h"
 
 #include <utility>
 
