@@ -96,7 +96,7 @@ class Server final {
   PolicyTrials trials_;
   Deciders deciders_;
   Ticker ticker_;
-  Compiler compiler_;  // Three workers: compiling a policy takes time,
+  Compiler compiler_;  // Threads of their own: compiling a policy takes time,
   Worker collector_;   // observers must not wait for that,
   Worker archivist_;   // nor an operator locked out by a policy.
   NameRefresher name_refresher_;

@@ -36,6 +36,7 @@ TEST_F(RunPolicyTest, ApplySaysWhoAndUnderWhichConditions) {
   in_.str("default accept;");
   EXPECT_EQ(Ctl({"policy", "apply", "-", "--if-version", "3", "--confirm-within", "60s"}), 0)
       << err();
+  EXPECT_TRUE(server_.check_policy.for_change());
   EXPECT_EQ(server_.apply_policy.author(), "me@here");
   EXPECT_EQ(server_.apply_policy.if_version(), 3u);
   EXPECT_EQ(server_.apply_policy.confirm_within().seconds(), 60);

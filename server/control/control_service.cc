@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "server/calls/peer_key.h"
 #include "server/control/explain_call.h"
 #include "server/control/policy_calls.h"
 #include "server/control/remembered_list.h"
@@ -24,7 +25,7 @@ constexpr char kService[] = "sluice.v1.ControlService";
 
 absl::Status Busy() {
   return absl::ResourceExhaustedError(
-      "this server has too many policies to compile already; try again later");
+      "this server has too many versions of the policy to read already; try again later");
 }
 
 absl::Status TooLate() {
@@ -42,13 +43,15 @@ void OnWorker(Worker* worker, Call* call, Job job) {
 
 // The same for calls that compile: `job` is run again once the names it wants are known.
 template <typename Call, typename Job>
-void OnCompiler(Compiler* compiler, Call* call, Job job) {
-  compiler->Post({.run =
+void OnCompiler(Compiler* compiler, CompilePurpose purpose, Call* call, Job job) {
+  compiler->Post({.purpose = purpose,
+                  .peer = PeerKey(call->peer()),
+                  .run =
                       [call, job = std::move(job)](JobNames* names) {
                         const absl::Status status = call->Abandoned() ? TooLate() : job(names);
                         if (names->wanted.empty()) call->Finish(status);
                       },
-                  .busy = [call] { call->Finish(Busy()); },
+                  .busy = [call](const absl::Status& why) { call->Finish(why); },
                   .gone = [call] { return call->Abandoned(); }});
 }
 
@@ -116,7 +119,9 @@ void ControlServiceImpl::AddPolicies(Methods* methods) {
   methods->AddUnary<v1::CheckPolicyRequest, v1::CheckPolicyResponse>(
       kService, "CheckPolicy",
       [this](auto* call) {
-        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+        const auto purpose =
+            call->request.for_change() ? CompilePurpose::kChange : CompilePurpose::kQuestion;
+        OnCompiler(compiler_, purpose, call, [this, call](JobNames* names) {
           return CheckPolicy(call->request, *registry_, *policies_, names, &call->response);
         });
       },
@@ -124,7 +129,7 @@ void ControlServiceImpl::AddPolicies(Methods* methods) {
   methods->AddUnary<v1::ApplyPolicyRequest, v1::ApplyPolicyResponse>(
       kService, "ApplyPolicy",
       [this](auto* call) {
-        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+        OnCompiler(compiler_, CompilePurpose::kChange, call, [this, call](JobNames* names) {
           return ApplyPolicy(call->request, CallerOf(call), *registry_, policies_, names,
                              &call->response);
         });
@@ -132,7 +137,7 @@ void ControlServiceImpl::AddPolicies(Methods* methods) {
       kLargestPolicyRequest);
   methods->AddUnary<v1::RollbackPolicyRequest, v1::RollbackPolicyResponse>(
       kService, "RollbackPolicy", [this](auto* call) {
-        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+        OnCompiler(compiler_, CompilePurpose::kChange, call, [this, call](JobNames* names) {
           return RollbackPolicy(call->request, CallerOf(call), *registry_, policies_, names,
                                 &call->response);
         });
@@ -159,7 +164,7 @@ void ControlServiceImpl::AddPolicies(Methods* methods) {
   methods->AddUnary<v1::ExplainPolicyRequest, v1::ExplainPolicyResponse>(
       kService, "ExplainPolicy",
       [this](auto* call) {
-        OnCompiler(compiler_, call, [this, call](JobNames* names) {
+        OnCompiler(compiler_, CompilePurpose::kQuestion, call, [this, call](JobNames* names) {
           return ExplainPolicy(call->request, *policies_, names, &call->response);
         });
       },

@@ -57,14 +57,11 @@ void PolicyTestStream::TakeFirst() {
     rules_ = policies_->Current()->rules;
     return Answer();
   }
-  compiler_->Post(
-      {.run = [this](JobNames* names) { Compile(names); },
-       .busy =
-           [this] {
-             Break(absl::ResourceExhaustedError(
-                 "this server has too many policies to compile already; try again later"));
-           },
-       .gone = [this] { return Ended(); }});
+  compiler_->Post({.purpose = CompilePurpose::kQuestion,
+                   .peer = PeerKey(call().peer()),
+                   .run = [this](JobNames* names) { Compile(names); },
+                   .busy = [this](const absl::Status& why) { Break(why); },
+                   .gone = [this] { return Ended(); }});
 }
 
 void PolicyTestStream::Compile(JobNames* names) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "server/calls/peer_key.h"
 #include "server/control/policy_calls.h"
 
 namespace sluice::server {
@@ -20,20 +21,20 @@ TrialWatch::TrialWatch(WriteCall<v1::TryPolicyRequest>&& call, const PolicyStore
 
 void TrialWatch::Begin(Compiler* compiler) {
   ticker_->Add(this);
-  compiler->Post(
-      {.run = [this](JobNames* names) { Compile(names); },
-       .busy =
-           [this] {
-             MutexLock lock(mutex_);
-             EndLocked(absl::ResourceExhaustedError(
-                 "this server has too many policies to compile already; try again later"));
-             Returned();
-           },
-       .gone =
-           [this] {
-             MutexLock lock(mutex_);
-             return ended();
-           }});
+  compiler->Post({.purpose = CompilePurpose::kQuestion,
+                  .peer = PeerKey(call().peer()),
+                  .run = [this](JobNames* names) { Compile(names); },
+                  .busy =
+                      [this](const absl::Status& why) {
+                        MutexLock lock(mutex_);
+                        EndLocked(why);
+                        Returned();
+                      },
+                  .gone =
+                      [this] {
+                        MutexLock lock(mutex_);
+                        return ended();
+                      }});
 }
 
 void TrialWatch::Compile(JobNames* names) {

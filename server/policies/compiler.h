@@ -1,12 +1,18 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <utility>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "server/policies/fair_queue.h"
 #include "server/policy/checker/looked_up.h"
-#include "server/streams/worker.h"
+#include "server/streams/places.h"
 #include "third_party/annotated_mutex/mutex.h"
 
 namespace sluice::server {
@@ -17,60 +23,93 @@ struct JobNames {
   policy::NameSet wanted;
 };
 
+// What a policy is compiled for.
+enum class CompilePurpose {
+  kChange,    // to put it in force: apply, the check before it, rollback
+  kQuestion,  // to say something about it: check, test, explain, trial
+};
+
 // Runs the jobs of calls that compile policies. Policies are compiled one at a time, because each
 // takes whatever memory is free. Compiling never waits for DNS: a job that wants names is set aside
 // until one of a few other threads has looked them up, and is then run again. So a policy without
-// host names never waits for one with. Any thread may post. Owned by the Server.
+// host names never waits for one with.
+//
+// No caller keeps others waiting for more than one compilation. Changes have places and threads of
+// their own, and are compiled before questions. Peers (PeerKey) take turns, and each has a share of
+// the places; beyond it a job is refused. Any thread may post. Owned by the Server.
 class Compiler final {
  public:
   struct Job {
+    CompilePurpose purpose;
+    std::string peer;  // PeerKey of who waits for it.
     // Either adds the names it wants to `wanted` and has done nothing, or does the whole job. Run
-    // by one of the Compiler's threads, never two jobs at a time.
+    // by the Compiler's thread.
     std::function<void(JobNames*)> run;
-    // Called if too many jobs wait already: instead of `run`, or after `run` wanted names.
-    std::function<void()> busy;
+    // Called instead of `run` if there is no place for it: RESOURCE_EXHAUSTED.
+    std::function<void(const absl::Status& why)> busy;
     // Whether nobody waits for the job any more, for good. The job then wants no names, and none
     // are looked up for it.
     std::function<bool()> gone;
   };
   using LookUp = std::function<policy::LookedUp(const policy::NameSet&)>;
 
-  // Policies that may wait for DNS at once.
-  static constexpr size_t kAskers = 8;
-  // Jobs that may wait for the compiling thread, and for those that ask DNS.
-  static constexpr size_t kBacklog = 64;
+  // Limits of one purpose.
+  struct Limits {
+    size_t most;    // Jobs that wait or are under way, a quarter of them for one peer (Places).
+    size_t askers;  // Jobs whose names are looked up at once, each by a thread that waits for DNS:
+    size_t each;    // ten seconds or more if it does not answer. Of one peer, a quarter as well.
+  };
+  static constexpr Limits kQuestions = {64, 32, 8};
+  // Few people change a policy at once.
+  static constexpr Limits kChanges = {16, 8, 2};
 
   // `look_up` is called by several threads, and may block.
-  explicit Compiler(LookUp look_up) : look_up_(std::move(look_up)) {}
+  explicit Compiler(LookUp look_up);
+  // Runs all jobs that were posted, then ends.
+  ~Compiler();
+  Compiler(const Compiler&) = delete;
+  Compiler& operator=(const Compiler&) = delete;
 
-  void Post(const Job& job) {
-    const bool posted = worker_.Post([this, job] {
-      JobNames names;
-      if (Run(job, &names)) return;
-      if (!askers_.Post([this, job, names] { Ask(job, names); })) job.busy();
-    });
-    if (!posted) job.busy();
-  }
+  void Post(Job job);
 
  private:
-  // Whether the job is done.
-  bool Run(const Job& job, JobNames* names) {
-    names->wanted = {};
-    MutexLock lock(compiling_);
-    job.run(names);
-    return names->wanted.empty();
+  // A job with its place, on its way from queue to queue.
+  struct Task {
+    Job job;
+    Places::Place place;
+    JobNames names;
+  };
+  using Queue = FairQueue<std::unique_ptr<Task>>;
+
+  // What one purpose has of its own.
+  struct Lane {
+    Lane(const char* what, const Limits& limits)
+        : places(what, limits.most), askers(limits.askers), to_ask(limits.each) {}
+
+    Places places;
+    const size_t askers;
+    Queue to_compile;
+    Queue to_ask;
+  };
+
+  Lane& LaneOf(const Job& job) {
+    return job.purpose == CompilePurpose::kChange ? changes_ : questions_;
   }
-  void Ask(const Job& job, JobNames names) {
-    do {
-      if (!job.gone()) names.known.Add(look_up_(names.wanted));
-    } while (!Run(job, &names));
-  }
+  void Compile();
+  void Ask(Lane& lane);
+  bool Drained() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ && tasks_ == 0; }
 
   const LookUp look_up_;
-  Mutex compiling_;  // Held while a job runs.
-  // In this order, because worker_ hands jobs to askers_ and must be destroyed first.
-  Worker askers_{kBacklog, kAskers};
-  Worker worker_{kBacklog};
+  // Their places have a lock of their own; all else in them is guarded by mutex_.
+  Lane changes_{"changes of the policy under way", kChanges};
+  Lane questions_{"policies to check, try, test or explain", kQuestions};
+
+  Mutex mutex_;
+  std::condition_variable changed_;
+  size_t tasks_ ABSL_GUARDED_BY(mutex_) = 0;  // In queues, or with a thread.
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace sluice::server

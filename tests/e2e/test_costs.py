@@ -8,7 +8,7 @@ import time
 import grpc
 import pytest
 from namespaces import Network
-from siege import Siege
+from siege import BYSTANDER, Siege
 from sluice.v1 import control_pb2
 
 MIB = 1 << 20
@@ -146,3 +146,111 @@ def test_a_costly_policy_that_is_kept_still_decides(rig):
 def version_now(server):
     """The version of the policy in force."""
     return server.control.GetPolicy(control_pb2.GetPolicyRequest(), timeout=5).policy.version
+
+
+NAME, SLOW = "mail.test", "slow.test"  # DNS answers the first; nothing about names below the second
+QUICK = 3  # seconds; a lookup that is not answered takes ten
+CHECKS = 60
+ASKERS = 8  # threads for the checks of one peer
+FLOOD = 80  # checks of the attacker
+CHECK = "ControlService/CheckPolicy"
+
+
+def named(host, **fields):
+    text = f"between host {host} and any accept;\ndefault accept;\n"
+    return {"policy": control_pb2.PolicyText(text=text), **fields}
+
+
+@pytest.fixture
+def resolver(rig):
+    made = rig.resolver(patience=30)
+    made.names[NAME] = [Network.CLIENT[4]]
+    made.silent_domains = [SLOW]
+    return made
+
+
+def checks(server, count, host):
+    """So many checks under way, each of a host of its own."""
+    return [
+        server.control.CheckPolicy.future(
+            control_pb2.CheckPolicyRequest(**named(host.format(i))), timeout=60
+        )
+        for i in range(count)
+    ]
+
+
+def quick(siege, what, call, *requests):
+    """The call must succeed soon."""
+    try:
+        call(*requests, timeout=QUICK)
+    except grpc.RpcError as error:
+        siege.expect(False, f"{what}: {error.code()}, {error.details()}")
+
+
+def change_policy(siege, what):
+    """Applies and goes back, to policies with names and without, as tools and people do."""
+    control = siege.server.control
+    text = control_pb2.PolicyText(text="default accept;\n")
+    quick(siege, f"apply {what}", control.ApplyPolicy, control_pb2.ApplyPolicyRequest(**named(NAME)))
+    quick(siege, f"apply {what}", control.ApplyPolicy, control_pb2.ApplyPolicyRequest(policy=text))
+    back = control_pb2.RollbackPolicyRequest()
+    quick(siege, f"rollback {what}", control.RollbackPolicy, back)
+    path = siege.server.local.removeprefix("unix:") + ".policy"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(named(NAME)["policy"].text)
+    began = time.monotonic()
+    code, said = siege.server.sluicectl("policy", "apply", path)
+    took = time.monotonic() - began
+    siege.expect(code == 0 and took < QUICK, f"sluicectl apply {what}: {code} in {took:.1f} s: {said}")
+
+
+def test_checks_that_wait_for_dns_delay_no_change(rig, resolver):
+    """All from one peer, which is refused more of them than its share."""
+    with Siege(rig, resolver=resolver) as siege:
+        waiting = checks(siege.server, CHECKS, "host{}." + SLOW)
+        resolver.wait_for_names(ASKERS)
+        change_policy(siege, "beside checks")
+        refused = [call.exception() for call in waiting if call.done()]
+        siege.expect(0 < len(refused) < CHECKS, f"{len(refused)} checks were refused")
+        for error in refused:
+            siege.expect(
+                error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+                and "from your address already" in error.details()
+                and "try again later" in error.details(),
+                f"a check got {error}",
+            )
+        for call in waiting:
+            call.cancel()
+
+
+def test_checks_that_dns_answers_are_all_answered(rig, resolver):
+    """The control: a peer's share of checks, beside the same changes."""
+    with Siege(rig, resolver=resolver) as siege:
+        for i in range(16):
+            resolver.names[f"host{i}.test"] = [Network.CLIENT[4]]
+        waiting = checks(siege.server, 16, "host{}.test")
+        change_policy(siege, "beside checks that are answered")
+        for call in waiting:
+            siege.expect(not call.result(10).problems, "a check found problems")
+
+
+def test_a_peer_that_floods_checks_leaves_others_theirs(rig, resolver):
+    with Siege(rig, resolver=resolver) as siege:
+        attacker = siege.client()
+        streams = [
+            attacker.begin(
+                CHECK,
+                control_pb2.CheckPolicyRequest(**named(f"host{i}.{SLOW}")).SerializeToString(),
+            )
+            for i in range(FLOOD)
+        ]
+        resolver.wait_for_names(ASKERS)
+        attacker.wait(lambda: attacker.fate(streams[-1]))
+        other = siege.client(BYSTANDER)
+        for host in (NAME, Network.CLIENT[4]):
+            request = control_pb2.CheckPolicyRequest(**named(host)).SerializeToString()
+            answer = other.call(CHECK, request, timeout=QUICK)
+            siege.expect(answer.status == 0, f"another's check of {host} got {answer}")
+        change_policy(siege, "beside a flood")
+        refused = [stream for stream in streams if attacker.fate(stream)]
+        siege.expect(0 < len(refused) < FLOOD, f"{len(refused)} checks were refused")

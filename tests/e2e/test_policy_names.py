@@ -9,7 +9,7 @@ from namespaces import Network
 from sluice.v1 import control_pb2
 
 NAME = "mail.test"
-# The server has threads for this many policies that wait for DNS.
+# The server has threads for this many policies of one peer that wait for DNS.
 ASKERS = 8
 CLIENT = Network.CLIENT[4]
 NOBODY = "10.0.1.99"

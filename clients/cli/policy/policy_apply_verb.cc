@@ -20,7 +20,8 @@ absl::Status Run(const Options& options, Context& context, Connection& connectio
   v1::ApplyPolicyRequest request;
   v1::CheckPolicyResponse checked;
   if (absl::Status status = LoadGoodPolicy(options.file, options.output, context, connection,
-                                           request.mutable_policy(), &checked);
+                                           request.mutable_policy(), &checked,
+                                           /*for_change=*/true);
       !status.ok()) {
     return status;
   }

@@ -10,8 +10,9 @@ namespace sluice::cli {
 
 absl::Status LoadGoodPolicy(const std::string& file, const std::string& output, Context& context,
                             Connection& connection, v1::PolicyText* policy,
-                            v1::CheckPolicyResponse* checked) {
-  if (absl::Status status = LoadPolicy(file, context, connection, policy, checked); !status.ok()) {
+                            v1::CheckPolicyResponse* checked, bool for_change) {
+  if (absl::Status status = LoadPolicy(file, context, connection, policy, checked, for_change);
+      !status.ok()) {
     return status;
   }
   const int problems = checked->problems_size();

@@ -15,6 +15,6 @@ namespace sluice::cli {
 // problems, the error says how many.
 absl::Status LoadGoodPolicy(const std::string& file, const std::string& output, Context& context,
                             Connection& connection, v1::PolicyText* policy,
-                            v1::CheckPolicyResponse* checked);
+                            v1::CheckPolicyResponse* checked, bool for_change = false);
 
 }  // namespace sluice::cli

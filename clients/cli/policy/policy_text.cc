@@ -83,7 +83,7 @@ std::string PathOf(const v1::PolicyText& policy, const std::string& name) {
 }
 
 absl::Status LoadPolicy(const std::string& file, Context& context, Connection& connection,
-                        v1::PolicyText* policy, v1::CheckPolicyResponse* checked) {
+                        v1::PolicyText* policy, v1::CheckPolicyResponse* checked, bool for_change) {
   policy->set_source(ToUtf8(NameOf(file)));
   if (file == "-") {
     policy->set_text(ToUtf8(std::string(std::istreambuf_iterator<char>(*context.in), {})));
@@ -101,6 +101,7 @@ absl::Status LoadPolicy(const std::string& file, Context& context, Connection& c
   for (int round = 0; round < kMostRounds; ++round) {
     v1::CheckPolicyRequest request;
     *request.mutable_policy() = *policy;
+    request.set_for_change(for_change);
     PolicyCall call;
     checked->Clear();
     const grpc::Status status = connection.control().CheckPolicy(&call, request, checked);

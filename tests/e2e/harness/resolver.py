@@ -14,12 +14,14 @@ _PORT = 53
 
 class Resolver:
     """Listens at 127.0.0.1 of a namespace. A name has the addresses in `names`; any other does not
-    exist (NXDOMAIN). With `fails` it answers SERVFAIL, with `silent` nothing."""
+    exist (NXDOMAIN). With `fails` it answers SERVFAIL, with `silent` nothing; nothing either about
+    names in a domain of `silent_domains`."""
 
     def __init__(self, directory, namespace, patience=1):
         """Programs that ask it wait `patience` seconds for an answer."""
         self.names = {}
         self.fails = self.silent = False
+        self.silent_domains = ()
         # Takes the place of /etc/resolv.conf.
         self.conf = directory / "resolv.conf"
         self.conf.write_text(
@@ -73,7 +75,7 @@ class Resolver:
             with self._changed:
                 self._asked[name] += 1
                 self._changed.notify_all()
-            if not self.silent:
+            if not self.silent and not name.endswith(tuple(self.silent_domains)):
                 self._socket.sendto(self._answer(query, name, end), source)
 
     def _answer(self, query, name, end):
