@@ -19,6 +19,9 @@ class TrialBudget final {
   static constexpr int kPart = 10;
   // What it may take at once. The packets of other trials wait that long.
   static constexpr Duration kAtOnce = std::chrono::milliseconds(20);
+  // No packet that a policy is allowed takes longer (policy::kMostSteps). What takes longer was
+  // held up by others, who had the processor.
+  static constexpr Duration kLongestPacket = std::chrono::milliseconds(5);
   // What it has again when a rest ends.
   static constexpr Duration kAfterRest = kAtOnce / 2;
 
@@ -27,9 +30,10 @@ class TrialBudget final {
     return now.time_since_epoch() < Duration(rests_until_.load(std::memory_order_relaxed));
   }
 
-  // It worked from `begin` to `end`.
+  // It evaluated a packet from `begin` to `end`.
   void Spend(Time begin, Time end) {
-    left_ = std::min(kAtOnce, left_ + (begin - since_) / kPart) - (end - begin);
+    left_ =
+        std::min(kAtOnce, left_ + (begin - since_) / kPart) - std::min(kLongestPacket, end - begin);
     since_ = end;
     if (left_ > Duration::zero()) return;
     rests_until_ = (end.time_since_epoch() + (kAfterRest - left_) * kPart).count();

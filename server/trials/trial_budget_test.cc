@@ -56,10 +56,16 @@ TEST_F(TrialBudgetTest, GetsItsPartOverTime) {
 }
 
 TEST_F(TrialBudgetTest, WhatWasTakenTooMuchIsRestedOff) {
-  Work(milliseconds(500));
+  while (Work(TrialBudget::kLongestPacket)) {
+  }
   const auto rested = Rest();
-  EXPECT_GE(rested, milliseconds(500 - 20) * TrialBudget::kPart);
-  EXPECT_LE(rested, milliseconds(500) * TrialBudget::kPart);
+  EXPECT_GE(rested, TrialBudget::kAfterRest * TrialBudget::kPart);
+  EXPECT_LE(rested, (TrialBudget::kAfterRest + TrialBudget::kLongestPacket) * TrialBudget::kPart);
+}
+
+TEST_F(TrialBudgetTest, ThatOthersHadTheProcessorIsNotItsFault) {
+  Work(std::chrono::seconds(10));
+  EXPECT_FALSE(budget_.Resting(now_));
 }
 
 TEST_F(TrialBudgetTest, WhoIsIdleSavesNothingUp) {
