@@ -238,6 +238,21 @@ TEST_F(PolicyTrialsTest, ASlowTrialDelaysNoDecision) {
   EXPECT_GE(response.left_out(), left_out);
 }
 
+TEST_F(PolicyTrialsTest, APacketTakesNoMoreThanItIsCountedFor) {
+  v1::PacketBatch batch = Batch(std::vector<uint32_t>(1000, 9));
+  for (v1::Packet& packet : *batch.mutable_packets()) {
+    packet.clear_payload();
+    packet.set_input_interface("enp0s31f6.1000");
+    packet.set_output_interface("enp0s31f6.1001");
+    packet.set_input_group("inside");
+    packet.set_output_group("outside");
+    packet.set_hw_address("\1\2\3\4\5\6");
+  }
+  google::protobuf::Arena arena;
+  *google::protobuf::Arena::CreateMessage<v1::PacketBatch>(&arena) = batch;
+  EXPECT_LE(arena.SpaceAllocated(), 1000 * PolicyTrials::kPacketBytes);
+}
+
 TEST_F(PolicyTrialsTest, RoomIsGivenBack) {
   const auto trial = trials_->Begin(Compile("default accept;"), {});
   v1::PacketBatch large = Batch({9});
