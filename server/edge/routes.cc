@@ -10,14 +10,14 @@
 namespace sluice::server {
 namespace {
 
-// What a page of another origin asks before it calls (the Fetch standard's CORS preflight).
-Headers Preflight(std::string_view origin) {
+// What a page of another origin asks before it calls (the Fetch standard's CORS preflight). It may
+// send whatever metadata it names.
+Headers Preflight(std::string_view origin, std::string_view fields) {
   return {{"access-control-allow-origin", std::string(origin)},
           {"access-control-allow-methods", "POST"},
-          {"access-control-allow-headers",
-           "content-type, x-grpc-web, x-user-agent, grpc-timeout, authorization"},
+          {"access-control-allow-headers", std::string(fields)},
           {"access-control-max-age", "7200"},
-          {"vary", "origin"}};
+          {"vary", "origin, access-control-request-headers"}};
 }
 
 }  // namespace
@@ -46,7 +46,9 @@ std::shared_ptr<HttpHandler> Routes::Route(const RequestHead& head, HttpStream* 
   if (!Allowed(head)) {
     return text(403, "pages of this origin may not call; sluice-server --allow-origin lets them");
   }
-  if (head.method == "OPTIONS" && !origin.empty()) return reply(204, Preflight(origin), "");
+  if (head.method == "OPTIONS" && !origin.empty()) {
+    return reply(204, Preflight(origin, Find(head.headers, "access-control-request-headers")), "");
+  }
   const std::optional<GrpcWire> wire = WireOf(Find(head.headers, "content-type"));
   if (!wire) {
     if (head.method != "GET" && head.method != "HEAD") {

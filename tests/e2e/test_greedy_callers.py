@@ -32,7 +32,7 @@ MEANWHILE = 10  # calls of the bystander
 FLOWS = 110_000
 FLOW_BYTES = 4000
 EVENTS = 200  # in a batch
-FLOWS_ROOM = 112 * MIB  # 44 MB of flows, the keys of 100,000, and what a batch takes
+FLOWS_ROOM = 160 * MIB  # 44 MB of flows, the keys of 100,000, and what a batch takes
 
 LISTS = 30
 PARTS = 40

@@ -1,15 +1,18 @@
 """gRPC's interop cases, and some of our own, against the server's edge (tests/interop).
 
-Clients in C++, Python and Node call it by gRPC, and a page's library for Node by gRPC-Web. Each
-test is one client on one transport, which plays all cases one after the other; their results are
+Clients in C++, Python and Node call it by gRPC; Connect's libraries call it by gRPC-Web, in Node and
+in a page. Each test is one client on one transport, which plays all cases one after the other; their results are
 properties of the test in the report of --junit-xml.
 """
 
+import contextlib
+import queue
 import re
 import subprocess
 
 import pytest
 
+from browser import Page
 from processes import BINARIES, REPOSITORY, Process
 
 SOURCES = REPOSITORY / "tests/interop"
@@ -74,14 +77,14 @@ def certificate(tmp_path_factory):
 class InteropServer:
     """interop_server on a transport: "unix", "tcp" or "tls"."""
 
-    def __init__(self, transport, directory, certificate):
+    def __init__(self, transport, directory, certificate, options=()):
         listen = f"unix:{directory}/s" if transport == "unix" else "127.0.0.1:0"
         argv = [BINARIES / "tests/interop/interop_server", "--listen", listen]
         self.ca = None
         if transport == "tls":
             self.ca, key = certificate
             argv += ["--certificate", self.ca, "--key", key]
-        self._process = Process(argv)
+        self._process = Process([*argv, *options])
         self.address = self._process.wait_for_line(r"^listening on (\S+)$")[1]
         self.tls_flags = ["--ca", self.ca] if self.ca else []
 
@@ -106,7 +109,22 @@ def server(request, tmp_path, certificate):
 
 
 @pytest.fixture
-def play(record_property):
+def expect_passed(record_property):
+    """Asserts that these cases have passed, of which a client has said this."""
+
+    def expect(said, cases):
+        print(said)
+        results = dict(re.findall(r"^(?:passed|failed) (\w+)(.*)$", said, re.MULTILINE))
+        for case, why in results.items():
+            record_property(case, f"failed{why}" if why else "passed")
+        assert {case: why for case, why in results.items() if why} == {}
+        assert sorted(results) == sorted(cases), said
+
+    return expect
+
+
+@pytest.fixture
+def play(expect_passed):
     """Plays cases with a client, play(argv, cases, env={}), and asserts that they pass."""
     clients = []
 
@@ -114,12 +132,7 @@ def play(record_property):
         client = Process(argv, env=env)
         clients.append(client)
         client.wait(PATIENCE)
-        results = dict(re.findall(r"^(?:passed|failed) (\w+)(.*)$", client.output, re.MULTILINE))
-        print(client.output)
-        for case, why in results.items():
-            record_property(case, f"failed{why}" if why else "passed")
-        assert {case: why for case, why in results.items() if why} == {}
-        assert sorted(results) == sorted(cases), client.output
+        expect_passed(client.output, cases)
 
     yield played
     for client in clients:
@@ -168,3 +181,39 @@ def test_grpc_web_over_http2(server, play, stubs, node_modules):
     client = ["node", SOURCES / "interop_web_client.mjs", stubs / "interop"]
     play([*client, url(server), "--http2", *server.tls_flags], WEB_CASES)
     server.expect_end()
+
+
+# What the page's script imports by name: in Node, the packages' own files say so.
+IMPORTS = {
+    "@bufbuild/protobuf": "node_modules/@bufbuild/protobuf/dist/esm/index.js",
+    "@bufbuild/protobuf/codegenv2": "node_modules/@bufbuild/protobuf/dist/esm/codegenv2/index.js",
+    "@bufbuild/protobuf/wire": "node_modules/@bufbuild/protobuf/dist/esm/wire/index.js",
+    "@bufbuild/protobuf/wkt": "node_modules/@bufbuild/protobuf/dist/esm/wkt/index.js",
+    "@connectrpc/connect": "node_modules/@connectrpc/connect/dist/esm/index.js",
+    **{
+        f"@connectrpc/connect/{part}": f"node_modules/@connectrpc/connect/dist/esm/{part}/index.js"
+        for part in ("protocol", "protocol-connect", "protocol-grpc-web")
+    },
+    "@connectrpc/connect-web": "node_modules/@connectrpc/connect-web/dist/esm/index.js",
+}
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_page(transport, tmp_path, certificate, stubs, node_modules, expect_passed):
+    """From another origin, over HTTP/1.1 or, with TLS, HTTP/2."""
+    files = {"/descriptors": (stubs / "interop").read_bytes()}
+    with contextlib.ExitStack() as stack:
+        page = Page(SOURCES, "interop_page.mjs", IMPORTS, files)
+        stack.callback(page.close)
+        options = ["--allow-origin", page.origin]
+        server = InteropServer(transport, tmp_path, certificate, options)
+        stack.callback(server.kill)
+        page.open(url(server))
+        said = []
+        while not said or said[-1] != "end":
+            try:
+                said.append(page.said.get(timeout=PATIENCE))
+            except queue.Empty:
+                raise AssertionError("\n".join([*said, page.output])) from None
+        expect_passed("\n".join(said), WEB_CASES)
+        server.expect_end()

@@ -1,7 +1,4 @@
-// What the clients for Node share: payloads, and playing cases.
-
-import assert from "node:assert/strict";
-import { parseArgs } from "node:util";
+// What the clients in JavaScript share, in Node and in pages: payloads, and playing cases.
 
 // No case takes nearly as long: one that does hangs.
 export const PATIENCE_MS = 30_000;
@@ -23,7 +20,7 @@ export function payload(size) {
 
 export function expectPayload(bytes, size) {
   assert.equal(bytes.length, size);
-  assert.ok(Buffer.from(size ? payload(size) : []).equals(bytes), "the payload arrived damaged");
+  assert.ok(payload(size).every((byte, i) => byte === bytes[i]), "the payload arrived damaged");
 }
 
 export function asking(size, sizes = [], fields = {}) {
@@ -32,22 +29,39 @@ export function asking(size, sizes = [], fields = {}) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Plays the cases, an object of functions, or those that were asked for. Prints "passed CASE" or
-// "failed CASE: why" for each, and ends the program.
-export async function play(cases, only) {
-  let failed = false;
+// As Node's assert, of which pages have nothing.
+export const assert = {
+  ok(value, what = "it is not so") {
+    if (!value) throw new Error(what);
+  },
+  equal(value, expected, what = "not equal") {
+    assert.ok(Object.is(value, expected), `${what}: ${value} is not ${expected}`);
+  },
+  fail(what) {
+    throw new Error(what);
+  },
+  rejects(promise) {
+    return promise.then(
+      () => assert.fail("it succeeded"),
+      () => undefined,
+    );
+  },
+};
+
+// Plays the cases, an object of functions, or those that were asked for. Says "passed CASE" or
+// "failed CASE: why" of each. Returns whether all passed.
+export async function play(cases, only = [], say = console.log) {
+  let passed = true;
   for (const name of only.length > 0 ? only : Object.keys(cases)) {
     try {
       await cases[name]();
-      console.log("passed", name);
+      say(`passed ${name}`);
     } catch (error) {
       const line = /\w+\.mjs:\d+/g;
-      const where = (error.stack ?? "").match(line)?.slice(0, 2).join(" < ");
-      console.log(`failed ${name}: ${where}: ${String(error).replace(/\s+/g, " ")}`);
-      failed = true;
+      const where = (error.stack ?? "").match(line)?.slice(0, 3).join(" < ");
+      say(`failed ${name}: ${where}: ${String(error).replace(/\s+/g, " ")}`);
+      passed = false;
     }
   }
-  process.exit(failed ? 1 : 0);
+  return passed;
 }
-
-export { assert, parseArgs };

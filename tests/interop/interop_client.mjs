@@ -5,8 +5,10 @@
 // Prints "passed CASE" or "failed CASE: why" for each, and fails if one of them did. The last case
 // stops the server.
 
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 import grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -19,9 +21,7 @@ import {
   SPECIAL_MESSAGE,
   UNKNOWN,
   asking,
-  assert,
   expectPayload,
-  parseArgs,
   play,
   sleep,
 } from "./cases.mjs";
@@ -301,4 +301,4 @@ const cases = {
   },
 };
 
-await play(cases, only);
+process.exit((await play(cases, only)) ? 0 : 1);

@@ -1,6 +1,6 @@
 // interop_server: serves the interop cases (interop.proto) on the server's edge.
 //
-//   interop_server --listen ADDRESS [--certificate FILE --key FILE]
+//   interop_server --listen ADDRESS [--certificate FILE --key FILE] [--allow-origin ORIGIN]
 //
 // ADDRESS is IPV4:PORT, [IPV6]:PORT or unix:/PATH; port 0 picks one. Prints "listening on ADDRESS",
 // and stops at SIGTERM or when its Stop is called. Its last line says how many calls begun and
@@ -39,7 +39,8 @@ uint64_t Refused(const server::Ledger& ledger) {
   return refused;
 }
 
-int Serve(const std::string& listen, const std::string& certificate, const std::string& key) {
+int Serve(const std::string& listen, const std::string& certificate, const std::string& key,
+          const server::EdgeOptions& options) {
   // Waited for below; threads inherit that they do not get them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -66,7 +67,7 @@ int Serve(const std::string& listen, const std::string& certificate, const std::
   });
   server::Methods methods;
   service.AddTo(&methods);
-  server::Edge edge(server::EdgeOptions{}, &methods);
+  server::Edge edge(options, &methods);
   edge.Serve(socket->fd, tls.get());
   std::printf("listening on %s\n", address->WithPort(socket->port).c_str());
   std::fflush(stdout);
@@ -90,8 +91,10 @@ int Main(int argc, char** argv) {
   CLI::Option* const key_option = app.add_option("--key", key, "PEM file of the certificate's key");
   certificate_option->needs(key_option);
   key_option->needs(certificate_option);
+  server::EdgeOptions options;
+  app.add_option("--allow-origin", options.allowed_origins, "origin of pages that may call");
   CLI11_PARSE(app, argc, argv);
-  return Serve(listen, certificate, key);
+  return Serve(listen, certificate, key, options);
 }
 
 }  // namespace
