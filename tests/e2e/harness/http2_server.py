@@ -77,7 +77,7 @@ class Http2Server:
                 reader.read(len(PREFACE))
                 greeting = settings({MAX_CONCURRENT_STREAMS: _STREAMS})
                 send(greeting + frame(WINDOW_UPDATE, 0, 0, struct.pack("!I", 1 << 30)))
-                while head := reader.read(9):
+                while len(head := reader.read(9)) == 9:
                     kind, flags, stream = struct.unpack("!BBI", head[3:])
                     payload = reader.read(int.from_bytes(head[:3], "big"))
                     if kind == SETTINGS and not flags & ACK:
