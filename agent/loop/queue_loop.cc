@@ -24,6 +24,10 @@ constexpr int64_t kUnansweredAtMost = 2'000'000'000;
 // At most this many reads of 64 packets each come between two looks at verdicts and deadlines.
 constexpr int kReceivesATurn = 16;
 
+// How long a loop that ends may take for what the kernel has queued: packets go on coming until the
+// socket closes.
+constexpr int64_t kSettleAtMost = 50'000'000;
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<QueueLoop>> QueueLoop::Open(const QueueLoopOptions& options,
@@ -45,7 +49,12 @@ QueueLoop::QueueLoop(const QueueLoopOptions& options, std::unique_ptr<QueueSocke
       pipeline_(options.pipeline, socket_.get(), links, events),
       client_(options.hello, options.servers, &pipeline_, &poller_) {}
 
-QueueLoop::~QueueLoop() { Stop(); }
+QueueLoop::~QueueLoop() {
+  Stop();
+  // Others may have sent packets since; and if it was never started, those still wait that came.
+  pipeline_.SettleAll();
+  SettleQueued();
+}
 
 void QueueLoop::Start() {
   {
@@ -68,6 +77,7 @@ void QueueLoop::Run() {
     Wait();
   }
   pipeline_.SettleAll();
+  SettleQueued();
   {
     MutexLock lock(mutex_);
     running_ = false;
@@ -77,6 +87,15 @@ void QueueLoop::Run() {
     posted_.clear();
   }
   if (broken_) failed_();
+}
+
+void QueueLoop::SettleQueued() {
+  readable_ = true;
+  for (const int64_t end = MonotonicNow() + kSettleAtMost;
+       readable_ && !broken_ && MonotonicNow() < end;) {
+    Receive();
+    pipeline_.Flush();
+  }
 }
 
 void QueueLoop::Turn() {

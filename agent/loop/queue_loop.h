@@ -45,7 +45,8 @@ class QueueLoop final : public RememberingQueue {
   ~QueueLoop() override;
 
   void Start();
-  // Gives pending packets the fallback and joins. The queue stays bound until destruction.
+  // Gives pending packets the fallback, those that the kernel has queued by then as well, and joins.
+  // The queue stays bound until destruction.
   void Stop();
 
   // Returns when the loop has entered the mode. If that is off, the packets queued until then have
@@ -72,6 +73,9 @@ class QueueLoop final : public RememberingQueue {
   // Waits until there is something to do or the next turn is due.
   void Wait();
   void Receive();
+  // Gives the fallback to what the kernel has queued by now: it would drop that, uncounted and
+  // whatever the fail mode, when the socket closes.
+  void SettleQueued();
   void SendBatches();
   // Runs `work` in a turn of the loop's thread, or here if the loop does not run, and returns when
   // it is done.

@@ -4,8 +4,10 @@
 #include "agent/loop/queue_loop.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -321,6 +323,54 @@ TEST_F(QueueLoopTest, StopSettlesWhatIsPending) {
   EXPECT_EQ(Arrived(), 1) << "the queue is bound still";
   EXPECT_EQ(loop_->Stats().mode_off().accepted(), 1u);
   loop_->Stop();
+}
+
+TEST_F(QueueLoopTest, StopSettlesWhatTheKernelHasQueued) {
+  QueueLoopOptions options = Options();
+  options.pipeline.fail_open = true;
+  options.socket.flags.fail_open = true;
+  Open(options);
+  Send(3);  // Before it starts: nothing is read for as long as it does not look.
+  loop_->Start();
+  loop_->Stop();
+  EXPECT_EQ(Arrived(), 3);
+  Send(2);  // It is bound still.
+  loop_.reset();
+  EXPECT_EQ(Arrived(), 2);
+}
+
+// Has every socket of netfilter in this process be none any more.
+void BreakNetfilterSockets() {
+  const int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(none, 0);
+  int broken = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    int protocol = 0;
+    int domain = 0;
+    socklen_t size = sizeof(int);
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_NETLINK)
+      continue;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) continue;
+    if (protocol == NETLINK_NETFILTER && dup2(none, fd) == fd) ++broken;
+  }
+  close(none);
+  ASSERT_GT(broken, 0);
+}
+
+TEST_F(QueueLoopTest, ASocketThatBreaksEndsTheLoopAndIsReported) {
+  Open(WaitingOptions());
+  loop_->Start();
+  Send(2);
+  EXPECT_EQ(loop_->Stats().pending(), 2u);
+  BreakNetfilterSockets();
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (failed_ == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(failed_, 1);
+  loop_->EnterMode(v1::MODE_OFF);  // Whoever asks something of it still gets an answer.
+  EXPECT_EQ(loop_->Stats().pending(), 0u);
+  loop_->Stop();
+  EXPECT_EQ(failed_.exchange(0), 1) << "once, and as expected";
 }
 
 TEST_F(QueueLoopTest, WhatIsAskedOfItWhileItStopsIsDone) {
