@@ -94,7 +94,7 @@ void QueueLoop::SettleQueued() {
   for (const int64_t end = MonotonicNow() + kSettleAtMost;
        readable_ && !broken_ && MonotonicNow() < end;) {
     Receive();
-    pipeline_.Flush();
+    pipeline_.SettleAll();  // With a decider, what was received would wait for it.
   }
 }
 

@@ -337,6 +337,19 @@ TEST_F(QueueLoopTest, StopSettlesWhatTheKernelHasQueued) {
   Send(2);  // It is bound still.
   loop_.reset();
   EXPECT_EQ(Arrived(), 2);
+
+  Decider decider(Address());  // Drops what it is asked about.
+  Open(options);
+  loop_->Start();
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!loop_->Stats().decider_connected() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  ASSERT_TRUE(loop_->Stats().decider_connected());
+  loop_->Stop();
+  Send(3);
+  loop_.reset();
+  EXPECT_EQ(Arrived(), 3);
 }
 
 // Has every socket of netfilter in this process be none any more.

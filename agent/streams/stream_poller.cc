@@ -65,9 +65,10 @@ bool StreamPoller::Wait(std::span<pollfd> fds, int64_t due_ns) {
   for (int unpolled = 0; !settled_; ++unpolled) {
     void* tag = nullptr;
     bool ok = false;
+    watch_.Enter();
     const grpc::CompletionQueue::NextStatus next =
         queue_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC));
-    watch_.Turn();
+    watch_.Leave();
     if (next == grpc::CompletionQueue::GOT_EVENT) {
       const auto* const what = static_cast<Tag*>(tag);
       if (what->receiver->OnEvent(what->what, ok)) settled_ = true;

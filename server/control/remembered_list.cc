@@ -33,10 +33,12 @@ void RememberedList::Answered(const absl::Status& status, GatewayAnswer&& answer
 
 void RememberedList::Written() {
   if (next_ == list_.size()) return EndLocked(absl::OkStatus());
-  // Both messages hold nothing but the verdicts, in the same field.
-  response_.ParseFromString(list_[next_].verdicts);
+  // Both messages hold nothing but the verdicts, in the same field. Parsed, they take several times
+  // the memory: not for longer than it takes to write them.
+  v1::ListRememberedResponse response;
+  response.ParseFromString(list_[next_].verdicts);
   list_[next_++] = {};
-  Write(&response_);
+  Write(&response);
 }
 
 }  // namespace sluice::server

@@ -28,7 +28,6 @@ class RememberedList final
 
   std::vector<GatewayAnswer::Part> list_ ABSL_GUARDED_BY(mutex_);
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;  // Index into list_.
-  v1::ListRememberedResponse response_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice::server

@@ -109,9 +109,10 @@ void Deciders::Run() {
     void* tag = nullptr;
     bool ok = false;
     const Clock::duration wait = nothing ? Clock::duration(0) : NextTimer(now) - now;
+    dialer_.watch()->Enter();
     const bool happened =
         events_.AsyncNext(&tag, &ok, ToTimespec(wait)) == grpc::CompletionQueue::GOT_EVENT;
-    dialer_.watch()->Turn();
+    dialer_.watch()->Leave();
     now = Clock::now();
     FollowPolicy(now);
     if (happened && tag != nullptr) GrpcDeciderDialer::Happened(tag, ok, now);
@@ -186,8 +187,11 @@ void Deciders::Drain() {
   void* tag = nullptr;
   bool ok = false;
   // The calls were cancelled and end soon. The alarm is not pending: nobody posts any more.
-  while (dialer_.calls() > 0 && events_.Next(&tag, &ok)) {
-    dialer_.watch()->Turn();
+  while (dialer_.calls() > 0) {
+    dialer_.watch()->Enter();
+    const bool happened = events_.Next(&tag, &ok);
+    dialer_.watch()->Leave();
+    if (!happened) break;
     GrpcDeciderDialer::Happened(tag, ok, Clock::now());
   }
   events_.Shutdown();

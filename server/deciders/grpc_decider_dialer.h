@@ -25,7 +25,7 @@ class GrpcDeciderDialer final : public DeciderDialer {
   static void Happened(void* tag, bool ok, DeciderStream::Time now);
   // Calls that have not ended yet. The queue must be drained until there are none.
   size_t calls() const { return calls_; }
-  // Watches the thread, which calls its Turn whenever the queue returns.
+  // Watches the thread, which calls its Enter and Leave around each call of the queue.
   GrpcWatch* watch() { return &watch_; }
 
  private:

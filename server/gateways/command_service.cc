@@ -23,7 +23,9 @@ namespace {
 // Unanswered commands per gateway. Callers are people and their tools, so there are few.
 constexpr size_t kMaxPending = 256;
 // What the replies of lists take until their callers have read them, in all. A remembered verdict
-// takes a hundred bytes at most. A gateway's share, a quarter, holds 600,000.
+// takes a hundred bytes at most. A gateway's share, a quarter, holds 600,000. Callers who do not
+// read hold the gateway's share for as long as they are borne: nobody can list that gateway
+// meanwhile, and all else goes on.
 constexpr size_t kMostListBytes = 256 << 20;
 // Replies to a list that a gateway may send before we have taken the earlier ones (400 kB each).
 // Enough that the gateway need not wait for us on a link with a long round trip.
@@ -129,14 +131,20 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     }
     if (!status.ok()) return done(status, GatewayAnswer());
     if (reply.has_error()) status = ToStatus(reply.error());
-    answer.reply = reply;
+    if (reply.has_remembered()) {
+      answer.reply.mutable_remembered();
+    } else {
+      answer.reply = reply;
+    }
     done(status, std::move(answer));
   }
 
   absl::Status KeepPart(const v1::RememberedVerdicts& verdicts, Pending& pending)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::string part = verdicts.SerializeAsString();
-    absl::StatusOr<Places::Place> room = list_bytes_->Take(PeerKey(call().peer()), part.size());
+    if (part.empty()) return absl::OkStatus();
+    absl::StatusOr<Places::Place> room =
+        list_bytes_->Take(PeerKey(call().peer()), part.size() + sizeof(GatewayAnswer::Part));
     if (!room.ok()) {
       return absl::ResourceExhaustedError(
           absl::StrCat("lists that this server has from ", gateway_, " take ",

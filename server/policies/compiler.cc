@@ -46,9 +46,12 @@ void Compiler::Compile() {
         return Drained() || changes_.to_compile.Ready() || questions_.to_compile.Ready();
       });
       if (Drained()) return;
-      std::optional<std::unique_ptr<Task>> taken = changes_.to_compile.Take();
-      if (!taken) taken = questions_.to_compile.Take();
+      Lane* const first = compiled_change_ ? &questions_ : &changes_;
+      Lane* const second = compiled_change_ ? &changes_ : &questions_;
+      std::optional<std::unique_ptr<Task>> taken = first->to_compile.Take();
+      if (!taken) taken = second->to_compile.Take();
       task = *std::move(taken);
+      compiled_change_ = &LaneOf(task->job) == &changes_;
     }
     Lane& lane = LaneOf(task->job);
     const std::string peer = task->job.peer;

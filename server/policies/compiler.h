@@ -35,7 +35,7 @@ enum class CompilePurpose {
 // host names never waits for one with.
 //
 // No caller keeps others waiting for more than one compilation. Changes have places and threads of
-// their own, and are compiled before questions. Peers (PeerKey) take turns, and each has a share of
+// their own, and take turns with questions. Peers (PeerKey) take turns, and each has a share of
 // the places; beyond it a job is refused. Any thread may post. Owned by the Server.
 class Compiler final {
  public:
@@ -107,6 +107,8 @@ class Compiler final {
   Mutex mutex_;
   std::condition_variable changed_;
   size_t tasks_ ABSL_GUARDED_BY(mutex_) = 0;  // In queues, or with a thread.
+  // Then a question is next: who has changes checked without end keeps nobody waiting.
+  bool compiled_change_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::vector<std::thread> threads_;

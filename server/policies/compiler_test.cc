@@ -157,7 +157,7 @@ TEST_F(CompilerTest, APeerHasItsShareOfChanges) {
   for (auto& job : slow) EXPECT_EQ(job.get(), "done a");
 }
 
-TEST_F(CompilerTest, ChangesAreCompiledBeforeQuestionsAndPeersTakeTurns) {
+TEST_F(CompilerTest, ChangesTakeTurnsWithQuestionsAndPeersWithEachOther) {
   std::promise<void> begun, release;
   compiler_.Post({.purpose = kQuestion,
                   .peer = "first",
@@ -190,7 +190,7 @@ TEST_F(CompilerTest, ChangesAreCompiledBeforeQuestionsAndPeersTakeTurns) {
   post(kChange, "other", "other's change");
   release.set_value();
   done.get_future().wait();
-  EXPECT_EQ(order, (std::vector<std::string>{"change", "other's change", "question 1",
+  EXPECT_EQ(order, (std::vector<std::string>{"change", "question 1", "other's change",
                                              "other's question", "question 2", "question 3"}));
 }
 

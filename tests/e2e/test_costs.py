@@ -79,7 +79,7 @@ def test_trials_of_costly_policies_lose_no_packet(rig):
         trials = [try_policy(siege, allowed(LONG)) for _ in range(TRIALS)]
         for said in last_of(trials, TRIED_SECONDS):
             siege.expect(said.packets > 0, "a trial compared nothing")
-            siege.expect(said.left_out > said.packets, "a trial had time for all packets")
+            siege.expect(said.left_out > 0, "a trial had time for all packets")
             siege.expect(said.differing == 0, "a trial differs from the policy in force")
 
 
@@ -90,7 +90,7 @@ def test_trials_of_usual_policies_leave_hardly_anything_out(rig):
         for said in last_of(trials, TRIED_SECONDS):
             siege.expect(said.packets > DATAGRAMS_A_SECOND, f"only {said.packets} were compared")
             # Others may have the processor for a while.
-            siege.expect(said.left_out < said.packets / 20, f"{said.left_out} were left out")
+            siege.expect(said.left_out < said.packets / 5, f"{said.left_out} were left out")
 
 
 def test_a_policy_that_costs_too_much_is_refused(rig):

@@ -34,8 +34,8 @@ FLOW_BYTES = 4000
 EVENTS = 200  # in a batch
 FLOWS_ROOM = 160 * MIB  # 44 MB of flows, the keys of 100,000, and what a batch takes
 
-LISTS = 30
-PARTS = 40
+LISTS = 8
+PARTS = 28  # of which the gateway's share holds 21; they must come before the lists are given up
 PART_BYTES = 3 * MIB
 LISTS_ROOM = 128 * MIB  # a gateway's share is 64 MiB
 SMALL_PARTS = 30

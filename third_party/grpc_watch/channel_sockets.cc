@@ -2,6 +2,7 @@
 
 #include <grpc/support/atm.h>
 #include <grpc/support/sync.h>
+#include <grpcpp/version_info.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -11,8 +12,9 @@
 #include <functional>
 #include <optional>
 
-// gRPC's, of which it installs no header (gRPC 1.51: src/core/lib/iomgr/socket_mutator.h). If a
-// gRPC no longer has this function, linking fails.
+// gRPC's, of which it installs no header: src/core/lib/iomgr/socket_mutator.h.
+static_assert(GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR == 51,
+              "compare what follows with socket_mutator.h of this gRPC");
 struct grpc_mutate_socket_info;
 struct grpc_socket_mutator;
 struct grpc_socket_mutator_vtable {

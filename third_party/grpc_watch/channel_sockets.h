@@ -12,7 +12,8 @@
 namespace sluice {
 
 // The sockets that gRPC makes for a channel. gRPC closes them when it likes: each is known by its
-// inode too, so that another one with the number of one that was closed is not taken for it. Any
+// inode too, so that another one with the number of one that was closed is not taken for it (unless
+// it takes it between the look and the deed; then that connection is lost and made anew). Any
 // thread may call.
 class ChannelSockets final {
  public:

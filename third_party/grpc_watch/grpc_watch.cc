@@ -68,15 +68,16 @@ class GrpcWatch::Watcher final {
   static void Look(GrpcWatch& watch) {
     const std::optional<int64_t> now = Read(watch.clock_);
     if (!now) return;
-    const uint64_t turns = watch.turns_.load(std::memory_order_relaxed);
-    if (turns != watch.turns_seen_) {
-      watch.turns_seen_ = turns;
-      watch.turned_ns_ = *now;
-    } else if (*now - watch.turned_ns_ >= kMostBusyNs && watch.ShutDownFullest()) {
+    const uint64_t crossings = watch.crossings_.load(std::memory_order_relaxed);
+    const bool inside = crossings % 2 != 0;
+    if (!inside || crossings != watch.seen_) {
+      watch.seen_ = crossings;
+      watch.entered_ns_ = *now;
+    } else if (*now - watch.entered_ns_ >= kMostBusyNs && watch.ShutDownFullest()) {
       spdlog::warn(
           "a connection was ended: what its server sends keeps gRPC busy without end; it may "
           "attack this program");
-      watch.turned_ns_ = *now;
+      watch.entered_ns_ = *now;
     }
   }
 
@@ -116,7 +117,7 @@ void GrpcWatch::Begin() {
   watching_ = true;
   // A thread's own clock always exists.
   pthread_getcpuclockid(pthread_self(), &clock_);
-  turned_ns_ = Read(clock_).value_or(0);
+  entered_ns_ = Read(clock_).value_or(0);
   Watcher::Get().Add(this);
 }
 

@@ -18,8 +18,8 @@ namespace sluice {
 // connection brings for as long as it brings something. A server that sends frames which complete
 // nothing (a header continued without end, pings) so keeps the thread inside gRPC for as long as it
 // likes, whatever else the thread is there for, and may have gRPC keep all of it. If the thread has
-// spent kMostBusyNs of processor time without a turn, the channel with the most unread bytes is
-// shut down. That ends its calls, as if the server had closed the connection.
+// spent kMostBusyNs of processor time in one call of gRPC, the channel with the most unread bytes
+// is shut down. That ends its calls, as if the server had closed the connection.
 //
 // One thread of its own watches for all of a program.
 class GrpcWatch final {
@@ -37,30 +37,36 @@ class GrpcWatch final {
   // may call.
   std::shared_ptr<ChannelSockets> Watch(grpc::ChannelArguments& arguments);
 
-  // To be called by the thread, always the same, each time that gRPC returns to it.
-  void Turn() {
+  // To be called by the thread around each call of gRPC that drains the queue. It is the same
+  // thread always; once it has ended, another one may call them and is not watched.
+  void Enter() {
     if (!watching_) Begin();
-    turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    Count();
   }
+  void Leave() { Count(); }
 
  private:
   class Watcher;
   friend class Watcher;
 
   void Begin();
+  // By the one thread that counts.
+  void Count() {
+    crossings_.store(crossings_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
   // False if no channel has unread bytes.
   bool ShutDownFullest();
 
-  bool watching_ = false;  // The thread's.
-  std::atomic<uint64_t> turns_ = 0;
+  bool watching_ = false;                // The thread's.
+  std::atomic<uint64_t> crossings_ = 0;  // Into gRPC and out of it: odd while it is inside.
   clockid_t clock_ = {};  // The thread's processor time. Constant once the watcher knows of us.
 
   Mutex mutex_;
   std::vector<std::weak_ptr<ChannelSockets>> channels_ ABSL_GUARDED_BY(mutex_);
 
   // Of the watcher, under its lock.
-  uint64_t turns_seen_ = 0;
-  int64_t turned_ns_ = 0;  // On clock_, when turns_seen_ was new.
+  uint64_t seen_ = 0;       // The latest crossing.
+  int64_t entered_ns_ = 0;  // On clock_, when it was new, or at least not inside.
 };
 
 }  // namespace sluice

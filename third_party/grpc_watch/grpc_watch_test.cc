@@ -57,7 +57,7 @@ std::chrono::nanoseconds ProcessorTime() {
 TEST(GrpcWatchTest, EndsTheConnectionThatKeepsTheThread) {
   GrpcWatch watch;
   FloodedSocket socket(&watch);
-  watch.Turn();
+  watch.Enter();
   const std::chrono::nanoseconds began = ProcessorTime();
   while (socket.Read()) {
   }
@@ -70,9 +70,20 @@ TEST(GrpcWatchTest, LeavesAloneAThreadThatTurns) {
   const std::chrono::nanoseconds end =
       ProcessorTime() + std::chrono::nanoseconds(5 * GrpcWatch::kMostBusyNs);
   while (ProcessorTime() < end) {
-    watch.Turn();
+    watch.Enter();
     ASSERT_TRUE(socket.Read());
+    watch.Leave();
   }
+}
+
+TEST(GrpcWatchTest, LeavesAloneAThreadThatIsBusyOutside) {
+  GrpcWatch watch;
+  FloodedSocket socket(&watch);
+  watch.Enter();
+  watch.Leave();
+  const std::chrono::nanoseconds end =
+      ProcessorTime() + std::chrono::nanoseconds(3 * GrpcWatch::kMostBusyNs);
+  while (ProcessorTime() < end) ASSERT_TRUE(socket.Read());
 }
 
 TEST(GrpcWatchTest, LeavesAloneAChannelWithNothingUnread) {
@@ -83,7 +94,7 @@ TEST(GrpcWatchTest, LeavesAloneAChannelWithNothingUnread) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   idle->Add(ends[0]);
   FloodedSocket socket(&watch);
-  watch.Turn();
+  watch.Enter();
   while (socket.Read()) {
   }
   EXPECT_EQ(send(ends[1], "x", 1, MSG_NOSIGNAL), 1) << "it is still up";
