@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <optional>
 
@@ -35,6 +36,8 @@ namespace {
 
 struct Mutator : grpc_socket_mutator {
   std::shared_ptr<ChannelSockets> sockets;
+  // gRPC's count of references orders making and destroying it; ThreadSanitizer does not see that.
+  std::atomic<bool> made = false;
 };
 
 constexpr grpc_socket_mutator_vtable kMutations = {
@@ -47,7 +50,11 @@ constexpr grpc_socket_mutator_vtable kMutations = {
                   grpc_socket_mutator* b) { return a == b                ? 0
                                                    : std::less<>()(a, b) ? -1
                                                                          : 1; },
-    .destroy = [](grpc_socket_mutator* mutator) { delete static_cast<Mutator*>(mutator); },
+    .destroy =
+        [](grpc_socket_mutator* mutator) {
+          auto* const ours = static_cast<Mutator*>(mutator);
+          if (ours->made.load(std::memory_order_acquire)) delete ours;
+        },
     .mutate_fd_2 = nullptr,
 };
 
@@ -64,6 +71,7 @@ bool ChannelSockets::Socket::open() const { return InodeOf(fd) == inode; }
 std::shared_ptr<ChannelSockets> ChannelSockets::Of(grpc::ChannelArguments& arguments) {
   auto* const mutator = new Mutator;  // Owned by gRPC, with one reference.
   mutator->sockets = std::make_shared<ChannelSockets>();
+  mutator->made.store(true, std::memory_order_release);
   grpc_socket_mutator_init(mutator, &kMutations);
   auto sockets = mutator->sockets;
   arguments.SetSocketMutator(mutator);
