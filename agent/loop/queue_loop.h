@@ -45,8 +45,8 @@ class QueueLoop final : public RememberingQueue {
   ~QueueLoop() override;
 
   void Start();
-  // Gives pending packets the fallback, those that the kernel has queued by then as well, and joins.
-  // The queue stays bound until destruction.
+  // Gives pending packets the fallback, those that the kernel has queued by then as well, and
+  // joins. The queue stays bound until destruction.
   void Stop();
 
   // Returns when the loop has entered the mode. If that is off, the packets queued until then have
