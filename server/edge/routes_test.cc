@@ -395,9 +395,11 @@ TEST_F(RoutesTest, AnswersAStreamOneMessageAfterTheOther) {
 
 // A caller that does not read its answers may say no more, by the window.
 TEST_F(RoutesTest, OpensTheWindowAsMessagesAreTaken) {
+  std::string messages;
+  for (int i = 0; i < 3; ++i) messages += kEmptyMessage;
   for (const char* const path : kStreams) {
     Ask(GrpcHead(path));
-    Say(kEmptyMessage + kEmptyMessage + kEmptyMessage);
+    Say(messages);
     Until([this] { return stream_->status.has_value(); }, /*reads=*/false);
     EXPECT_EQ(stream_->consumed, 0u);
     Until([this] { return stream_->body.size() == 3 * kMessagePrefix; });
