@@ -52,8 +52,7 @@ QueueLoop::QueueLoop(const QueueLoopOptions& options, std::unique_ptr<QueueSocke
 QueueLoop::~QueueLoop() {
   Stop();
   // Others may have sent packets since; and if it was never started, those still wait that came.
-  pipeline_.SettleAll();
-  SettleQueued();
+  SettleAll();
 }
 
 void QueueLoop::Start() {
@@ -76,8 +75,7 @@ void QueueLoop::Run() {
     if (broken_) break;
     Wait();
   }
-  pipeline_.SettleAll();
-  SettleQueued();
+  SettleAll();
   {
     MutexLock lock(mutex_);
     running_ = false;
@@ -89,7 +87,8 @@ void QueueLoop::Run() {
   if (broken_) failed_();
 }
 
-void QueueLoop::SettleQueued() {
+void QueueLoop::SettleAll() {
+  pipeline_.SettleAll();
   readable_ = true;
   for (const int64_t end = MonotonicNow() + kSettleAtMost;
        readable_ && !broken_ && MonotonicNow() < end;) {

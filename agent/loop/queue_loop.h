@@ -73,9 +73,9 @@ class QueueLoop final : public RememberingQueue {
   // Waits until there is something to do or the next turn is due.
   void Wait();
   void Receive();
-  // Gives the fallback to what the kernel has queued by now: it would drop that, uncounted and
-  // whatever the fail mode, when the socket closes.
-  void SettleQueued();
+  // Gives the fallback to pending packets, and to those that the kernel has queued by now: it would
+  // drop them, uncounted and whatever the fail mode, when the socket closes.
+  void SettleAll();
   void SendBatches();
   // Runs `work` in a turn of the loop's thread, or here if the loop does not run, and returns when
   // it is done.

@@ -7,6 +7,7 @@ import struct
 import pytest
 from http2_client import (
     ACK,
+    AT_ONCE,
     CANCEL,
     CONTINUATION,
     DATA,
@@ -20,6 +21,7 @@ from http2_client import (
     SETTINGS,
     WINDOW_UPDATE,
     call_block,
+    endless,
     field,
     frame,
     integer,
@@ -30,7 +32,6 @@ from sluice.v1 import observe_pb2
 
 FLOOD_SECONDS = 2
 UNREAD_BUFFER = 4096  # of an attacker that reads nothing: the kernel holds few answers for it
-AT_ONCE = 1 << 16  # bytes sent together
 STREAMS_AT_ONCE = 500
 
 # What an honest client may do within a second, with room to spare.
@@ -43,10 +44,6 @@ HONEST_FIELD = 1500  # bytes; four such are less than the 8 KiB of headers that 
 
 ASKED = "ControlService/GetServer"
 LONG_LIVED = "DecisionService/Decide"
-
-
-def endless(one):
-    return itertools.repeat(one * max(1, AT_ONCE // len(one)))
 
 
 def test_without_an_attack(rig):

@@ -4,15 +4,13 @@ import time
 
 import pytest
 from http2_client import (
-    CONTINUATION,
     DATA,
-    END_HEADERS,
     END_STREAM,
     FRAME_SIZE,
-    HEADERS,
     call_block,
     field,
     frame,
+    header_frames,
     integer,
     message,
 )
@@ -47,13 +45,8 @@ HEADERS_TOO_LARGE = {
 
 
 def request(stream, block):
-    """A whole call with this header, in as many frames as that takes."""
-    frames, kind = b"", HEADERS
-    while block:
-        part, block = block[:FRAME_SIZE], block[FRAME_SIZE:]
-        frames += frame(kind, 0 if block else END_HEADERS, stream, part)
-        kind = CONTINUATION
-    return frames + frame(DATA, END_STREAM, stream, message(b""))
+    """A whole call with this header."""
+    return header_frames(stream, block) + frame(DATA, END_STREAM, stream, message(b""))
 
 
 @pytest.mark.parametrize("block", HEADERS_TOO_LARGE.values(), ids=HEADERS_TOO_LARGE)

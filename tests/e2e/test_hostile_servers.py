@@ -21,8 +21,10 @@ from http2_client import (
     RST_STREAM,
     SETTINGS,
     WINDOW_UPDATE,
+    endless,
     field,
     frame,
+    header_frames,
     integer,
     message,
 )
@@ -39,7 +41,6 @@ LONGEST = 3  # seconds
 ATTACK_TIMEOUT = 30  # seconds
 OTHERS_CALLS = 5  # of the bystander, while the last attack is under way
 LATEST = 3  # seconds; a stalled thread is set free sooner
-AT_ONCE = 1 << 16  # bytes sent together
 # gRPC keeps of a header what a server sends in the second that it has for its welcome, and a parsed
 # verdict takes a hundred times its bytes: this is no bound that it promises.
 ROOM = 4096 * MIB
@@ -48,21 +49,8 @@ MANY = 20_000
 _ENDLESS_FIELD = b"\0\1x" + integer(1 << 30, 7)
 
 
-def endless(one):
-    return itertools.repeat(one * max(1, AT_ONCE // len(one)))
-
-
 def after(beginning, then):
     return itertools.chain((beginning,), then)
-
-
-def head(stream, block):
-    frames, kind = b"", HEADERS
-    while block:
-        part, block = block[:FRAME_SIZE], block[FRAME_SIZE:]
-        frames += frame(kind, 0 if block else END_HEADERS, stream, part)
-        kind = CONTINUATION
-    return frames
 
 
 def continued(begun, goes_on):
@@ -130,12 +118,12 @@ ATTACKS = {
     "header_by_fields": continued(b"", field("x-endless", b"x" * 4096)),
     "header_by_a_field_without_end": continued(_ENDLESS_FIELD, b"x" * FRAME_SIZE),
     "header_by_a_field_byte_by_byte": continued(_ENDLESS_FIELD, b"x"),
-    "header_with_a_long_value": once(lambda s: head(s, OK + field("x-long", b"x" * LONG))),
+    "header_with_a_long_value": once(lambda s: header_frames(s, OK + field("x-long", b"x" * LONG))),
     "header_with_many_fields": once(
-        lambda s: head(s, OK + b"".join(field(f"x-{n}", b"") for n in range(MANY)))
+        lambda s: header_frames(s, OK + b"".join(field(f"x-{n}", b"") for n in range(MANY)))
     ),
-    "header_bomb": once(lambda s: head(s, OK + bomb())),
-    "long_trailers": once(answer, lambda s: head(s, field("grpc-message", b"x" * LONG))),
+    "header_bomb": once(lambda s: header_frames(s, OK + bomb())),
+    "long_trailers": once(answer, lambda s: header_frames(s, field("grpc-message", b"x" * LONG))),
     "resets": resets,
     "goaway": once(lambda s: frame(GOAWAY, 0, 0, struct.pack("!II", 0, 11) + b"x" * 1000)),
     "promises": promises,

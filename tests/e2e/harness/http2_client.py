@@ -22,12 +22,28 @@ CANCEL = struct.pack("!I", 8)
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW, MAX_FRAME_SIZE = range(1, 6)
 FRAME_SIZE = 16384  # the largest payload, unless a peer allows more
 _WINDOW = 65535  # until a peer says otherwise
+AT_ONCE = 1 << 16  # bytes of a flood that are sent together
 
 
 def frame(kind, flags=0, stream=0, payload=b"", length=None):
     """A frame; its header declares `length`, if given, in place of the payload's own."""
     length = len(payload) if length is None else length
     return struct.pack("!I", length)[1:] + struct.pack("!BBI", kind, flags, stream) + payload
+
+
+def header_frames(stream, block):
+    """A header block, in as many frames as that takes."""
+    frames, kind = b"", HEADERS
+    while block:
+        part, block = block[:FRAME_SIZE], block[FRAME_SIZE:]
+        frames += frame(kind, 0 if block else END_HEADERS, stream, part)
+        kind = CONTINUATION
+    return frames
+
+
+def endless(one):
+    """The same bytes again and again, AT_ONCE together."""
+    return itertools.repeat(one * max(1, AT_ONCE // len(one)))
 
 
 def settings(values, flags=0, stream=0):
