@@ -59,9 +59,8 @@ class StreamPoller final {
 
   // Waits until a stream's owner should have a look, one of `fds` is ready (its `revents` say so),
   // or it is `due_ns` (CLOCK_MONOTONIC; INT64_MAX: never). If something has come for a stream
-  // already, it does not look at `fds`. False: waiting is not possible, now or later, and errno
-  // says why; the program must end. However much comes for streams, `fds` are looked at now and
-  // then.
+  // already, it does not look at `fds`, but several times in a row at most. False: waiting is not
+  // possible, now or later, and errno says why; the program must end.
   bool Wait(std::span<pollfd> fds, int64_t due_ns);
 
  private:

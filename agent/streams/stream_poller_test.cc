@@ -83,6 +83,20 @@ TEST(StreamPollerTest, WhatItsOwnerNeedNotSeeDoesNotEndTheWait) {
   EXPECT_EQ(counter.events, 1);
 }
 
+TEST(StreamPollerTest, LooksAtDescriptorsHoweverMuchGrpcTells) {
+  StreamPoller poller;
+  Counter counter(/*wants_a_look=*/true);
+  StreamPoller::Tag tag{&counter, StreamPoller::What::kRead};
+  std::array<grpc::Alarm, 100> alarms;
+  for (grpc::Alarm& alarm : alarms) TellIn(alarm, poller, 0, &tag);
+  Wakeup ready;
+  ready.Signal();
+  pollfd fd{ready.fd(), POLLIN, 0};
+  while (fd.revents == 0) ASSERT_TRUE(poller.Wait({&fd, 1}, 0));
+  EXPECT_LT(counter.events, 20);
+  while (counter.events < 100) ASSERT_TRUE(poller.Wait({}, INT64_MAX));
+}
+
 TEST(StreamPollerTest, LooksOverAndOverAndThenSleeps) {
   StreamPoller poller(std::chrono::milliseconds(1));
   Counter counter(/*wants_a_look=*/true);
