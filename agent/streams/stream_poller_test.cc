@@ -88,7 +88,7 @@ TEST(StreamPollerTest, LooksAtDescriptorsHoweverMuchGrpcTells) {
   Counter counter(/*wants_a_look=*/true);
   StreamPoller::Tag tag{&counter, StreamPoller::What::kRead};
   std::array<grpc::Alarm, 100> alarms;
-  for (grpc::Alarm& alarm : alarms) TellIn(alarm, poller, 0, &tag);
+  for (grpc::Alarm& alarm : alarms) TellIn(alarm, poller, -kSecond, &tag);  // At once.
   Wakeup ready;
   ready.Signal();
   pollfd fd{ready.fd(), POLLIN, 0};
