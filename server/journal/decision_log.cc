@@ -1,6 +1,7 @@
 #include "server/journal/decision_log.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace sluice::server {
@@ -23,6 +24,20 @@ DecisionRecord& DecisionRing::Slot() {
   DecisionRecord& slot = At(oldest_);
   oldest_ = (oldest_ + 1) % capacity_;
   return slot;
+}
+
+void DecisionRing::Prefetch(size_t count) {
+  // A usual batch. The end of a record is only used by long reasons.
+  constexpr size_t kMost = 32;
+  constexpr size_t kBytes = offsetof(DecisionRecord, reason) + 1;
+  constexpr size_t kCacheLine = 64;
+  const size_t next = size_ < capacity_ ? size_ : oldest_;
+  for (size_t i = 0; i < std::min(count, kMost); ++i) {
+    const size_t index = (next + i) % capacity_;
+    if (index / kChunk >= chunks_.size()) return;
+    const auto* const record = reinterpret_cast<const char*>(&At(index));
+    for (size_t at = 0; at < kBytes; at += kCacheLine) __builtin_prefetch(record + at, /*rw=*/1);
+  }
 }
 
 DecisionLog::DecisionLog(size_t records_per_gateway) : capacity_(records_per_gateway) {}

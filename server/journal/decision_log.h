@@ -46,6 +46,7 @@ class DecisionRing final {
   template <typename Fill>
   void Enter(size_t count, Fill fill) {
     MutexLock lock(mutex_);
+    Prefetch(count);
     for (size_t i = 0; i < count; ++i) {
       DecisionRecord& record = Slot();
       fill(i, &record);
@@ -63,6 +64,9 @@ class DecisionRing final {
 
   // The record to be written next: a new one, or the oldest once the ring is full.
   DecisionRecord& Slot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Has the processor fetch the next records, which were last used a whole ring ago: with many
+  // gateways none of them is in a cache any more.
+  void Prefetch(size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Record `index`, from 0, in storage order.
   DecisionRecord& At(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return (*chunks_[index / kChunk])[index % kChunk];
