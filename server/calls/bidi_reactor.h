@@ -24,6 +24,7 @@ class BidiReactor : private CallEvents {
   }
   // Only while no write is under way. `response` has been serialized on return.
   void StartWrite(const Response* response) { call_->Write(*response); }
+  void StartWriteSerialized(std::string_view response) { call_->WriteSerialized(response); }
   // Called once, and only while no write is under way.
   void Finish(const absl::Status& status) { call_->Finish(status); }
 
@@ -37,12 +38,18 @@ class BidiReactor : private CallEvents {
  protected:
   virtual ~BidiReactor() = default;
 
+  // Reads a message into `request`; false if it is unreadable. The bytes are valid until OnReadDone
+  // returns.
+  virtual bool Parse(std::string_view message, Request* request) {
+    return request->ParseFromArray(message.data(), static_cast<int>(message.size()));
+  }
+
   Call& call() { return *call_; }
   bool unreadable() const { return unreadable_; }
 
  private:
   void OnMessage(std::string_view message) final {
-    unreadable_ = !request_->ParseFromArray(message.data(), static_cast<int>(message.size()));
+    unreadable_ = !Parse(message, request_);
     OnReadDone(!unreadable_);
   }
   void OnNoMessage() final { OnReadDone(false); }

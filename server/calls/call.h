@@ -50,10 +50,15 @@ class Call {
   virtual void TellTo(CallEvents* events) = 0;
   // Asks for the next message. Only while no other Read is under way.
   virtual void Read() = 0;
+  // Whether the next message has arrived: then Read brings it before anything is sent, and one
+  // answer can do for all. Only from within OnMessage.
+  virtual bool MoreArrived() const = 0;
   // Tells the caller that the call was accepted, before there is a message.
   virtual void SendHead() = 0;
   // Only while no other Write is under way. `message` has been serialized on return.
   virtual void Write(const google::protobuf::MessageLite& message) = 0;
+  // The same for a message that is serialized already. The bytes have been copied on return.
+  virtual void WriteSerialized(std::string_view message) = 0;
   // Ends the call. Payloads of `status` travel as details: their type URLs are those of
   // google.protobuf.Any. Called once, and only while no Write is under way.
   virtual void Finish(const absl::Status& status) = 0;

@@ -1,5 +1,9 @@
 #include "server/decide/decide_outbox.h"
 
+#include <google/protobuf/io/coded_stream.h>
+
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,8 +13,17 @@ namespace {
 
 // Verdicts that may wait for a peer that does not read: eight full batches. An agent has one or two
 // batches under way on a local link, and some more on a long one.
-constexpr int kMaxVerdicts = 8 * 1024;
+constexpr size_t kMaxVerdicts = 8 * 1024;
 constexpr size_t kMaxHeartbeats = 16;
+
+// Buffers up to this size are kept for the next verdicts.
+constexpr size_t kKeptBuffer = 16 << 10;
+
+template <typename Words>
+void FillIn(const Basis& basis, Words* words) {
+  words->set_policy_token(basis.Token());
+  words->set_policy_label(basis.Label());
+}
 
 }  // namespace
 
@@ -32,9 +45,10 @@ void DecideOutbox::Welcome(const Basis& basis) {
   told_ = basis;
 }
 
-v1::Verdict* DecideOutbox::Add() {
+void DecideOutbox::Add(const v1::VerdictBatch& batch) {
   verdicts_due_ = true;
-  return verdicts_[filling_].mutable_verdicts()->add_verdicts();
+  verdicts_ += static_cast<size_t>(batch.verdicts_size());
+  batch.AppendToString(&batch_);
 }
 
 void DecideOutbox::Acknowledge(uint64_t batch) {
@@ -51,39 +65,49 @@ void DecideOutbox::Tell(const Basis& basis) {
 
 void DecideOutbox::Echo(const v1::Heartbeat& heartbeat) { heartbeats_.push_back(heartbeat); }
 
-const v1::DecideResponse* DecideOutbox::Next() {
+std::optional<std::string_view> DecideOutbox::Next() {
+  v1::DecideResponse next;
   if (std::exchange(welcome_due_, false)) {
-    other_.mutable_welcome()->set_policy_token(told_.Token());
-    other_.mutable_welcome()->set_policy_label(told_.Label());
-    return &other_;
-  }
-  // Verdicts first, but never twice in a row while something else waits.
-  const bool others = retune_due_ || !heartbeats_.empty();
-  if (verdicts_due_ && !(others && wrote_verdicts_)) {
-    verdicts_due_ = false;
+    FillIn(told_, next.mutable_welcome());
+  } else if (verdicts_due_ && !(wrote_verdicts_ && (retune_due_ || !heartbeats_.empty()))) {
+    // Verdicts first, but never twice in a row while something else waits.
     wrote_verdicts_ = true;
-    verdicts_[filling_].mutable_verdicts()->set_received_batch(acknowledged_);
-    const v1::DecideResponse* next = &verdicts_[filling_];
-    filling_ = 1 - filling_;
-    // Clears only the batch within the message, so that the batch keeps its memory.
-    verdicts_[filling_].mutable_verdicts()->Clear();
-    return next;
+    return TakeVerdicts();
+  } else if (std::exchange(retune_due_, false)) {
+    FillIn(told_, next.mutable_retune());
+  } else if (!heartbeats_.empty()) {
+    *next.mutable_heartbeat() = heartbeats_.front();
+    heartbeats_.pop_front();
+  } else {
+    wrote_verdicts_ = false;
+    return std::nullopt;
   }
   wrote_verdicts_ = false;
-  if (std::exchange(retune_due_, false)) {
-    other_.mutable_retune()->set_policy_token(told_.Token());
-    other_.mutable_retune()->set_policy_label(told_.Label());
-    return &other_;
-  }
-  if (heartbeats_.empty()) return nullptr;
-  *other_.mutable_heartbeat() = heartbeats_.front();
-  heartbeats_.pop_front();
-  return &other_;
+  next.SerializeToString(&message_);
+  return message_;
+}
+
+std::string_view DecideOutbox::TakeVerdicts() {
+  using google::protobuf::io::CodedOutputStream;
+  verdicts_due_ = false;
+  verdicts_ = 0;
+  v1::VerdictBatch received;
+  received.set_received_batch(acknowledged_);
+  received.AppendToString(&batch_);
+  // DecideResponse.verdicts: tag and length, then the batch.
+  constexpr uint32_t kTag = v1::DecideResponse::kVerdictsFieldNumber << 3 | 2;
+  std::array<uint8_t, 10> head;
+  uint8_t* end = CodedOutputStream::WriteVarint32ToArray(kTag, head.data());
+  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(batch_.size()), end);
+  message_.assign(head.data(), end);
+  message_.append(batch_);
+  batch_.clear();
+  if (batch_.capacity() > kKeptBuffer) batch_.shrink_to_fit();
+  return message_;
 }
 
 bool DecideOutbox::Full() const {
-  return verdicts_[filling_].verdicts().verdicts_size() >= kMaxVerdicts ||
-         heartbeats_.size() >= kMaxHeartbeats;
+  return verdicts_ >= kMaxVerdicts || heartbeats_.size() >= kMaxHeartbeats;
 }
 
 }  // namespace sluice::server

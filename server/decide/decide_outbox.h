@@ -1,10 +1,11 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "server/policies/policy_edition.h"
 #include "sluice/v1/decision.pb.h"
@@ -32,8 +33,8 @@ class DecideOutbox final {
   // The basis the agent was told last.
   const Basis& told() const { return told_; }
 
-  // Returns a verdict to be filled in; it goes out with the next batch.
-  v1::Verdict* Add();
+  // Its verdicts go out with the next batch.
+  void Add(const v1::VerdictBatch& batch);
   // The packet batch with this number has been received.
   void Acknowledge(uint64_t batch);
   // The verdicts added so far are based on `basis`. If the agent was told another one, a Retune
@@ -42,22 +43,24 @@ class DecideOutbox final {
   void Tell(const Basis& basis);
   void Echo(const v1::Heartbeat& heartbeat);
 
-  // The next message, nullptr if there is none. It stays unchanged until the next call.
-  const v1::DecideResponse* Next();
+  // The next message, serialized; nullopt if there is none. It stays unchanged until the next call.
+  std::optional<std::string_view> Next();
   // More is waiting to be written than the peer may leave unread.
   bool Full() const;
 
  private:
+  std::string_view TakeVerdicts();
+
   bool welcome_due_ = false;
   Basis told_;
   bool retune_due_ = false;
   uint64_t acknowledged_ = 0;
   bool verdicts_due_ = false;
   bool wrote_verdicts_ = false;
-  // One is being written, the other being filled.
-  std::array<v1::DecideResponse, 2> verdicts_;
-  size_t filling_ = 0;
-  v1::DecideResponse other_;
+  // Verdicts wait serialized: as messages they would take several times the memory, of each stream.
+  std::string batch_;    // A v1::VerdictBatch without received_batch.
+  size_t verdicts_ = 0;  // How many it has.
+  std::string message_;  // What Next returned last.
   std::deque<v1::Heartbeat> heartbeats_;
 };
 

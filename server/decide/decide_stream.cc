@@ -1,6 +1,5 @@
 #include "server/decide/decide_stream.h"
 
-#include <google/protobuf/arena.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +19,7 @@
 #include "server/deciders/asking_stream.h"
 #include "server/deciders/question.h"
 #include "server/journal/decision_entries.h"
+#include "server/packets/batch_reader.h"
 #include "server/streams/conversation.h"
 #include "server/streams/durations.h"
 #include "server/verdicts/scope_set.h"
@@ -30,25 +31,33 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // The limit in decision.proto.
-constexpr int kMaxBatch = 1024;
-// A usual batch (some 20 packets of 128 bytes) is parsed into this without further allocations.
-constexpr size_t kArenaBlock = 32 * 1024;
+constexpr size_t kMaxBatch = 1024;
+
+// What a batch needs while it is decided. All streams of a thread use the same.
+struct Scratch {
+  std::vector<PacketFields> packets;
+  std::vector<Ruling> rulings;
+  v1::VerdictBatch verdicts;
+};
+
+Scratch& OfThread() {
+  thread_local Scratch scratch;
+  return scratch;
+}
 
 // The conversation: takes what arrives and has it decided.
 class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResponse>,
                            public DeferredVerdictSink {
  public:
   DecideStream(std::shared_ptr<Call> call, const DecideParts& parts)
-      : Conversation(std::move(call), parts.ticker),
-        parts_(parts),
-        block_(new char[kArenaBlock]),
-        arena_(block_.get(), kArenaBlock) {}
+      : Conversation(std::move(call), parts.ticker), parts_(parts) {}
 
   void Answer(const DeferredVerdict& deferred) override {
+    v1::VerdictBatch verdicts;
+    v1::Verdict* const added = verdicts.add_verdicts();
+    *added = deferred.verdict;
     {
       MutexLock lock(mutex_);
-      v1::Verdict* const added = outbox_.Add();
-      *added = deferred.verdict;
       if (!scopes_.Has(added->scope())) Unscope(added);
       const Basis& told = outbox_.told();
       if (!deferred.policy) {
@@ -58,6 +67,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
         // be remembered.
         Unscope(added);
       }
+      outbox_.Add(verdicts);
       WriteLocked();
     }
     entries_->Enter(deferred);
@@ -67,9 +77,11 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     const std::shared_ptr<const Policy> policy = parts_.policies->Current();
     Ruling ruling = policy->rules->Decide(packet);
     ruling.ask = nullptr;  // Too little of the packet's time is left to ask a decider.
+    v1::VerdictBatch verdicts;
+    FillVerdict(packet.transaction_id(), ruling, scopes_, verdicts.add_verdicts());
     {
       MutexLock lock(mutex_);
-      FillVerdict(packet.transaction_id(), ruling, scopes_, outbox_.Add());
+      outbox_.Add(verdicts);
       outbox_.Tell(BasisNow(policy->edition(), /*screened=*/false));
       WriteLocked();
     }
@@ -79,24 +91,39 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
  private:
   ~DecideStream() override = default;
 
-  // Messages live in an arena: parsing a batch into the heap would take some ten allocations per
-  // packet.
-  v1::DecideRequest* Clean() override {
-    arena_.Reset();
-    return google::protobuf::Arena::CreateMessage<v1::DecideRequest>(&arena_);
+  // Of a batch of packets, `request` is filled in only if somebody needs more than its fields.
+  bool Parse(std::string_view message, v1::DecideRequest* request) override {
+    bytes_ = message;
+    request_ = request;
+    std::vector<PacketFields>& packets = OfThread().packets;
+    batch_ = ReadBatch(message, kMaxBatch, &packets);
+    if (batch_) return true;
+    if (!Conversation::Parse(message, request)) return false;
+    if (request->has_packets()) {
+      const v1::PacketBatch& batch = request->packets();
+      batch_ = {batch.batch(), batch.gateway(), static_cast<size_t>(batch.packets_size())};
+      packets.assign(batch.packets().begin(), batch.packets().end());
+    }
+    return true;
+  }
+
+  // The batch that is being taken, as a message.
+  const v1::PacketBatch& Whole() {
+    if (!request_->has_packets()) Conversation::Parse(bytes_, request_);
+    return request_->packets();
   }
 
   absl::Status Take(const v1::DecideRequest& request) override {
-    if ((!entries_) != request.has_hello()) {
+    const bool hello = !batch_ && request.has_hello();
+    if ((!entries_) != hello) {
       return absl::InvalidArgumentError(
           !entries_ ? "the first message of a Decide stream must be the hello"
                     : "a second hello on a Decide stream");
     }
+    if (batch_) return TakePackets(*batch_);
     switch (request.message_case()) {
       case v1::DecideRequest::kHello:
         return TakeHello(request.hello());
-      case v1::DecideRequest::kPackets:
-        return TakePackets(request.packets());
       case v1::DecideRequest::kHeartbeat: {
         parts_.registry->Heard(gateway_, std::chrono::system_clock::now());
         MutexLock lock(mutex_);
@@ -106,6 +133,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       case v1::DecideRequest::kErrors:
         TakeErrors(request.errors());
         return absl::OkStatus();
+      case v1::DecideRequest::kPackets:  // Read into batch_.
       case v1::DecideRequest::MESSAGE_NOT_SET:
         break;
     }
@@ -134,34 +162,36 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     return absl::OkStatus();
   }
 
-  absl::Status TakePackets(const v1::PacketBatch& batch) {
-    if (batch.batch() != received_ + 1) {
-      return absl::InvalidArgumentError(absl::StrCat("packet batch ", batch.batch(), " after ",
+  absl::Status TakePackets(const BatchFields& batch) {
+    if (batch.batch != received_ + 1) {
+      return absl::InvalidArgumentError(absl::StrCat("packet batch ", batch.batch, " after ",
                                                      received_, "; they count up by one from 1"));
     }
-    if (batch.packets_size() > kMaxBatch) {
-      return absl::InvalidArgumentError(absl::StrCat("a packet batch of ", batch.packets_size(),
+    if (batch.packets > kMaxBatch) {
+      return absl::InvalidArgumentError(absl::StrCat("a packet batch of ", batch.packets,
                                                      "; at most ", kMaxBatch, " are allowed"));
     }
-    received_ = batch.batch();
+    received_ = batch.batch;
     const Clock::time_point now = Clock::now();
-    if (!relay_ && parts_.screeners->Present(gateway_, this, hold_limit_, batch, now)) {
+    if (Screened() && parts_.screeners->Present(gateway_, this, hold_limit_, Whole(), now)) {
       MutexLock lock(mutex_);
       outbox_.Acknowledge(received_);
-      WriteLocked();
     } else {
       Decide(batch, now);
     }
     return absl::OkStatus();
   }
 
-  void Decide(const v1::PacketBatch& batch, Clock::time_point started) {
+  // What is due is written once everything that arrived with the batch was taken.
+  void Decide(const BatchFields& batch, Clock::time_point started) {
     const std::shared_ptr<const Policy> policy = parts_.policies->Current();
-    rulings_.clear();
+    const std::vector<PacketFields>& packets = OfThread().packets;
+    std::vector<Ruling>& rulings = OfThread().rulings;
+    rulings.clear();
     bool asks = false;
     std::map<std::string, uint64_t> unasked;
-    for (const v1::Packet& packet : batch.packets()) {
-      Ruling& ruling = rulings_.emplace_back(policy->rules->Decide(packet));
+    for (const PacketFields& packet : packets) {
+      Ruling& ruling = rulings.emplace_back(policy->rules->Decide(packet));
       if (ruling.ask == nullptr) continue;
       if (relay_) {
         // Packets from a relay are not passed on: servers that ask each other would never end.
@@ -172,31 +202,34 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       }
     }
     if (!unasked.empty()) parts_.deciders->CountUnasked(unasked);
+    v1::VerdictBatch& verdicts = OfThread().verdicts;
+    verdicts.Clear();
+    for (size_t i = 0; i < packets.size(); ++i) {
+      if (rulings[i].ask != nullptr) continue;
+      FillVerdict(packets[i].transaction_id, rulings[i], scopes_, verdicts.add_verdicts());
+    }
     {
       MutexLock lock(mutex_);
-      for (int i = 0; i < batch.packets_size(); ++i) {
-        const Ruling& ruling = rulings_[static_cast<size_t>(i)];
-        if (ruling.ask != nullptr) continue;
-        FillVerdict(batch.packets(i).transaction_id(), ruling, scopes_, outbox_.Add());
-      }
+      outbox_.Add(verdicts);
       outbox_.Acknowledge(received_);
       outbox_.Tell(BasisNow(policy->edition(), /*screened=*/false));
-      WriteLocked();
     }
-    // The verdicts are on their way, so the rest delays no packet.
-    if (asks) Ask(batch, *policy, started);
+    if (asks) Ask(rulings, *policy, started);
     const Clock::time_point now = Clock::now();
-    EntriesOf(batch).Enter(batch, rulings_, policy->version, now - started);
-    parts_.trials->Compare(relay_ ? batch.gateway() : gateway_, batch, rulings_, policy->rules,
-                           policy->version, now);
+    EntriesOf(batch).Enter(packets, rulings, policy->version, now - started);
+    if (parts_.trials->Any()) {
+      const std::string& gateway = relay_ ? Whole().gateway() : gateway_;
+      parts_.trials->Compare(gateway, Whole(), rulings, policy->rules, policy->version, now);
+    }
   }
 
-  void Ask(const v1::PacketBatch& batch, const Policy& policy, Clock::time_point now) {
+  void Ask(const std::vector<Ruling>& rulings, const Policy& policy, Clock::time_point now) {
+    const v1::PacketBatch& batch = Whole();
     std::vector<Question> questions;
-    for (int i = 0; i < batch.packets_size(); ++i) {
-      const Ruling& ruling = rulings_[static_cast<size_t>(i)];
+    for (size_t i = 0; i < rulings.size(); ++i) {
+      const Ruling& ruling = rulings[i];
       if (ruling.ask == nullptr) continue;
-      const v1::Packet& packet = batch.packets(i);
+      const v1::Packet& packet = batch.packets(static_cast<int>(i));
       const auto [expires, latest] = TimesOf(asker_->hello, batch, packet, ruling.ask->within, now);
       questions.push_back({.asker = asker_,
                            .rules = policy.rules,
@@ -212,8 +245,8 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   }
 
   // Where a batch's decisions are logged: under the gateway its packets come from.
-  const DecisionEntries& EntriesOf(const v1::PacketBatch& batch) {
-    return relayed_ ? relayed_->Of(batch.gateway()) : *entries_;
+  const DecisionEntries& EntriesOf(const BatchFields& batch) {
+    return relayed_ ? relayed_->Of(std::string(batch.gateway)) : *entries_;
   }
 
   Basis BasisNow(const PolicyEdition& policy, bool screened) const {
@@ -252,8 +285,10 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
                  static_cast<uint64_t>(errors.entries_size()) - 1 + errors.suppressed(), *left_out);
   }
 
-  const v1::DecideResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return outbox_.Next();
+  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const std::optional<std::string_view> next = outbox_.Next();
+    if (next) StartWriteSerialized(*next);
+    return next.has_value();
   }
 
   bool Full() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return outbox_.Full(); }
@@ -283,10 +318,11 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   std::shared_ptr<AskingStream> asker_;
 
   // Of the reading side: used by one reaction at a time.
-  const std::unique_ptr<char[]> block_;
-  google::protobuf::Arena arena_;
   uint64_t received_ = 0;
-  std::vector<Ruling> rulings_;
+  // The message that is being taken.
+  std::string_view bytes_;
+  v1::DecideRequest* request_ = nullptr;    // Not owned.
+  std::optional<BatchFields> batch_;        // Set if it is one; OfThread() has its packets.
   std::optional<RelayedGateways> relayed_;  // Set if the peer is a relay.
 
   bool greeted_ ABSL_GUARDED_BY(mutex_) = false;

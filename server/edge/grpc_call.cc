@@ -70,6 +70,17 @@ void GrpcCall::Serialize(const google::protobuf::MessageLite& message) {
 
 void GrpcCall::Write(const google::protobuf::MessageLite& message) {
   Serialize(message);
+  SendMessage();
+}
+
+void GrpcCall::WriteSerialized(std::string_view message) {
+  out_.resize(kMessagePrefix);
+  WriteMessagePrefix(0, message.size(), out_.data());
+  out_.append(message);
+  SendMessage();
+}
+
+void GrpcCall::SendMessage() {
   OnThread([this] {
     writing_ = true;
     out_sent_ = 0;

@@ -57,8 +57,11 @@ class GrpcCall final : public Call,
   bool cancelled() const override { return cancelled_.load(); }
   void TellTo(CallEvents* events) override { events_ = events; }
   void Read() override;
+  // The bulk lane does not know what arrives meanwhile.
+  bool MoreArrived() const override { return !bulk_ && reader_.HasNext(); }
   void SendHead() override;
   void Write(const google::protobuf::MessageLite& message) override;
+  void WriteSerialized(std::string_view message) override;
   void Finish(const absl::Status& status) override;
   void FinishWith(const google::protobuf::MessageLite& message) override;
   void Cancel() override;
@@ -91,6 +94,8 @@ class GrpcCall final : public Call,
   void Fail();
   void SendFinish();
   void Serialize(const google::protobuf::MessageLite& message);
+  // Begins to send out_.
+  void SendMessage();
   // Opens the stream's window by what is no longer kept.
   void Credit();
   // Enters what is kept with the peer; false if that is too much.

@@ -27,9 +27,25 @@ void MessageReader::Append(std::string_view bytes) {
   buffer_.append(bytes);
 }
 
+size_t MessageReader::Length() const {
+  size_t length = 0;
+  for (size_t i = 1; i < kMessagePrefix; ++i) {
+    length = length << 8 | static_cast<uint8_t>(buffer_[taken_ + i]);
+  }
+  return length;
+}
+
+bool MessageReader::HasNext() const {
+  if (size() == 0) return false;
+  if (buffer_[taken_] != 0) return true;  // An error.
+  if (size() < kMessagePrefix) return false;
+  const size_t length = Length();
+  return length > largest_ || size() - kMessagePrefix >= length;
+}
+
 MessageReader::Result MessageReader::Next() {
+  if (!HasNext()) return {};
   const std::string_view left = std::string_view(buffer_).substr(taken_);
-  if (left.empty()) return {};
   if (left[0] == 1) {
     return {absl::InternalError("a message says it is compressed, but the call's encoding is none"),
             {}};
@@ -39,15 +55,12 @@ MessageReader::Result MessageReader::Next() {
                 "a message begins with byte ", static_cast<uint8_t>(left[0]), " instead of 0")),
             {}};
   }
-  if (left.size() < kMessagePrefix) return {};
-  size_t length = 0;
-  for (size_t i = 1; i < kMessagePrefix; ++i) length = length << 8 | static_cast<uint8_t>(left[i]);
+  const size_t length = Length();
   if (length > largest_) {
     return {absl::ResourceExhaustedError(absl::StrCat("a message of ", length, " bytes; at most ",
                                                       largest_, " are allowed here")),
             {}};
   }
-  if (left.size() - kMessagePrefix < length) return {};
   taken_ += kMessagePrefix + length;
   return {absl::OkStatus(), left.substr(kMessagePrefix, length)};
 }

@@ -37,6 +37,9 @@ class MessageReader final {
   };
   Result Next();
 
+  // Whether Next has a message or an error.
+  bool HasNext() const;
+
   // Forgets what is kept.
   void Clear() {
     buffer_ = {};
@@ -47,6 +50,9 @@ class MessageReader final {
   size_t size() const { return buffer_.size() - taken_; }
 
  private:
+  // What the whole prefix at taken_ says.
+  size_t Length() const;
+
   const size_t largest_;
   std::string buffer_;
   size_t taken_ = 0;  // bytes at the start of buffer_ that were taken

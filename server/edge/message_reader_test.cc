@@ -34,8 +34,10 @@ std::vector<std::string> Naive(std::string_view bytes) {
 // Takes up to `most` messages.
 void Take(MessageReader* reader, size_t most, std::vector<std::string>* messages) {
   for (size_t i = 0; i < most; ++i) {
+    const bool has_next = reader->HasNext();
     const MessageReader::Result next = reader->Next();
     ASSERT_TRUE(next.status.ok()) << next.status;
+    EXPECT_EQ(has_next, next.message.has_value());
     if (!next.message) return;
     messages->emplace_back(*next.message);
   }

@@ -71,6 +71,7 @@ class FakeStream final : public HttpStream {
 struct Told {
   std::atomic<int> cancelled{0};
   std::atomic<int> unwritten{0};
+  std::atomic<int> more{0};  // Messages behind which there was another.
 };
 
 // Answers each message with an empty one, one after the other.
@@ -84,6 +85,7 @@ class Acknowledger final : public BidiReactor<Request, Response> {
 
   void OnReadDone(bool ok) override {
     if (!ok) return this->Finish(absl::OutOfRangeError("that is all"));
+    told_->more += this->call().MoreArrived() ? 1 : 0;
     this->StartWrite(&response_);
   }
   void OnWriteDone(bool ok) override {
@@ -394,6 +396,15 @@ TEST_F(RoutesTest, AnswersAStreamOneMessageAfterTheOther) {
 }
 
 // A caller that does not read its answers may say no more, by the window.
+TEST_F(RoutesTest, TellsStreamsOfPacketsWhetherMoreHasArrived) {
+  for (const char* const path : kStreams) {
+    Ask(GrpcHead(path));
+    Say(std::string(3 * kMessagePrefix, '\0'));
+    Until([&] { return stream_->body.size() == 3 * kMessagePrefix; });
+    EXPECT_EQ(told_.more, 2) << path;  // None on the lane of bulk.
+  }
+}
+
 TEST_F(RoutesTest, OpensTheWindowAsMessagesAreTaken) {
   std::string messages;
   for (int i = 0; i < 3; ++i) messages += kEmptyMessage;

@@ -12,22 +12,23 @@ int64_t NowNanoseconds() {
 
 }  // namespace
 
-void DecisionEntries::Enter(const v1::PacketBatch& batch, const std::vector<Ruling>& rulings,
-                            uint64_t policy_version, Duration elapsed) const {
+void DecisionEntries::Enter(const std::vector<PacketFields>& packets,
+                            const std::vector<Ruling>& rulings, uint64_t policy_version,
+                            Duration elapsed) const {
   const int64_t now_ns = NowNanoseconds();
   const auto decided = std::count_if(rulings.begin(), rulings.end(),
                                      [](const Ruling& ruling) { return ruling.ask == nullptr; });
   size_t next = 0;
   ring_->Enter(static_cast<size_t>(decided), [&](size_t, DecisionRecord* record) {
     while (rulings[next].ask != nullptr) ++next;
-    Fill(batch.packets(static_cast<int>(next)), rulings[next], policy_version, elapsed, record);
+    Fill(packets[next], rulings[next], policy_version, elapsed, record);
     record->time_ns = now_ns;
     ++next;
   });
 }
 
-void DecisionEntries::Enter(const v1::Packet& packet, const Ruling& ruling, uint64_t policy_version,
-                            Duration elapsed) const {
+void DecisionEntries::Enter(const PacketFields& packet, const Ruling& ruling,
+                            uint64_t policy_version, Duration elapsed) const {
   ring_->Enter(1, [&](size_t, DecisionRecord* record) {
     Fill(packet, ruling, policy_version, elapsed, record);
     record->time_ns = NowNanoseconds();
@@ -48,8 +49,9 @@ void DecisionEntries::Enter(const DeferredVerdict& deferred) const {
         deferred.elapsed);
 }
 
-void DecisionEntries::Fill(const v1::Packet& packet, const Ruling& ruling, uint64_t policy_version,
-                           Duration elapsed, DecisionRecord* record) const {
+void DecisionEntries::Fill(const PacketFields& packet, const Ruling& ruling,
+                           uint64_t policy_version, Duration elapsed,
+                           DecisionRecord* record) const {
   record->SetPacket(packet);
   record->SetReason(ruling.reason);
   record->policy_version = policy_version;

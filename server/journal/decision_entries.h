@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "server/journal/decision_log.h"
+#include "server/packets/packet_fields.h"
 #include "server/policy/rule_set.h"
 #include "server/verdicts/verdict.h"
-#include "sluice/v1/decision.pb.h"
 
 namespace sluice::server {
 
@@ -23,17 +23,17 @@ class DecisionEntries final {
 
   // Enters the policy's rulings on a batch, one for each packet. Rulings that ask a decider are
   // skipped.
-  void Enter(const v1::PacketBatch& batch, const std::vector<Ruling>& rulings,
+  void Enter(const std::vector<PacketFields>& packets, const std::vector<Ruling>& rulings,
              uint64_t policy_version, Duration elapsed) const;
   // The same for a single packet.
-  void Enter(const v1::Packet& packet, const Ruling& ruling, uint64_t policy_version,
+  void Enter(const PacketFields& packet, const Ruling& ruling, uint64_t policy_version,
              Duration elapsed) const;
   // Enters nothing if `deferred` only asks for more time.
   void Enter(const DeferredVerdict& deferred) const;
 
  private:
   // Fills in everything but the time.
-  void Fill(const v1::Packet& packet, const Ruling& ruling, uint64_t policy_version,
+  void Fill(const PacketFields& packet, const Ruling& ruling, uint64_t policy_version,
             Duration elapsed, DecisionRecord* record) const;
 
   DecisionRing* ring_;  // Not owned.

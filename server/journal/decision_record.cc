@@ -35,45 +35,45 @@ void CopyName(std::string_view escaped, char (&to)[kSize]) {
 
 }  // namespace
 
-void DecisionRecord::SetPacket(const v1::Packet& packet) {
-  SetHeaders(packet.family(), packet.headers());
-  SetInterfaces(packet.input_interface(), packet.output_interface());
-  transaction_id = packet.transaction_id();
-  waited_us = packet.waited_us();
-  length = packet.original_length();
+void DecisionRecord::SetPacket(const PacketFields& packet) {
+  SetHeaders(packet.family, packet.headers);
+  SetInterfaces(packet.input_interface, packet.output_interface);
+  transaction_id = packet.transaction_id;
+  waited_us = packet.waited_us;
+  length = packet.original_length;
 }
 
-void DecisionRecord::SetHeaders(v1::Family packet_family, const v1::Headers& headers) {
+void DecisionRecord::SetHeaders(v1::Family packet_family, const HeaderFields& headers) {
   family = static_cast<uint8_t>(packet_family);
-  has_protocol = headers.has_protocol();
-  protocol = static_cast<uint8_t>(headers.protocol());
-  const size_t bytes = headers.source().size();
-  const bool known = (bytes == 4 || bytes == 16) && headers.destination().size() == bytes;
+  has_protocol = headers.protocol.has_value();
+  protocol = static_cast<uint8_t>(headers.protocol.value_or(0));
+  const size_t bytes = headers.source.size();
+  const bool known = (bytes == 4 || bytes == 16) && headers.destination.size() == bytes;
   address_bytes = known ? static_cast<uint8_t>(bytes) : 0;
   if (known) {
-    std::memcpy(source, headers.source().data(), bytes);
-    std::memcpy(destination, headers.destination().data(), bytes);
+    std::memcpy(source, headers.source.data(), bytes);
+    std::memcpy(destination, headers.destination.data(), bytes);
   }
-  has_source_port = headers.has_source_port();
-  source_port = static_cast<uint16_t>(headers.source_port());
-  has_destination_port = headers.has_destination_port();
-  destination_port = static_cast<uint16_t>(headers.destination_port());
-  has_tcp_flags = headers.has_tcp_flags();
-  tcp_flags = static_cast<uint8_t>(headers.tcp_flags());
-  has_icmp_type = headers.has_icmp_type();
-  icmp_type = static_cast<uint8_t>(headers.icmp_type());
-  has_icmp_code = headers.has_icmp_code();
-  icmp_code = static_cast<uint8_t>(headers.icmp_code());
-  has_icmp_id = headers.has_icmp_id();
-  icmp_id = static_cast<uint16_t>(headers.icmp_id());
-  has_fragment = headers.has_fragment_offset();
-  fragment_offset = headers.fragment_offset();
-  more_fragments = headers.more_fragments();
-  has_hop_limit = headers.has_hop_limit();
-  hop_limit = static_cast<uint8_t>(headers.hop_limit());
-  has_traffic_class = headers.has_traffic_class();
-  traffic_class = static_cast<uint8_t>(headers.traffic_class());
-  cut_short = headers.cut_short();
+  has_source_port = headers.source_port.has_value();
+  source_port = static_cast<uint16_t>(headers.source_port.value_or(0));
+  has_destination_port = headers.destination_port.has_value();
+  destination_port = static_cast<uint16_t>(headers.destination_port.value_or(0));
+  has_tcp_flags = headers.tcp_flags.has_value();
+  tcp_flags = static_cast<uint8_t>(headers.tcp_flags.value_or(0));
+  has_icmp_type = headers.icmp_type.has_value();
+  icmp_type = static_cast<uint8_t>(headers.icmp_type.value_or(0));
+  has_icmp_code = headers.icmp_code.has_value();
+  icmp_code = static_cast<uint8_t>(headers.icmp_code.value_or(0));
+  has_icmp_id = headers.icmp_id.has_value();
+  icmp_id = static_cast<uint16_t>(headers.icmp_id.value_or(0));
+  has_fragment = headers.fragment_offset.has_value();
+  fragment_offset = headers.fragment_offset.value_or(0);
+  more_fragments = headers.more_fragments;
+  has_hop_limit = headers.hop_limit.has_value();
+  hop_limit = static_cast<uint8_t>(headers.hop_limit.value_or(0));
+  has_traffic_class = headers.traffic_class.has_value();
+  traffic_class = static_cast<uint8_t>(headers.traffic_class.value_or(0));
+  cut_short = headers.cut_short;
 }
 
 void DecisionRecord::SetInterfaces(std::string_view input, std::string_view output) {

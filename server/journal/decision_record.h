@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "server/journal/filter.h"
+#include "server/packets/packet_fields.h"
 #include "sluice/v1/event.pb.h"
 #include "sluice/v1/observe.pb.h"
 #include "sluice/v1/packet.pb.h"
@@ -16,8 +17,8 @@ namespace sluice::server {
 struct DecisionRecord {
   // Set what is known of the packet, from the batch or from the agent's packet event. SetPacket
   // sets everything a batch has.
-  void SetPacket(const v1::Packet& packet);
-  void SetHeaders(v1::Family packet_family, const v1::Headers& headers);
+  void SetPacket(const PacketFields& packet);
+  void SetHeaders(v1::Family packet_family, const HeaderFields& headers);
   void SetInterfaces(std::string_view input, std::string_view output);
   void SetReason(std::string_view text);
 

@@ -220,7 +220,7 @@ size_t RuleSet::memory() const {
   return bytes;
 }
 
-Ruling RuleSet::Decide(const v1::Packet& packet) const {
+Ruling RuleSet::Decide(const PacketFields& packet) const {
   const size_t index = classifier_.FirstMatch(policy::ViewPacket(packet));
   if (index == policy::Classifier::kNone) return Rule(fallback_, 0, "default");
   const Verdict& verdict = verdicts_[index];

@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/packets/packet_fields.h"
 #include "server/policy/checker/checked_policy.h"
 #include "server/policy/checker/known_names.h"
 #include "server/policy/engine/classifier.h"
 #include "server/policy/language/includes.h"
 #include "sluice/v1/control.pb.h"
 #include "sluice/v1/decision.pb.h"
-#include "sluice/v1/packet.pb.h"
 
 namespace sluice::server {
 
@@ -99,7 +99,7 @@ class RuleSet final {
   static std::vector<std::string> MissingFiles(const v1::PolicyText& policy);
 
   // The first rule that matches, else the default.
-  Ruling Decide(const v1::Packet& packet) const;
+  Ruling Decide(const PacketFields& packet) const;
 
   // What the names in it mean.
   const policy::NameMeanings& names() const { return names_; }

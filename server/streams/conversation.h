@@ -28,9 +28,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   void Begin() {
     ticker_->Add(this);
     MutexLock lock(mutex_);
-    if (ended_) return;
-    request_ = Clean();
-    this->StartRead(request_);
+    if (!ended_) ReadLocked();
   }
 
   void End(const absl::Status& why) override {
@@ -65,8 +63,9 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       if (BeginTaking()) status = Take(*request_);
       MutexLock lock(mutex_);
       taking_ = false;
+      // What arrived together is answered together.
+      if (!status.ok() || !this->call().MoreArrived() || Full()) WriteLocked();
       if (!status.ok()) EndLocked(status);
-      WriteLocked();
       if (!ended_) {
         paused_ = Full();
         if (!paused_) ReadLocked();
@@ -74,6 +73,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     } else {
       MutexLock lock(mutex_);
       if (this->unreadable()) {
+        WriteLocked();
         EndLocked(absl::InvalidArgumentError(
             "a message could not be read: a string in it is not UTF-8, or it is not a message of "
             "this conversation"));
@@ -126,9 +126,14 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
 
   // A message has arrived. An error ends the stream with that status. Calls do not overlap.
   virtual absl::Status Take(const Request& request) = 0;
-  // The next message to write, nullptr if there is none. It must stay unchanged until the next
-  // call.
-  virtual const Response* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  // Starts to write the next message; false if there is none.
+  virtual bool StartNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const Response* const next = Next();
+    if (next != nullptr) this->StartWrite(next);
+    return next != nullptr;
+  }
+  // The next message to write, nullptr if there is none. Not called if StartNext is overridden.
+  virtual const Response* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return nullptr; }
   // More is waiting to be written than the peer may leave unread.
   virtual bool Full() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   // The stream is about to end. Called once, with no lock of the stream's held and not during Take.
@@ -145,10 +150,8 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   // Starts a write if there is something to write and none is under way.
   void WriteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || ended_) return;
-    if (const Response* next = Next(); next != nullptr) {
-      writing_ = true;
-      this->StartWrite(next);
-    } else if (drain_) {
+    writing_ = StartNext();
+    if (!writing_ && drain_) {
       EndLocked(absl::OkStatus());
     }
   }

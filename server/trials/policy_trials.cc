@@ -37,10 +37,10 @@ void PolicyTrials::End(std::shared_ptr<PolicyTrial> trial) {
   changed_.notify_all();
 }
 
-void PolicyTrials::HandOver(const std::string& gateway, const v1::PacketBatch& batch,
-                            const std::vector<Ruling>& live,
-                            const std::shared_ptr<const RuleSet>& live_rules, uint64_t live_version,
-                            Time now) {
+void PolicyTrials::Compare(const std::string& gateway, const v1::PacketBatch& batch,
+                           const std::vector<Ruling>& live,
+                           const std::shared_ptr<const RuleSet>& live_rules, uint64_t live_version,
+                           Time now) {
   Job job;
   for (const v1::Packet& packet : batch.packets())
     job.bytes += kPacketBytes + packet.payload().size();

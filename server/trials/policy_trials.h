@@ -47,15 +47,13 @@ class PolicyTrials final {
   // Ends a trial, which gets no more packets. The thread frees it: a large policy takes a while.
   void End(std::shared_ptr<PolicyTrial> trial);
 
+  // Whether there are trials. One atomic read.
+  bool Any() const { return running_.load(std::memory_order_relaxed) > 0; }
   // Has the trials compare packets that were decided. `live_rules` made `live`. Copies them once if
-  // a trial wants them and there is room, and never waits for an evaluation. Without trials it
-  // costs one atomic read.
+  // a trial wants them and there is room, and never waits for an evaluation.
   void Compare(const std::string& gateway, const v1::PacketBatch& batch,
                const std::vector<Ruling>& live, const std::shared_ptr<const RuleSet>& live_rules,
-               uint64_t live_version, Time now) {
-    if (running_.load(std::memory_order_relaxed) == 0) return;
-    HandOver(gateway, batch, live, live_rules, live_version, now);
-  }
+               uint64_t live_version, Time now);
 
  private:
   struct Job {
@@ -67,9 +65,6 @@ class PolicyTrials final {
     size_t bytes = 0;
   };
 
-  void HandOver(const std::string& gateway, const v1::PacketBatch& batch,
-                const std::vector<Ruling>& live, const std::shared_ptr<const RuleSet>& live_rules,
-                uint64_t live_version, Time now);
   // The trials that compare these packets now. Takes room for them, unless there are no such
   // trials.
   std::vector<std::shared_ptr<PolicyTrial>> TakeRoom(const std::string& gateway, size_t packets,

@@ -47,8 +47,10 @@ Found Naive(std::string_view bytes, size_t largest) {
 // Takes up to `most` messages.
 void Take(MessageReader* reader, size_t most, Found* found) {
   for (size_t i = 0; i < most; ++i) {
+    const bool has_next = reader->HasNext();
     const MessageReader::Result next = reader->Next();
     Require(next.status.ok() || !next.message);
+    Require(has_next == (next.message || !next.status.ok()));
     Require(found->error == absl::StatusCode::kOk || next.status.code() == found->error);
     found->error = next.status.code();
     if (!next.message) return;

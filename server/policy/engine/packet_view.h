@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "server/packets/packet_fields.h"
 #include "server/policy/terms/bpf_program.h"
-#include "sluice/v1/packet.pb.h"
 
 namespace sluice::server::policy {
 
@@ -42,6 +42,6 @@ struct PacketView {
 // beyond their field's range are not known. Nor are the ports of later fragments, whatever the
 // headers say, nor the protocol of an IPv6 packet if the last number read is that of an extension
 // header. A field that is absent is not known; it never means zero.
-PacketView ViewPacket(const v1::Packet& packet);
+PacketView ViewPacket(const PacketFields& packet);
 
 }  // namespace sluice::server::policy
