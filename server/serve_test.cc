@@ -183,6 +183,8 @@ TEST_F(ServeTest, ANewerAgentTakesTheName) {
   EXPECT_EQ(old_stream->Finish().error_code(), StatusCode::ABORTED);
   auto again = OpenServe();
   again->Write(ServeHello("gw", 1));
+  v1::ServeResponse welcome;
+  EXPECT_FALSE(again->Read(&welcome)) << "refused, and welcomed before: " << welcome.DebugString();
   EXPECT_EQ(again->Finish().error_code(), StatusCode::ABORTED);
   v1::SetModeResponse response;
   auto result = SetMode("gw", v1::MODE_UNSPECIFIED, &response);

@@ -51,7 +51,8 @@ class Call {
   // Asks for the next message. Only while no other Read is under way.
   virtual void Read() = 0;
   // Whether the next message has arrived: then Read brings it before anything is sent, and one
-  // answer can do for all. Only from within OnMessage.
+  // answer can do for all. If it is none of gRPC's, Read ends the call instead. Only from within
+  // OnMessage.
   virtual bool MoreArrived() const = 0;
   // Tells the caller that the call was accepted, before there is a message.
   virtual void SendHead() = 0;

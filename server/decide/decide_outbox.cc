@@ -2,7 +2,6 @@
 
 #include <google/protobuf/io/coded_stream.h>
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -66,6 +65,8 @@ void DecideOutbox::Tell(const Basis& basis) {
 void DecideOutbox::Echo(const v1::Heartbeat& heartbeat) { heartbeats_.push_back(heartbeat); }
 
 std::optional<std::string_view> DecideOutbox::Next() {
+  message_.clear();
+  if (message_.capacity() > kKeptBuffer) message_.shrink_to_fit();
   v1::DecideResponse next;
   if (std::exchange(welcome_due_, false)) {
     FillIn(told_, next.mutable_welcome());

@@ -1,5 +1,6 @@
 #include "server/decide/decide_stream.h"
 
+#include <google/protobuf/arena.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -38,9 +39,12 @@ struct Scratch {
   std::vector<PacketFields> packets;
   std::vector<Ruling> rulings;
   v1::VerdictBatch verdicts;
+  // Of messages that protobuf has to read: into the heap, that would take some ten allocations per
+  // packet.
+  google::protobuf::Arena arena;
 };
 
-Scratch& OfThread() {
+Scratch& ThreadScratch() {
   thread_local Scratch scratch;
   return scratch;
 }
@@ -91,47 +95,70 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
  private:
   ~DecideStream() override = default;
 
-  // Of a batch of packets, `request` is filled in only if somebody needs more than its fields.
-  bool Parse(std::string_view message, v1::DecideRequest* request) override {
+  // Most batches of packets are not made into a message: `batch_` and the thread's scratch have
+  // what deciding needs.
+  bool Parse(std::string_view message, v1::DecideRequest*) override {
     bytes_ = message;
-    request_ = request;
-    std::vector<PacketFields>& packets = OfThread().packets;
-    batch_ = ReadBatch(message, kMaxBatch, &packets);
+    message_ = nullptr;
+    batch_ = ReadBatch(message, kMaxBatch, &ThreadScratch().packets);
     if (batch_) return true;
-    if (!Conversation::Parse(message, request)) return false;
-    if (request->has_packets()) {
-      const v1::PacketBatch& batch = request->packets();
+    if (const size_t count = CountPackets(message); count > kMaxBatch) {
+      batch_ = BatchFields();
+      batch_->packet_count = count;  // Which is refused.
+      return true;
+    }
+    message_ = ParseMessage();
+    if (message_ == nullptr) return false;
+    if (message_->has_packets()) {
+      const v1::PacketBatch& batch = message_->packets();
       batch_ = {batch.batch(), batch.gateway(), static_cast<size_t>(batch.packets_size())};
-      packets.assign(batch.packets().begin(), batch.packets().end());
+      ThreadScratch().packets.assign(batch.packets().begin(), batch.packets().end());
     }
     return true;
   }
 
-  // The batch that is being taken, as a message.
-  const v1::PacketBatch& Whole() {
-    if (!request_->has_packets()) Conversation::Parse(bytes_, request_);
-    return request_->packets();
+  // What is being taken, made by protobuf; null if it is unreadable.
+  const v1::DecideRequest* ParseMessage() {
+    auto* const message =
+        google::protobuf::Arena::CreateMessage<v1::DecideRequest>(&ThreadScratch().arena);
+    return Conversation::Parse(bytes_, message) ? message : nullptr;
   }
 
-  absl::Status Take(const v1::DecideRequest& request) override {
-    const bool hello = !batch_ && request.has_hello();
+  // The batch that is being taken, for those who keep packets.
+  const v1::PacketBatch& BatchMessage() {
+    if (message_ == nullptr) message_ = ParseMessage();
+    // Null only if the two readers disagree, which the batch fuzzer has not found.
+    return message_ == nullptr ? v1::PacketBatch::default_instance() : message_->packets();
+  }
+
+  absl::Status Take(const v1::DecideRequest&) override {
+    const absl::Status status = TakeMessage();
+    bytes_ = {};
+    message_ = nullptr;
+    batch_.reset();
+    ThreadScratch().arena.Reset();
+    return status;
+  }
+
+  absl::Status TakeMessage() {
+    const bool hello = !batch_ && message_->has_hello();
     if ((!entries_) != hello) {
       return absl::InvalidArgumentError(
           !entries_ ? "the first message of a Decide stream must be the hello"
                     : "a second hello on a Decide stream");
     }
     if (batch_) return TakePackets(*batch_);
-    switch (request.message_case()) {
+    switch (message_->message_case()) {
       case v1::DecideRequest::kHello:
-        return TakeHello(request.hello());
+        return TakeHello(message_->hello());
       case v1::DecideRequest::kHeartbeat: {
         parts_.registry->Heard(gateway_, std::chrono::system_clock::now());
         MutexLock lock(mutex_);
-        outbox_.Echo(request.heartbeat());
+        outbox_.Echo(message_->heartbeat());
         return absl::OkStatus();
       }
       case v1::DecideRequest::kErrors:
-        TakeErrors(request.errors());
+        TakeErrors(message_->errors());
         return absl::OkStatus();
       case v1::DecideRequest::kPackets:  // Read into batch_.
       case v1::DecideRequest::MESSAGE_NOT_SET:
@@ -163,17 +190,17 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   }
 
   absl::Status TakePackets(const BatchFields& batch) {
+    if (batch.packet_count > kMaxBatch) {
+      return absl::InvalidArgumentError(absl::StrCat("a packet batch of ", batch.packet_count,
+                                                     "; at most ", kMaxBatch, " are allowed"));
+    }
     if (batch.batch != received_ + 1) {
       return absl::InvalidArgumentError(absl::StrCat("packet batch ", batch.batch, " after ",
                                                      received_, "; they count up by one from 1"));
     }
-    if (batch.packets > kMaxBatch) {
-      return absl::InvalidArgumentError(absl::StrCat("a packet batch of ", batch.packets,
-                                                     "; at most ", kMaxBatch, " are allowed"));
-    }
     received_ = batch.batch;
     const Clock::time_point now = Clock::now();
-    if (Screened() && parts_.screeners->Present(gateway_, this, hold_limit_, Whole(), now)) {
+    if (Screened() && parts_.screeners->Present(gateway_, this, hold_limit_, BatchMessage(), now)) {
       MutexLock lock(mutex_);
       outbox_.Acknowledge(received_);
     } else {
@@ -185,8 +212,8 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
   // What is due is written once everything that arrived with the batch was taken.
   void Decide(const BatchFields& batch, Clock::time_point started) {
     const std::shared_ptr<const Policy> policy = parts_.policies->Current();
-    const std::vector<PacketFields>& packets = OfThread().packets;
-    std::vector<Ruling>& rulings = OfThread().rulings;
+    const std::vector<PacketFields>& packets = ThreadScratch().packets;
+    std::vector<Ruling>& rulings = ThreadScratch().rulings;
     rulings.clear();
     bool asks = false;
     std::map<std::string, uint64_t> unasked;
@@ -202,7 +229,7 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
       }
     }
     if (!unasked.empty()) parts_.deciders->CountUnasked(unasked);
-    v1::VerdictBatch& verdicts = OfThread().verdicts;
+    v1::VerdictBatch& verdicts = ThreadScratch().verdicts;
     verdicts.Clear();
     for (size_t i = 0; i < packets.size(); ++i) {
       if (rulings[i].ask != nullptr) continue;
@@ -218,15 +245,18 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     const Clock::time_point now = Clock::now();
     EntriesOf(batch).Enter(packets, rulings, policy->version, now - started);
     if (parts_.trials->Any()) {
-      const std::string& gateway = relay_ ? Whole().gateway() : gateway_;
-      parts_.trials->Compare(gateway, Whole(), rulings, policy->rules, policy->version, now);
+      parts_.trials->Compare(
+          relay_ ? std::string(batch.gateway) : gateway_, packets,
+          [this]() -> const v1::PacketBatch& { return BatchMessage(); }, rulings, policy->rules,
+          policy->version, now);
     }
   }
 
   void Ask(const std::vector<Ruling>& rulings, const Policy& policy, Clock::time_point now) {
-    const v1::PacketBatch& batch = Whole();
+    const v1::PacketBatch& batch = BatchMessage();
     std::vector<Question> questions;
-    for (size_t i = 0; i < rulings.size(); ++i) {
+    const size_t count = std::min(rulings.size(), static_cast<size_t>(batch.packets_size()));
+    for (size_t i = 0; i < count; ++i) {
       const Ruling& ruling = rulings[i];
       if (ruling.ask == nullptr) continue;
       const v1::Packet& packet = batch.packets(static_cast<int>(i));
@@ -319,10 +349,10 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
 
   // Of the reading side: used by one reaction at a time.
   uint64_t received_ = 0;
-  // The message that is being taken.
+  // The message that is being taken: none between two of them.
   std::string_view bytes_;
-  v1::DecideRequest* request_ = nullptr;    // Not owned.
-  std::optional<BatchFields> batch_;        // Set if it is one; OfThread() has its packets.
+  const v1::DecideRequest* message_ = nullptr;  // Of the thread's arena; null until it is needed.
+  std::optional<BatchFields> batch_;        // Set if it is one; ThreadScratch() has its packets.
   std::optional<RelayedGateways> relayed_;  // Set if the peer is a relay.
 
   bool greeted_ ABSL_GUARDED_BY(mutex_) = false;

@@ -27,10 +27,10 @@ class MessageReader final {
 
   void Append(std::string_view bytes);
 
-  // The next whole message, valid until the next call of any method; nullopt if there is none yet.
-  // Errors: INTERNAL, it is compressed (gRPC's compression.md; a call that announces compression
-  // does not come so far); RESOURCE_EXHAUSTED, it is too large; INVALID_ARGUMENT, its prefix is
-  // none of gRPC's. After an error nothing further can be read.
+  // The next whole message, valid until the next Append, Next or Clear; nullopt if there is none
+  // yet. Errors: INTERNAL, it is compressed (gRPC's compression.md; a call that announces
+  // compression does not come so far); RESOURCE_EXHAUSTED, it is too large; INVALID_ARGUMENT, its
+  // prefix is none of gRPC's. After an error nothing further can be read.
   struct Result {
     absl::Status status;
     std::optional<std::string_view> message;

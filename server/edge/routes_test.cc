@@ -395,7 +395,6 @@ TEST_F(RoutesTest, AnswersAStreamOneMessageAfterTheOther) {
   EXPECT_EQ(told_.unwritten, 0);
 }
 
-// A caller that does not read its answers may say no more, by the window.
 TEST_F(RoutesTest, TellsStreamsOfPacketsWhetherMoreHasArrived) {
   for (const char* const path : kStreams) {
     Ask(GrpcHead(path));
@@ -405,6 +404,7 @@ TEST_F(RoutesTest, TellsStreamsOfPacketsWhetherMoreHasArrived) {
   }
 }
 
+// A caller that does not read its answers may say no more, by the window.
 TEST_F(RoutesTest, OpensTheWindowAsMessagesAreTaken) {
   std::string messages;
   for (int i = 0; i < 3; ++i) messages += kEmptyMessage;

@@ -134,7 +134,14 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
     });
   }
 
-  const v1::ReportResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const v1::ReportResponse* const next = Next();
+    if (next != nullptr) StartWrite(next);
+    return next != nullptr;
+  }
+
+  // The next message to write, null if there is none.
+  const v1::ReportResponse* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     response_.Clear();
     if (welcome_due_) {
       welcome_due_ = false;

@@ -103,6 +103,10 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     const absl::Status joined = registry_->JoinServe(hello, PeerAddress(call().peer()),
                                                      std::chrono::system_clock::now(), this);
     joined_ = joined.ok();
+    if (!joined_) {
+      MutexLock lock(mutex_);
+      welcome_due_ = false;
+    }
     return joined;
   }
 
@@ -155,7 +159,14 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     return absl::OkStatus();
   }
 
-  const v1::ServeResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const v1::ServeResponse* const next = Next();
+    if (next != nullptr) StartWrite(next);
+    return next != nullptr;
+  }
+
+  // The next message to write, null if there is none.
+  const v1::ServeResponse* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     response_.Clear();
     if (welcome_due_) {
       welcome_due_ = false;

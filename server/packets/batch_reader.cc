@@ -276,7 +276,7 @@ bool ReadPackets(std::string_view bytes, size_t most, BatchFields* batch,
         return field.Take(&batch->batch);
       case B::kPacketsFieldNumber:
         return field.TakeMessage([&](std::string_view packet) {
-          return ++batch->packets > most || ReadPacket(packet, &packets->emplace_back());
+          return ++batch->packet_count > most || ReadPacket(packet, &packets->emplace_back());
         });
       case B::kGatewayFieldNumber:
         return field.TakeText(&batch->gateway);
@@ -311,6 +311,23 @@ std::optional<BatchFields> ReadBatch(std::string_view message, size_t most,
     }
   });
   return read ? batch : std::nullopt;
+}
+
+size_t CountPackets(std::string_view message) {
+  size_t packets = 0;
+  const auto count_packets = [&](std::string_view batch) {
+    return ReadFields(batch, [&](FieldReader& field) {
+      if (!field.Skip()) return false;
+      if (field.number() == v1::PacketBatch::kPacketsFieldNumber) ++packets;
+      return true;
+    });
+  };
+  ReadFields(message, [&](FieldReader& field) {
+    return field.number() == v1::DecideRequest::kPacketsFieldNumber
+               ? field.TakeMessage(count_packets)
+               : field.Skip();
+  });
+  return packets;
 }
 
 }  // namespace sluice::server

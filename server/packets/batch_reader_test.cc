@@ -86,7 +86,7 @@ TEST(ReadBatchTest, ReadsTheSameAsProtobuf) {
   ASSERT_TRUE(batch.has_value());
   EXPECT_EQ(batch->batch, 7u);
   EXPECT_EQ(batch->gateway, "gw");
-  EXPECT_EQ(batch->packets, 3u);
+  EXPECT_EQ(batch->packet_count, 3u);
   ASSERT_EQ(packets.size(), 3u);
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(packets[static_cast<size_t>(i)], request.packets().packets(i)) << i;
@@ -218,8 +218,22 @@ TEST(ReadBatchTest, CountsPacketsBeyondTheMost) {
   std::vector<PacketFields> packets;
   const auto batch = ReadBatch(bytes, 3, &packets);
   ASSERT_TRUE(batch.has_value());
-  EXPECT_EQ(batch->packets, 5u);
+  EXPECT_EQ(batch->packet_count, 5u);
   EXPECT_EQ(packets.size(), 3u);
+}
+
+TEST(CountPacketsTest, CountsWhateverIsInThem) {
+  EXPECT_EQ(CountPackets(""), 0u);
+  v1::Packet odd;
+  odd.set_input_interface("é");
+  const std::string batch = BatchOf({odd, v1::Packet(), Full()}).SerializeAsString();
+  EXPECT_EQ(CountPackets(batch), 3u);
+  EXPECT_EQ(CountPackets(batch + batch), 6u) << "protobuf merges them";
+  EXPECT_EQ(CountPackets(batch + "\x0b"), 3u) << "unreadable from there on";
+  EXPECT_EQ(CountPackets("\x12\x05\x1a\x01\xff\x1a\x07"), 1u) << "unreadable within";
+  v1::DecideRequest other;
+  other.mutable_heartbeat()->set_sequence(1);
+  EXPECT_EQ(CountPackets(other.SerializeAsString()), 0u);
 }
 
 }  // namespace

@@ -106,7 +106,11 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
       welcome_due_ = true;
     }
     absl::Status entered = screeners_->Enter(hello.gateway(), address, this);
-    if (!entered.ok()) return entered;
+    if (!entered.ok()) {
+      MutexLock lock(mutex_);
+      welcome_due_ = false;
+      return entered;
+    }
     gateway_ = hello.gateway();
     spdlog::info("{}: its packets are screened by {}, no longer by the policy", gateway_, address);
     MutexLock lock(mutex_);
@@ -114,7 +118,14 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
     return absl::OkStatus();
   }
 
-  const v1::ScreenResponse* Next() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const v1::ScreenResponse* const next = Next();
+    if (next != nullptr) StartWrite(next);
+    return next != nullptr;
+  }
+
+  // The next message to write, null if there is none.
+  const v1::ScreenResponse* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (welcome_due_) {
       welcome_due_ = false;
       response_.mutable_welcome();

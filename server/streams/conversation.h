@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -13,12 +14,12 @@
 namespace sluice::server {
 
 // The mechanics of a stream from an agent, without its policy: one read and one write are in
-// flight. What piles up during a write goes out in the next one. A peer that is silent for 600 ms
-// is taken for dead. The call is finished exactly once, never while a write is under way; a call
-// that does not finish is cancelled.
+// flight. What piles up during a write, and while more of what arrived is taken, goes out in the
+// next one. A peer that is silent for 600 ms is taken for dead. The call is finished exactly once,
+// never while a write is under way; a call that does not finish is cancelled.
 //
-// A derived class says what a message means (Take) and what to write next (Next). It is made with
-// new, started with Begin, and deletes itself in OnDone. The call's thread calls its
+// A derived class says what a message means (Take) and what to write next (StartNext). It is made
+// with new, started with Begin, and deletes itself in OnDone. The call's thread calls its
 // reactions; the ticker calls Tick and End. While Full is true, because the peer does not read,
 // nothing is read from the peer: HTTP/2's flow control then stops the peer, and its silence ends
 // the stream.
@@ -63,25 +64,22 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       if (BeginTaking()) status = Take(*request_);
       MutexLock lock(mutex_);
       taking_ = false;
+      if (!status.ok()) drain_ = status;
       // What arrived together is answered together.
-      if (!status.ok() || !this->call().MoreArrived() || Full()) WriteLocked();
-      if (!status.ok()) EndLocked(status);
-      if (!ended_) {
+      if (drain_ || Full() || !this->call().MoreArrived()) WriteLocked();
+      if (!ended_ && !drain_) {
         paused_ = Full();
         if (!paused_) ReadLocked();
       }
     } else {
       MutexLock lock(mutex_);
-      if (this->unreadable()) {
-        WriteLocked();
-        EndLocked(absl::InvalidArgumentError(
-            "a message could not be read: a string in it is not UTF-8, or it is not a message of "
-            "this conversation"));
-      } else {
-        // The peer has half-closed the stream: it still gets what is due to it.
-        drain_ = true;
-        WriteLocked();
-      }
+      // Else the peer has half-closed the stream.
+      drain_ = this->unreadable()
+                   ? absl::InvalidArgumentError(
+                         "a message could not be read: a string in it is not UTF-8, or it is not a "
+                         "message of this conversation")
+                   : absl::OkStatus();
+      WriteLocked();
     }
     LeaveIfEnded();
   }
@@ -124,16 +122,11 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
       : BidiReactor<Request, Response>(std::move(call)), ticker_(ticker) {}
   ~Conversation() override = default;
 
-  // A message has arrived. An error ends the stream with that status. Calls do not overlap.
+  // A message has arrived. An error ends the stream with that status, once what is due was written.
+  // Calls do not overlap.
   virtual absl::Status Take(const Request& request) = 0;
   // Starts to write the next message; false if there is none.
-  virtual bool StartNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const Response* const next = Next();
-    if (next != nullptr) this->StartWrite(next);
-    return next != nullptr;
-  }
-  // The next message to write, nullptr if there is none. Not called if StartNext is overridden.
-  virtual const Response* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return nullptr; }
+  virtual bool StartNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   // More is waiting to be written than the peer may leave unread.
   virtual bool Full() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   // The stream is about to end. Called once, with no lock of the stream's held and not during Take.
@@ -151,9 +144,7 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   void WriteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || ended_) return;
     writing_ = StartNext();
-    if (!writing_ && drain_) {
-      EndLocked(absl::OkStatus());
-    }
+    if (!writing_ && drain_) EndLocked(*drain_);
   }
 
   bool ended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_; }
@@ -215,7 +206,8 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // Leave has returned.
   bool taking_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
-  bool drain_ ABSL_GUARDED_BY(mutex_) = false;
+  // Nothing more is read. Once what is due was written, the stream ends with this.
+  std::optional<absl::Status> drain_ ABSL_GUARDED_BY(mutex_);
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);

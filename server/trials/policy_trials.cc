@@ -37,19 +37,19 @@ void PolicyTrials::End(std::shared_ptr<PolicyTrial> trial) {
   changed_.notify_all();
 }
 
-void PolicyTrials::Compare(const std::string& gateway, const v1::PacketBatch& batch,
+void PolicyTrials::Compare(const std::string& gateway, const std::vector<PacketFields>& packets,
+                           const std::function<const v1::PacketBatch&()>& batch,
                            const std::vector<Ruling>& live,
                            const std::shared_ptr<const RuleSet>& live_rules, uint64_t live_version,
                            Time now) {
   Job job;
-  for (const v1::Packet& packet : batch.packets())
-    job.bytes += kPacketBytes + packet.payload().size();
+  for (const PacketFields& packet : packets) job.bytes += kPacketBytes + packet.payload.size();
   job.trials = TakeRoom(gateway, live.size(), job.bytes, now);
   if (job.trials.empty()) return;
   job.gateway = gateway;
   job.arena = std::make_unique<google::protobuf::Arena>();
   auto* const copy = google::protobuf::Arena::CreateMessage<v1::PacketBatch>(job.arena.get());
-  *copy->mutable_packets() = batch.packets();
+  *copy->mutable_packets() = batch().packets();
   job.batch = copy;
   job.live = {live, live_rules, live_version};
   {

@@ -7,12 +7,14 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "server/packets/packet_fields.h"
 #include "server/trials/policy_trial.h"
 #include "third_party/annotated_mutex/mutex.h"
 
@@ -49,9 +51,11 @@ class PolicyTrials final {
 
   // Whether there are trials. One atomic read.
   bool Any() const { return running_.load(std::memory_order_relaxed) > 0; }
-  // Has the trials compare packets that were decided. `live_rules` made `live`. Copies them once if
-  // a trial wants them and there is room, and never waits for an evaluation.
-  void Compare(const std::string& gateway, const v1::PacketBatch& batch,
+  // Has the trials compare packets that were decided. `live_rules` made `live`. Only if a trial
+  // wants the packets and there is room, they are asked of `batch`, and copied once. Never waits
+  // for an evaluation.
+  void Compare(const std::string& gateway, const std::vector<PacketFields>& packets,
+               const std::function<const v1::PacketBatch&()>& batch,
                const std::vector<Ruling>& live, const std::shared_ptr<const RuleSet>& live_rules,
                uint64_t live_version, Time now);
 

@@ -178,8 +178,10 @@ class PolicyTrialsTest : public testing::Test {
     Put(gateway, Batch(ports));
   }
   void Put(const std::string& gateway, const v1::PacketBatch& batch) {
-    trials_->Compare(gateway, batch, Decide(*live_, batch), live_, 1,
-                     std::chrono::steady_clock::now());
+    const std::vector<PacketFields> packets(batch.packets().begin(), batch.packets().end());
+    trials_->Compare(
+        gateway, packets, [&]() -> const v1::PacketBatch& { return batch; }, Decide(*live_, batch),
+        live_, 1, std::chrono::steady_clock::now());
   }
   // Waits until so many packets were compared or left out.
   static v1::TryPolicyResponse Await(PolicyTrial& trial, uint64_t packets) {

@@ -3,6 +3,7 @@ the answers to those before it."""
 
 import struct
 
+import pytest
 from http2_client import DATA, Http2Client, Stream, dial, frame, message
 from siege import MIB, Siege
 
@@ -10,7 +11,7 @@ from sluice.v1 import decision_pb2
 
 DECIDE = "DecisionService/Decide"
 INVALID_ARGUMENT = 3
-EMPTY_PACKETS = 2_000_000  # what a message of 4 MiB may hold
+TOO_MANY = 2_000_000  # what a message of 4 MiB may hold
 BATCH_ROOM = 24 * MIB  # the message, and what it is put together from
 
 
@@ -37,7 +38,7 @@ class DecideStream:
     def __init__(self, client):
         self._client = client
         self._stream = client.begin(DECIDE, hello().SerializeToString(), more=True)
-        client.wait(lambda: len(self.responses()) == 1)
+        self.wait(self.responses)
         assert self.responses()[0].HasField("welcome")
 
     def send(self, *requests):
@@ -100,23 +101,55 @@ def test_batches_that_arrive_together_are_answered_together(rig):
 
 def test_a_bad_message_costs_no_answer_to_those_before_it(rig):
     server = rig.server("default accept;\n")
+    beat = decision_pb2.DecideRequest()
+    beat.heartbeat.sequence = 7
     # The last is no UTF-8: packets, a packet, its input_interface.
     for bad in (batch(3), hello(), Raw(b"\x12\x07\x08\x02\x1a\x03\x5a\x01\xff")):
         stream = decide(rig, server)
-        stream.send(batch(1, 11), bad, batch(2, 21))
+        stream.send(beat, batch(1, 11), beat, bad, batch(2, 21))
         stream.wait(lambda: stream.status() is not None)
         assert (stream.verdicts(), stream.status()) == ([(1, [11])], INVALID_ARGUMENT)
+        beats = [r for r in stream.responses() if r.HasField("heartbeat")]
+        assert [r.heartbeat.sequence for r in beats] == [7, 7]
 
 
-def test_a_batch_of_too_many_packets_costs_no_memory(rig):
-    packets = b"\x08\x01" + b"\x1a\x00" * EMPTY_PACKETS
-    size = len(packets)
-    request = b"\x12" + bytes([size & 127 | 128, size >> 7 & 127 | 128, size >> 14 & 127 | 128,
-                               size >> 21]) + packets  # fmt: skip
+def test_a_batch_that_only_protobuf_reads_is_decided(rig):
+    stream = decide(rig, rig.server("from 10.0.0.1 to any reject;\ndefault accept;\n"))
+    odd = batch(1, 11, 12)
+    odd.packets.packets[0].input_interface = "büro"
+    for packet, last in zip(odd.packets.packets, b"\1\2"):
+        packet.headers.source = b"\x0a\0\0" + bytes([last])
+        packet.headers.destination = b"\x0a\0\0\3"
+    stream.send(odd)
+    stream.wait(stream.verdicts)
+    actions = [v.action for v in stream.responses()[1].verdicts.verdicts]
+    assert actions == [decision_pb2.ACTION_DROP, decision_pb2.ACTION_ACCEPT]
+
+
+def packets(*fields):
+    """DecideRequest.packets with these fields' bytes."""
+    data = b"".join(fields)
+    size = len(data)
+    length = bytes([size >> shift & 127 | 128 for shift in (0, 7, 14)] + [size >> 21])
+    return b"\x12" + length + data
+
+
+EMPTY, HALF = b"\x1a\x00" * TOO_MANY, b"\x1a\x05"
+NOT_ASCII = b"\x1a\x04\x5a\x02\xc3\xa9"  # a packet's input_interface; left to protobuf
+TOO_MANY_PACKETS = {
+    "plain": packets(b"\x08\x01", EMPTY),
+    "not_ascii": packets(NOT_ASCII, EMPTY),
+    "merged": packets(NOT_ASCII) + packets(EMPTY),
+    "unreadable": packets(EMPTY, HALF),
+}
+
+
+@pytest.mark.parametrize("request_bytes", TOO_MANY_PACKETS.values(), ids=TOO_MANY_PACKETS)
+def test_a_batch_of_too_many_packets_costs_no_memory(rig, request_bytes):
     with Siege(rig, room=BATCH_ROOM) as siege:
         client = siege.client()
         stream = client.begin(DECIDE, hello().SerializeToString(), more=True)
-        client.upload(stream, message(request))
+        client.upload(stream, message(request_bytes))
         siege.expect_lost(client, stream)
         status = client.streams[stream].status
         siege.expect(status == INVALID_ARGUMENT, f"the status is {status}")
