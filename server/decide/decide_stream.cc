@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
+#include "server/calls/field_reader.h"
 #include "server/decide/decide_outbox.h"
 #include "server/decide/relayed_gateways.h"
 #include "server/deciders/asking_stream.h"
@@ -33,6 +34,8 @@ using Clock = std::chrono::steady_clock;
 
 // The limit in decision.proto.
 constexpr size_t kMaxBatch = 1024;
+// Far more than the 16 that decision.proto allows.
+constexpr size_t kMaxErrors = 1024;
 
 // What a batch needs while it is decided. All streams of a thread use the same.
 struct Scratch {
@@ -102,7 +105,14 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     message_ = nullptr;
     batch_ = ReadBatch(message, kMaxBatch, &ThreadScratch().packets);
     if (batch_) return true;
-    if (const size_t count = CountPackets(message); count > kMaxBatch) {
+    using R = v1::DecideRequest;
+    if (CountFields(message, {R::kErrorsFieldNumber, v1::VerdictErrors::kEntriesFieldNumber}) >
+        kMaxErrors) {
+      return false;
+    }
+    const size_t count =
+        CountFields(message, {R::kPacketsFieldNumber, v1::PacketBatch::kPacketsFieldNumber});
+    if (count > kMaxBatch) {
       batch_ = BatchFields();
       batch_->packet_count = count;  // Which is refused.
       return true;

@@ -28,8 +28,4 @@ struct BatchFields {
 std::optional<BatchFields> ReadBatch(std::string_view message, size_t most,
                                      std::vector<PacketFields>* packets);
 
-// How many packets such a request has, at least: all of them unless it is unreadable. To be asked
-// before protobuf makes messages of them, which take a hundred times the bytes of empty packets.
-size_t CountPackets(std::string_view message);
-
 }  // namespace sluice::server

@@ -74,11 +74,12 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     } else {
       MutexLock lock(mutex_);
       // Else the peer has half-closed the stream.
-      drain_ = this->unreadable()
-                   ? absl::InvalidArgumentError(
-                         "a message could not be read: a string in it is not UTF-8, or it is not a "
-                         "message of this conversation")
-                   : absl::OkStatus();
+      drain_ =
+          this->unreadable()
+              ? absl::InvalidArgumentError(
+                    "a message could not be read: a string in it is not UTF-8, it is not a message "
+                    "of this conversation, or it has too many parts")
+              : absl::OkStatus();
       WriteLocked();
     }
     LeaveIfEnded();
