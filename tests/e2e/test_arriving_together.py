@@ -1,10 +1,8 @@
 """Messages of an agent that arrive together: one answer does for all, and a bad one costs none of
 the answers to those before it."""
 
-import struct
-
 import pytest
-from http2_client import DATA, Http2Client, Stream, dial, frame, message
+from http2_client import DATA, Http2Client, Stream, dial, frame, message, proto_field
 from siege import MIB, Siege
 
 from sluice.v1 import decision_pb2
@@ -50,15 +48,10 @@ class DecideStream:
         assert self._client.wait(wanted), self._seen()
 
     def responses(self):
-        """Those that are whole."""
-        data, found = bytes(self._seen().data), []
-        while len(data) >= 5:
-            _, length = struct.unpack_from("!BI", data)
-            if len(data) < 5 + length:
-                break
-            found.append(decision_pb2.DecideResponse.FromString(data[5 : 5 + length]))
-            data = data[5 + length :]
-        return found
+        return [
+            decision_pb2.DecideResponse.FromString(body)
+            for body in self._client.messages(self._stream)
+        ]
 
     def verdicts(self):
         """Of each batch of verdicts, what it acknowledges and whom it decides."""
@@ -127,11 +120,8 @@ def test_a_batch_that_only_protobuf_reads_is_decided(rig):
 
 
 def packets(*fields):
-    """DecideRequest.packets with these fields' bytes."""
-    data = b"".join(fields)
-    size = len(data)
-    length = bytes([size >> shift & 127 | 128 for shift in (0, 7, 14)] + [size >> 21])
-    return b"\x12" + length + data
+    """A DecideRequest of these fields of a batch."""
+    return proto_field(2, b"".join(fields))
 
 
 EMPTY, HALF = b"\x1a\x00" * TOO_MANY, b"\x1a\x05"

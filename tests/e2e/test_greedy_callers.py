@@ -7,6 +7,7 @@ import queue
 
 import grpc
 import pytest
+from http2_client import message, proto_field
 from siege import MIB, Siege
 
 from sluice.v1 import (
@@ -38,8 +39,9 @@ LISTS = 8
 PARTS = 28  # of which the gateway's share holds 21; they must come before the lists are given up
 PART_BYTES = 3 * MIB
 LISTS_ROOM = 128 * MIB  # a gateway's share is 64 MiB
-SMALL_PARTS = 30
-SMALL = 1_900_000  # empty verdicts: what fits into a message
+SMALL = 800_000  # empty verdicts: what fits into a message
+SMALL_ROOM = 24 * MIB  # the message, and what it is put together from
+INVALID_ARGUMENT = 3
 
 STALE = stats_pb2.CAUSE_STALE
 TCP, UDP = 6, 17
@@ -195,12 +197,22 @@ def test_lists_that_a_gateway_never_ends(rig, channels):
 
 
 def test_lists_of_millions_of_empty_verdicts(rig, channels):
-    """Parsed, each takes a hundred times the memory."""
-    with Siege(rig, room=3 * LISTS_ROOM) as siege:
-        stream = serving(channels(siege.server))
-        calls, ids = asked_lists(siege, channels(siege.server), stream, 1)
-        empty = part(ids[0], [command_pb2.RememberedVerdict()] * SMALL)
-        for _ in range(SMALL_PARTS):
-            stream.send(empty)
-        calls[0].code()
-        stream.end()
+    """Parsed, they would take a hundred times the memory."""
+    serve_hello = command_pb2.ServeRequest(hello=command_pb2.ServeHello(agent=liar("liar")))
+    with Siege(rig, room=SMALL_ROOM) as siege:
+        client = siege.client()
+        stream = client.begin(
+            "CommandService/Serve", serve_hello.SerializeToString(), more=True
+        )
+        assert client.wait(lambda: len(client.messages(stream)) == 1)  # the welcome
+        control = control_pb2_grpc.ControlServiceStub(channels(siege.server))
+        call = control.ListRemembered(control_pb2.ListRememberedRequest(gateway="liar"))
+        assert client.wait(lambda: len(client.messages(stream)) == 2)
+        response = command_pb2.ServeResponse.FromString(client.messages(stream)[1])
+        verdicts = proto_field(1, b"") * SMALL
+        reply = command_pb2.CommandReply(id=response.command.id).SerializeToString()
+        client.upload(stream, message(proto_field(2, reply + proto_field(6, verdicts))))
+        siege.expect_lost(client, stream)
+        status = client.streams[stream].status
+        siege.expect(status == INVALID_ARGUMENT, f"the status is {status}")
+        siege.expect(call.code() == grpc.StatusCode.UNAVAILABLE, f"the list: {call.code()}")

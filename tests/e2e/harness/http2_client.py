@@ -56,6 +56,13 @@ def message(body, flag=0, length=None):
     return struct.pack("!BI", flag, len(body) if length is None else length) + body
 
 
+def proto_field(number, data):
+    """A field of a protobuf message: bytes, text or a message, whatever it holds."""
+    size = len(data)
+    length = bytes(size >> shift & 127 | 128 for shift in (0, 7, 14)) + bytes([size >> 21])
+    return bytes([number << 3 | 2]) + length + data
+
+
 def integer(value, bits, pattern=0):
     """An integer of HPACK whose first byte has the pattern and so many bits (RFC 7541, 5.1)."""
     most = (1 << bits) - 1
@@ -201,6 +208,17 @@ class Http2Client:
         stream = self.begin(method, body, **replaced)
         self.wait(lambda: self.streams.get(stream, Stream()).ended or self.fate(stream), timeout)
         return self.streams.get(stream, Stream())
+
+    def messages(self, stream):
+        """The messages of a stream that have come whole."""
+        data, found = bytes(self.streams.get(stream, Stream()).data), []
+        while len(data) >= 5:
+            end = 5 + int.from_bytes(data[1:5], "big")
+            if len(data) < end:
+                break
+            found.append(data[5:end])
+            data = data[end:]
+        return found
 
     def fate(self, stream):
         """How a stream was lost; empty while it lives, and if its call succeeded."""
