@@ -7,13 +7,11 @@ namespace {
 bool Count(std::string_view message, const int* path, const int* end, size_t* count) {
   return ReadFields(message, [&](FieldReader& field) {
     if (field.number() != *path) return field.Skip();
-    if (path + 1 != end) {
-      return field.TakeMessage(
-          [&](std::string_view inner) { return Count(inner, path + 1, end, count); });
-    }
-    if (!field.Skip()) return false;
-    ++*count;
-    return true;
+    return field.TakeMessage([&](std::string_view inner) {
+      if (path + 1 != end) return Count(inner, path + 1, end, count);
+      ++*count;
+      return true;
+    });
   });
 }
 

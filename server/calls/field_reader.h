@@ -184,9 +184,9 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool ReadFields(std::string_view bytes, Take
   return true;
 }
 
-// How many fields a message has at `path`, field numbers from the outermost on: all of them, unless
-// it is unreadable, then those before. To be asked before protobuf makes messages of them, which
-// take a hundred times the bytes of empty ones.
+// How many messages a message has at `path`, field numbers from the outermost on: all of them,
+// unless it is unreadable, then those before. To be asked before protobuf makes messages of them,
+// which take a hundred times the bytes of empty ones.
 size_t CountFields(std::string_view message, std::initializer_list<int> path);
 
 }  // namespace sluice::server

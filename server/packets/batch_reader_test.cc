@@ -14,6 +14,8 @@
 namespace sluice::server {
 namespace {
 
+using std::string_literals::operator""s;
+
 constexpr size_t kMost = 1024;
 
 size_t Count(std::string_view message) {
@@ -238,6 +240,7 @@ TEST(CountFieldsTest, CountsWhateverIsInThem) {
   EXPECT_EQ(Count(batch + batch), 6u) << "protobuf merges them";
   EXPECT_EQ(Count(batch + "\x0b"), 3u) << "unreadable from there on";
   EXPECT_EQ(Count("\x12\x05\x1a\x01\xff\x1a\x07"), 1u) << "unreadable within";
+  EXPECT_EQ(Count("\x12\x04\x18\x01\x1a\x00"s), 1u) << "a number in the packets' place";
   v1::DecideRequest other;
   other.mutable_heartbeat()->set_sequence(1);
   EXPECT_EQ(Count(other.SerializeAsString()), 0u);
