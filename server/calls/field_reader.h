@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string_view>
 
@@ -30,6 +29,8 @@ class FieldReader {
 
   // Its number in the message.
   int number() const { return number_; }
+  // Whether its value is bytes, text or a message.
+  bool HasLength() const { return type_ == kLength; }
 
   // Its value. A field of another type than expected is one that protobuf does not know.
   ABSL_ATTRIBUTE_ALWAYS_INLINE bool Take(uint64_t* value) {
@@ -183,10 +184,5 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool ReadFields(std::string_view bytes, Take
   }
   return true;
 }
-
-// How many messages a message has at `path`, field numbers from the outermost on: all of them,
-// unless it is unreadable, then those before. To be asked before protobuf makes messages of them,
-// which take a hundred times the bytes of empty ones.
-size_t CountFields(std::string_view message, std::initializer_list<int> path);
 
 }  // namespace sluice::server

@@ -23,6 +23,7 @@ void Methods::Add(const Described& described, Method method) {
     std::abort();
   }
   method.takes_one = !described.client_streaming;
+  method.request = described.request;
   method.path = absl::StrCat("/", described.service, "/", described.method);
   const std::string path = method.path;
   methods_.emplace(path, std::move(method));

@@ -31,8 +31,9 @@ enum class Lane {
 struct Method {
   std::string path = {};  // As in HTTP/2: "/sluice.v1.DecisionService/Decide".
   Lane lane = Lane::kBulk;
-  size_t largest_request = 0;  // bytes of one message
-  bool takes_one = false;      // request, and not a stream of them
+  size_t largest_request = 0;                             // bytes of one message
+  bool takes_one = false;                                 // request, and not a stream of them
+  const google::protobuf::Descriptor* request = nullptr;  // Its type.
   // Called for each call, on its lane.
   std::function<void(std::shared_ptr<Call> call)> begin = {};
 };

@@ -25,8 +25,8 @@ struct Basis {
   std::string Label() const;
 };
 
-// What waits to be written to one Decide stream. Verdicts added while a message is being written go
-// out in one batch, which acknowledges all packets received so far. One thread at a time.
+// What waits to be written to one Decide stream. Verdicts added until the next message is written
+// go out in one batch, which acknowledges all packets received so far. One thread at a time.
 class DecideOutbox final {
  public:
   void Welcome(const Basis& basis);

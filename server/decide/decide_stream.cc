@@ -15,7 +15,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
-#include "server/calls/field_reader.h"
 #include "server/decide/decide_outbox.h"
 #include "server/decide/relayed_gateways.h"
 #include "server/deciders/asking_stream.h"
@@ -34,8 +33,6 @@ using Clock = std::chrono::steady_clock;
 
 // The limit in decision.proto.
 constexpr size_t kMaxBatch = 1024;
-// Far more than the 16 that decision.proto allows.
-constexpr size_t kMaxErrors = 1024;
 
 // What a batch needs while it is decided. All streams of a thread use the same.
 struct Scratch {
@@ -105,24 +102,14 @@ class DecideStream final : public Conversation<v1::DecideRequest, v1::DecideResp
     message_ = nullptr;
     batch_ = ReadBatch(message, kMaxBatch, &ThreadScratch().packets);
     if (batch_) return true;
-    using R = v1::DecideRequest;
-    if (CountFields(message, {R::kErrorsFieldNumber, v1::VerdictErrors::kEntriesFieldNumber}) >
-        kMaxErrors) {
-      return false;
-    }
-    const size_t count =
-        CountFields(message, {R::kPacketsFieldNumber, v1::PacketBatch::kPacketsFieldNumber});
-    if (count > kMaxBatch) {
-      batch_ = BatchFields();
-      batch_->packet_count = count;  // Which is refused.
-      return true;
-    }
     message_ = ParseMessage();
     if (message_ == nullptr) return false;
     if (message_->has_packets()) {
       const v1::PacketBatch& batch = message_->packets();
       batch_ = {batch.batch(), batch.gateway(), static_cast<size_t>(batch.packets_size())};
-      ThreadScratch().packets.assign(batch.packets().begin(), batch.packets().end());
+      // More are refused.
+      const auto count = std::min(batch.packets_size(), static_cast<int>(kMaxBatch));
+      ThreadScratch().packets.assign(batch.packets().begin(), batch.packets().begin() + count);
     }
     return true;
   }

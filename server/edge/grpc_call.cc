@@ -5,6 +5,9 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "server/calls/message_parts.h"
+
 namespace sluice::server {
 namespace {
 
@@ -285,6 +288,13 @@ void GrpcCall::Credit() {
 
 std::optional<std::string_view> GrpcCall::TakeMessage() {
   MessageReader::Result next = reader_.Next();
+  const EdgeLimits& limits = *parts_.limits;
+  if (next.message && next.message->size() > limits.small_message &&
+      !HasFewParts(*next.message, *method_->request, limits.message_parts)) {
+    next.status = absl::ResourceExhaustedError(
+        absl::StrCat("a message that is unreadable, or has more than ", limits.message_parts,
+                     " messages and texts in it"));
+  }
   if (!next.status.ok()) {
     parts_.peer->Count(EdgeCause::kMessage);
     Abort(next.status);

@@ -43,6 +43,11 @@ struct EdgeLimits {
   size_t held_a_peer = 48 << 20;
   size_t held = 512 << 20;
   size_t free_a_call = 64 << 10;
+  // Messages, texts and fields that are not known within one message: several times what a batch of
+  // packets or a part of a list has. Empty ones take a hundred times their bytes once they are
+  // read: so many, some 60 MiB. Messages of up to `small_message` bytes cannot have so many.
+  size_t message_parts = 128 << 10;
+  size_t small_message = 64 << 10;
   // To finish the TLS handshake, HTTP/2's preface, and each head once it has begun.
   std::chrono::seconds head_time{5};
   // To send the rest of the request of a call that takes one: so many bytes in each such period,

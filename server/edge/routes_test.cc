@@ -371,6 +371,24 @@ TEST_F(RoutesTest, RefusesMessagesThatAreNone) {
   EXPECT_EQ(ledger_->refused(EdgeCause::kMessage), 3u);
 }
 
+TEST_F(RoutesTest, RefusesMessagesOfTooManyParts) {
+  v1::DecideRequest request;
+  for (int i = 0; i < 3; ++i) request.mutable_packets()->add_packets();
+  limits_.small_message = request.ByteSizeLong() - 1;
+  for (const size_t parts : {4u, 3u}) {
+    limits_.message_parts = parts;
+    Ask(GrpcHead(kStreams[0]));
+    Say(Framed(request.SerializeAsString()));
+    SayNoMore();
+    EXPECT_EQ(Status(), parts == 4 ? "11" : "8");
+  }
+  limits_.small_message += 1;
+  Ask(GrpcHead(kStreams[0]));
+  Say(Framed(request.SerializeAsString()));
+  SayNoMore();
+  EXPECT_EQ(Status(), "11");
+}
+
 TEST_F(RoutesTest, EndsCallsWhoseRequestDoesNotArrive) {
   limits_.request_period = std::chrono::seconds(0);
   Ask(GrpcHead(kUnary));

@@ -134,11 +134,7 @@ class ReportStream final : public Conversation<v1::ReportRequest, v1::ReportResp
     });
   }
 
-  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const v1::ReportResponse* const next = Next();
-    if (next != nullptr) StartWrite(next);
-    return next != nullptr;
-  }
+  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return StartWriteIf(Next()); }
 
   // The next message to write, null if there is none.
   const v1::ReportResponse* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -6,7 +6,6 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,7 +14,6 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "proto/text/text.h"
-#include "server/calls/field_reader.h"
 #include "server/calls/peer_key.h"
 #include "server/streams/conversation.h"
 
@@ -32,8 +30,6 @@ constexpr size_t kMostListBytes = 256 << 20;
 // Replies to a list that a gateway may send before we have taken the earlier ones (400 kB each).
 // Enough that the gateway need not wait for us on a link with a long round trip.
 constexpr uint32_t kListCredit = 4;
-// Verdicts in such a reply: several times what 400 kB hold, if each has an address.
-constexpr size_t kMostInPart = 100'000;
 // Heartbeats that may wait to be echoed: three seconds' worth.
 constexpr size_t kMaxHeartbeats = 16;
 
@@ -71,13 +67,6 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
   };
 
   ~ServeStream() override = default;
-
-  bool Parse(std::string_view message, v1::ServeRequest* request) override {
-    return CountFields(message, {v1::ServeRequest::kReplyFieldNumber,
-                                 v1::CommandReply::kRememberedFieldNumber,
-                                 v1::RememberedVerdicts::kVerdictsFieldNumber}) <= kMostInPart &&
-           Conversation::Parse(message, request);
-  }
 
   absl::Status Take(const v1::ServeRequest& request) override {
     if (gateway_.empty() != request.has_hello()) {
@@ -170,11 +159,7 @@ class ServeStream final : public Conversation<v1::ServeRequest, v1::ServeRespons
     return absl::OkStatus();
   }
 
-  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const v1::ServeResponse* const next = Next();
-    if (next != nullptr) StartWrite(next);
-    return next != nullptr;
-  }
+  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return StartWriteIf(Next()); }
 
   // The next message to write, null if there is none.
   const v1::ServeResponse* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

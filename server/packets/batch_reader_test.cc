@@ -5,23 +5,14 @@
 #include <cstddef>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "server/calls/field_reader.h"
 #include "sluice/v1/decision.pb.h"
 
 namespace sluice::server {
 namespace {
 
-using std::string_literals::operator""s;
-
 constexpr size_t kMost = 1024;
-
-size_t Count(std::string_view message) {
-  return CountFields(
-      message, {v1::DecideRequest::kPacketsFieldNumber, v1::PacketBatch::kPacketsFieldNumber});
-}
 
 // Every field that an agent sets, numbers as large as they come.
 v1::Packet Full() {
@@ -229,21 +220,6 @@ TEST(ReadBatchTest, CountsPacketsBeyondTheMost) {
   ASSERT_TRUE(batch.has_value());
   EXPECT_EQ(batch->packet_count, 5u);
   EXPECT_EQ(packets.size(), 3u);
-}
-
-TEST(CountFieldsTest, CountsWhateverIsInThem) {
-  EXPECT_EQ(Count(""), 0u);
-  v1::Packet odd;
-  odd.set_input_interface("é");
-  const std::string batch = BatchOf({odd, v1::Packet(), Full()}).SerializeAsString();
-  EXPECT_EQ(Count(batch), 3u);
-  EXPECT_EQ(Count(batch + batch), 6u) << "protobuf merges them";
-  EXPECT_EQ(Count(batch + "\x0b"), 3u) << "unreadable from there on";
-  EXPECT_EQ(Count("\x12\x05\x1a\x01\xff\x1a\x07"), 1u) << "unreadable within";
-  EXPECT_EQ(Count("\x12\x04\x18\x01\x1a\x00"s), 1u) << "a number in the packets' place";
-  v1::DecideRequest other;
-  other.mutable_heartbeat()->set_sequence(1);
-  EXPECT_EQ(Count(other.SerializeAsString()), 0u);
 }
 
 }  // namespace

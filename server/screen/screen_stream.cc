@@ -118,11 +118,7 @@ class ScreenStream final : public Conversation<v1::ScreenRequest, v1::ScreenResp
     return absl::OkStatus();
   }
 
-  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const v1::ScreenResponse* const next = Next();
-    if (next != nullptr) StartWrite(next);
-    return next != nullptr;
-  }
+  bool StartNext() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return StartWriteIf(Next()); }
 
   // The next message to write, null if there is none.
   const v1::ScreenResponse* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -74,12 +74,11 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     } else {
       MutexLock lock(mutex_);
       // Else the peer has half-closed the stream.
-      drain_ =
-          this->unreadable()
-              ? absl::InvalidArgumentError(
-                    "a message could not be read: a string in it is not UTF-8, it is not a message "
-                    "of this conversation, or it has too many parts")
-              : absl::OkStatus();
+      drain_ = this->unreadable()
+                   ? absl::InvalidArgumentError(
+                         "a message could not be read: a string in it is not UTF-8, or it is not a "
+                         "message of this conversation")
+                   : absl::OkStatus();
       WriteLocked();
     }
     LeaveIfEnded();
@@ -146,6 +145,12 @@ class Conversation : public BidiReactor<Request, Response>, public Ticked {
     if (writing_ || ended_) return;
     writing_ = StartNext();
     if (!writing_ && drain_) EndLocked(*drain_);
+  }
+
+  // Starts to write `next`, unless it is null; for StartNext.
+  bool StartWriteIf(const Response* next) {
+    if (next != nullptr) this->StartWrite(next);
+    return next != nullptr;
   }
 
   bool ended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_; }

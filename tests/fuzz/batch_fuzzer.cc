@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/calls/field_reader.h"
+#include "server/calls/message_parts.h"
 #include "server/packets/batch_reader.h"
 #include "sluice/v1/decision.pb.h"
 #include "tests/fuzz/require.h"
@@ -16,9 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<server::PacketFields> packets;
   const auto batch = server::ReadBatch(bytes, size, &packets);
   if (!batch) return 0;
-  Require(server::CountFields(bytes, {v1::DecideRequest::kPacketsFieldNumber,
-                                      v1::PacketBatch::kPacketsFieldNumber}) ==
-          batch->packet_count);
+  Require(server::HasFewParts(bytes, *v1::DecideRequest::descriptor(), size));
   // With less room the same begins.
   std::vector<server::PacketFields> first;
   const auto counted = server::ReadBatch(bytes, 1, &first);
